@@ -1,0 +1,53 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "./clock.ts";
+
+declare const brand: unique symbol;
+type Branded<Name> = string & { readonly [brand]: Name };
+
+/** Names one transaction everywhere: reply, header, log, tracking, spool, quarantine. */
+export type TransactionId = Branded<"TransactionId">;
+/** Names one connection of a client. */
+export type SessionId = Branded<"SessionId">;
+
+// Crockford's base 32 without I, L, O, U: can be read out on the telephone.
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const TIME_CHARS = 9; // 45 bits of milliseconds: until the year 3084
+const RANDOM_CHARS = 9; // 45 bits: an id cannot be guessed from its neighbour
+
+export const ID_PATTERN: RegExp = /^[0-9A-HJKMNP-TV-Z]{18}$/;
+
+export interface Ids {
+  transaction(): TransactionId;
+  session(): SessionId;
+}
+
+/** Ids of 18 characters that sort by time of birth. */
+export function createIds(clock: Clock): Ids {
+  const next = () => encodeTime(clock.now()) + encodeRandom();
+  return {
+    transaction: () => next() as TransactionId,
+    session: () => next() as SessionId,
+  };
+}
+
+/** The id in the form we made it, or null when the text is none. Lower case is accepted. */
+export function parseTransactionId(text: string): TransactionId | null {
+  const upper = text.trim().toUpperCase();
+  return ID_PATTERN.test(upper) ? (upper as TransactionId) : null;
+}
+
+function encodeTime(ms: number): string {
+  let text = "";
+  let rest = ms;
+  for (let i = 0; i < TIME_CHARS; i++) {
+    text = ALPHABET[rest % 32] + text;
+    rest = Math.floor(rest / 32);
+  }
+  return text;
+}
+
+function encodeRandom(): string {
+  let text = "";
+  for (const byte of randomBytes(RANDOM_CHARS)) text += ALPHABET[byte & 31];
+  return text;
+}

@@ -1,0 +1,67 @@
+import { pino } from "pino";
+import pretty from "pino-pretty";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Lines are events with fields. The event is a short constant; whatever varies is a field. */
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** A log that adds these fields to every line. */
+  with(fields: LogFields): Log;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "json" | "pretty";
+  /** Where whole lines go. Default: standard output. */
+  readonly write?: (line: string) => void;
+}
+
+export function createLog(options: LogOptions): Log {
+  const write = options.write ?? ((line: string) => void process.stdout.write(line));
+  const target =
+    options.format === "pretty"
+      ? pretty({ colorize: process.stdout.isTTY, sync: true })
+      : undefined;
+  const stream = { write: (line: string) => (target ?? { write }).write(escapeInvisible(line)) };
+  return wrap(
+    pino(
+      {
+        level: options.level,
+        messageKey: "event",
+        base: null,
+        timestamp: () => `,"time":"${new Date().toISOString()}"`,
+        formatters: { level: (label) => ({ level: label }) },
+      },
+      stream,
+    ),
+  );
+}
+
+/** For tests and for code that runs before settings are read. */
+export function createSilentLog(): Log {
+  const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => silent };
+  return silent;
+}
+
+function wrap(logger: pino.Logger): Log {
+  return {
+    debug: (event, fields = {}) => logger.debug(fields, event),
+    info: (event, fields = {}) => logger.info(fields, event),
+    warn: (event, fields = {}) => logger.warn(fields, event),
+    error: (event, fields = {}) => logger.error(fields, event),
+    with: (fields) => wrap(logger.child(fields)),
+  };
+}
+
+// JSON escapes C0 only. C1, line separators and bidi controls would let a sender forge what an
+// operator sees in a terminal, so they are written as \u escapes too (threats.md W8).
+const INVISIBLE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+function escapeInvisible(line: string): string {
+  return line.replace(INVISIBLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

@@ -1,0 +1,61 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Numbers for a Prometheus scrape. Names start with `postern_` and end with their unit. */
+export interface Metrics {
+  counter(name: string, help: string, labels?: readonly string[]): CounterMetric;
+  gauge(name: string, help: string, read: () => number): void;
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: readonly string[],
+  ): HistogramMetric;
+  /** The exposition text and its content type. */
+  expose(): Promise<{ readonly type: string; readonly text: string }>;
+}
+
+export interface CounterMetric {
+  add(labels?: Labels, by?: number): void;
+}
+
+export interface HistogramMetric {
+  observe(value: number, labels?: Labels): void;
+}
+
+/** An own registry each time: two gateways can run in one process. */
+export function createMetrics(options: { readonly process?: boolean } = {}): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  if (options.process) collectDefaultMetrics({ register: registry });
+  return {
+    counter(name, help, labels = []) {
+      const counter = new Counter({ name, help, labelNames: [...labels], registers });
+      return { add: (values = {}, by = 1) => counter.inc({ ...values }, by) };
+    },
+    gauge(name, help, read) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+    histogram(name, help, buckets, labels = []) {
+      const histogram = new Histogram({
+        name,
+        help,
+        buckets: [...buckets],
+        labelNames: [...labels],
+        registers,
+      });
+      return { observe: (value, values = {}) => histogram.observe({ ...values }, value) };
+    },
+    async expose() {
+      return { type: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { Address } from "./address.ts";
+
+/** The sender and the recipients as spoken. `sender` null is the null reverse-path `<>`. */
+export interface Envelope {
+  readonly sender: Address | null;
+  readonly recipients: readonly EnvelopeRecipient[];
+  readonly mail: MailParameters;
+}
+
+/** What MAIL FROM said beside the address. Absent means not said. */
+export interface MailParameters {
+  readonly body: "7bit" | "8bitmime";
+  readonly smtputf8: boolean;
+  /** SIZE= in octets (RFC 1870). */
+  readonly size?: number;
+  /** RFC 3461: RET= and ENVID= (xtext as sent). */
+  readonly ret?: "FULL" | "HDRS";
+  readonly envid?: string;
+}
+
+export interface EnvelopeRecipient {
+  readonly address: Address;
+  /** RFC 3461: NOTIFY= and ORCPT= as sent. */
+  readonly notify?: readonly ("NEVER" | "SUCCESS" | "FAILURE" | "DELAY")[];
+  readonly orcpt?: string;
+}

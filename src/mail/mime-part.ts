@@ -1,0 +1,73 @@
+/**
+ * What the MIME walker says of one part. Plain JSON: it is stored as evidence.
+ * A part may be read in several ways by several readers; every reading that some reader takes is
+ * listed, and where readings differ there is a note (threats.md C1, C2).
+ */
+export interface MimePart {
+  /** Position in the tree: "1", "1.2", "1.2.1". */
+  readonly path: string;
+  readonly depth: number;
+  /** Lower-case type/subtype of every Content-Type seen; the first is the one most readers take. */
+  readonly declaredTypes: readonly string[];
+  /** Lower-case of every Content-Transfer-Encoding seen. */
+  readonly encodings: readonly string[];
+  readonly disposition: "attachment" | "inline" | null;
+  /** Every candidate file name, decoded and normalised, without duplicates. */
+  readonly fileNames: readonly string[];
+  readonly isContainer: boolean;
+  /** Octets after decoding. 0 for a multipart. */
+  readonly decodedBytes: number;
+  /** Lower-case hex over the decoded octets; absent for a multipart. */
+  readonly sha256?: string;
+  readonly notes: readonly MimeNote[];
+}
+
+/** An ambiguity or a limit. `limit-*` notes mean that the tree was not read to its end. */
+export type MimeNote =
+  | "duplicate-content-type"
+  | "duplicate-encoding"
+  | "duplicate-disposition"
+  | "duplicate-parameter"
+  | "boundary-missing"
+  | "boundary-too-long"
+  | "boundary-odd"
+  | "boundary-never-closed"
+  | "boundary-prefix-of-another"
+  | "header-without-end"
+  | "header-malformed"
+  | "encoded-container"
+  | "unknown-encoding"
+  | "junk-in-base64"
+  | "junk-in-quoted-printable"
+  | "text-outside-parts"
+  | "uuencoded-text"
+  | "message-partial"
+  | "message-external-body"
+  | "name-conflict"
+  | "nul-octet"
+  | "limit-depth"
+  | "limit-parts"
+  | "limit-header";
+
+/** Receives the tree as it streams by. Calls come in document order and are awaited. */
+export interface MimeVisitor {
+  /** A part's header has been read. `decodedBytes` is 0 and notes are those known so far. */
+  open?(part: MimePart): void | Promise<void>;
+  /** Decoded octets of the part opened last and not yet closed that is no multipart. */
+  body?(part: MimePart, chunk: Buffer): void | Promise<void>;
+  /** The part is complete: sizes, hash and all notes are final. */
+  close?(part: MimePart): void | Promise<void>;
+}
+
+/** Push parser: octets in, visitor calls out. One of `end` or nothing; dropping it is safe. */
+export interface MimeWalker {
+  write(chunk: Buffer): Promise<void>;
+  /** All parts in document order, and the notes of the message as a whole. */
+  end(): Promise<MimeTree>;
+}
+
+export interface MimeTree {
+  readonly parts: readonly MimePart[];
+  /** The union of all parts' notes. */
+  readonly notes: readonly MimeNote[];
+}

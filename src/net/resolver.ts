@@ -1,0 +1,72 @@
+/**
+ * The contract of the one DNS resolver. Nothing else in Postern asks DNS, so name validation,
+ * limits, the cache and the count of queries hold everywhere.
+ *
+ * A look-up never throws: every outcome is a value, and "could not ask" is told apart from
+ * "asked, and there is none". Only `found` and `none` are answers.
+ */
+export interface RecordData {
+  /** Dotted quad. */
+  readonly A: string;
+  /** RFC 5952 text. */
+  readonly AAAA: string;
+  readonly MX: { readonly preference: number; readonly exchange: string };
+  /** The character-strings of one record joined without a blank (RFC 7208 3.3), one char an octet. */
+  readonly TXT: string;
+  /** A host name without the trailing dot. */
+  readonly PTR: string;
+}
+
+export type RecordType = keyof RecordData;
+
+export type Lookup<T> =
+  | { readonly kind: "found"; readonly records: readonly T[]; readonly ttlSeconds: number }
+  | { readonly kind: "none"; readonly reason: "nxdomain" | "nodata" }
+  /** Time-out, SERVFAIL, REFUSED, a broken answer: ask again later. Never means "none". */
+  | { readonly kind: "temporary"; readonly reason: string }
+  /** The name is not one that may be asked (NUL, controls, labels too long). Nothing was sent. */
+  | { readonly kind: "refused"; readonly reason: string }
+  /** The budget of the transaction is used up. Nothing was sent. */
+  | { readonly kind: "exhausted"; readonly reason: string };
+
+export interface Resolver {
+  /**
+   * Asks for one name and type. Case and a trailing dot of the name do not matter.
+   * Static hosts answer A, AAAA and PTR before the cache, the cache before the network.
+   */
+  lookup<T extends RecordType>(
+    name: string,
+    type: T,
+    scope: LookupScope,
+  ): Promise<Lookup<RecordData[T]>>;
+  /** Queries sent to the network since the start. */
+  networkQueries(): number;
+  close(): void;
+}
+
+/** How much one transaction may still ask, and until when. One object a transaction. */
+export interface LookupScope {
+  readonly signal: AbortSignal;
+  /** Takes one network query out of the budget; false when it is empty. Cached answers are free. */
+  spend(): boolean;
+}
+
+/** RFC-less house limit of behaviour.md: one message may cause this many network queries. */
+export const QUERIES_PER_MESSAGE = 50;
+
+export function createLookupScope(signal: AbortSignal, queries = QUERIES_PER_MESSAGE): LookupScope {
+  let left = queries;
+  return {
+    signal,
+    spend() {
+      if (left === 0) return false;
+      left -= 1;
+      return true;
+    },
+  };
+}
+
+/** The same budget under another (usually shorter) limit of time. */
+export function withSignal(scope: LookupScope, signal: AbortSignal): LookupScope {
+  return { signal, spend: () => scope.spend() };
+}

@@ -1,0 +1,189 @@
+import type { z } from "zod";
+import type { Json } from "../base/json.ts";
+import type { Address } from "../mail/address.ts";
+import type { MailParameters } from "../mail/envelope.ts";
+import type { Message } from "../mail/message.ts";
+import type { LookupScope } from "../net/resolver.ts";
+import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
+import type { Decision } from "./decision.ts";
+import type { FailureMode, Phase, StageReport } from "./report.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Plain JSON that is known at each phase. `judge` gets it, and it is stored for replay. */
+export interface ConnectFacts {
+  readonly client: { readonly ip: string; readonly port: number };
+  readonly listener: ListenerFacts;
+  /** Milliseconds since the epoch at the connection. The only clock a judge knows. */
+  readonly receivedAt: number;
+  /** Random text, the same at every replay. */
+  readonly seed: string;
+  /** Reports of the steps that are finished, in plan order. */
+  readonly reports: readonly StageReport[];
+}
+
+export interface HeloPhaseFacts extends ConnectFacts {
+  readonly helo: { readonly verb: "HELO" | "EHLO"; readonly name: string };
+  readonly tls: TlsFacts | null;
+}
+
+export interface MailFacts extends HeloPhaseFacts {
+  readonly sender: Address | null;
+  readonly mail: MailParameters;
+}
+
+export interface RcptFacts extends MailFacts {
+  readonly recipient: Address;
+}
+
+export interface DataFacts extends MailFacts {
+  readonly recipients: readonly Address[];
+}
+
+export interface Facts {
+  readonly connect: ConnectFacts;
+  readonly helo: HeloPhaseFacts;
+  readonly mail: MailFacts;
+  readonly rcpt: RcptFacts;
+  readonly data: DataFacts;
+}
+
+/** What only `observe` may touch: the outside world. */
+export interface Reach {
+  readonly dns: LookupScope;
+}
+
+export interface Views {
+  readonly connect: ConnectFacts & Reach;
+  readonly helo: HeloPhaseFacts & Reach;
+  readonly mail: MailFacts & Reach;
+  readonly rcpt: RcptFacts & Reach;
+  readonly data: DataFacts & Reach & { readonly message: Message };
+}
+
+/** Sees the message while it streams in. Exactly one of `end` and `abort` is called. */
+export interface Tap<Evidence> {
+  write(chunk: Buffer): Promise<void>;
+  end(): Promise<Evidence>;
+  abort(): void;
+}
+
+/**
+ * One check. `observe` (or `tap`) does the I/O and returns plain JSON; `judge` is pure: no clock,
+ * no I/O, no randomness, the same verdict for the same evidence for ever. Side effects that depend
+ * on the outcome happen in `commit`, which judge FILE, shadow and replay never call.
+ */
+export interface StageDefinition<P extends Phase, Options, Evidence extends Json, Services> {
+  readonly name: string;
+  readonly phase: P;
+  readonly timeoutMs: number;
+  readonly onFailure: FailureMode;
+  /** A spam stage, see StageReport. False for antivirus, attachments, domains. */
+  readonly trustable: boolean;
+  /** It may return `trust`. */
+  readonly canTrust?: boolean;
+  /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
+  readonly essential?: boolean;
+  /** The policy file, without .yaml, that holds the options, and the top key in it if not all. */
+  readonly file: string;
+  readonly section?: string;
+  readonly options: z.ZodType<Options>;
+  observe?(
+    view: Views[P],
+    options: Options,
+    services: Services,
+    signal: AbortSignal,
+  ): Promise<Evidence>;
+  /** Data phase only, instead of observe. */
+  tap?(
+    view: DataFacts & Reach,
+    options: Options,
+    services: Services,
+    signal: AbortSignal,
+  ): Tap<Evidence>;
+  judge(evidence: Evidence, options: Options, facts: Facts[P]): Verdict;
+  commit?(
+    decision: Decision,
+    evidence: Evidence,
+    options: Options,
+    services: Services,
+    facts: Facts[P],
+  ): Promise<void>;
+}
+
+/** How pipeline.yaml places a stage. Absent fields are the definition's. */
+export interface Placement {
+  readonly mode: "enforce" | "observe";
+  readonly onFailure?: FailureMode;
+  readonly timeoutMs?: number;
+}
+
+/** A stage with its options inside: what a plan is made of. The types of both are closed over. */
+export interface BoundStage<P extends Phase, Services> {
+  readonly name: string;
+  readonly phase: P;
+  readonly timeoutMs: number;
+  readonly onFailure: FailureMode;
+  readonly mode: "enforce" | "observe";
+  readonly trustable: boolean;
+  readonly canTrust: boolean;
+  readonly essential: boolean;
+  readonly observe:
+    | ((view: Views[P], services: Services, signal: AbortSignal) => Promise<Json>)
+    | null;
+  readonly tap:
+    | ((view: DataFacts & Reach, services: Services, signal: AbortSignal) => Tap<Json>)
+    | null;
+  judge(evidence: Json, facts: Facts[P]): Verdict;
+  commit(decision: Decision, evidence: Json, services: Services, facts: Facts[P]): Promise<void>;
+}
+
+/** A stage as the catalog lists it. */
+export interface Stage<P extends Phase, Services> {
+  readonly name: string;
+  readonly phase: P;
+  readonly file: string;
+  readonly section: string | null;
+  readonly options: z.ZodType;
+  /** `options` must be what the schema returned. */
+  bind(options: unknown, placement: Placement): BoundStage<P, Services>;
+}
+
+export type AnyStage<Services> = { [P in Phase]: Stage<P, Services> }[Phase];
+
+/**
+ * Closes a definition over its option and evidence types. The two casts are sound because the
+ * loader passes what this stage's schema returned, and evidence is what this stage observed.
+ */
+export function defineStage<P extends Phase, Options, Evidence extends Json, Services>(
+  definition: StageDefinition<P, Options, Evidence, Services>,
+): Stage<P, Services> {
+  const { name, phase, observe, tap } = definition;
+  return {
+    name,
+    phase,
+    file: definition.file,
+    section: definition.section ?? null,
+    options: definition.options,
+    bind(bound, placement) {
+      const options = bound as Options;
+      const essential = definition.essential ?? false;
+      return {
+        name,
+        phase,
+        timeoutMs: placement.timeoutMs ?? definition.timeoutMs,
+        onFailure: placement.onFailure ?? definition.onFailure,
+        mode: essential ? "enforce" : placement.mode,
+        trustable: definition.trustable,
+        canTrust: definition.canTrust ?? false,
+        essential,
+        observe: observe
+          ? (view, services, signal) => observe(view, options, services, signal)
+          : null,
+        tap: tap ? (view, services, signal) => tap(view, options, services, signal) : null,
+        judge: (evidence, facts) => definition.judge(evidence as Evidence, options, facts),
+        commit: async (decision, evidence, services, facts) =>
+          definition.commit?.(decision, evidence as Evidence, options, services, facts),
+      };
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { Address } from "../mail/address.ts";
+import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
+import type { Reply } from "./reply.ts";
+
+/**
+ * The seam between the protocol and whoever judges. smtp/ calls these one at a time, each once, in
+ * the order connect → helo → mail → rcpt* → data → (sink). A rejected promise is a bug of the
+ * callee: 421 4.3.0, and the session ends. Every signal aborts when the client leaves.
+ */
+export interface ConnectionHandler {
+  /** A refusal is spoken instead of the greeting and closes the connection. */
+  connect(client: ClientFacts, signal: AbortSignal): Promise<SessionHandler | Reply>;
+}
+
+export interface ClientFacts {
+  /** Canonical text, IPv4-mapped IPv6 as IPv4. */
+  readonly ip: string;
+  readonly port: number;
+  readonly listener: ListenerFacts;
+}
+
+export interface ListenerFacts {
+  readonly name: string;
+  readonly kind: "internet" | "hub" | "partner";
+  /** What the banner and EHLO say. */
+  readonly hostname: string;
+}
+
+export interface TlsFacts {
+  /** "TLSv1.3" */
+  readonly protocol: string;
+  readonly cipher: string;
+}
+
+export interface HeloFacts {
+  readonly verb: "HELO" | "EHLO";
+  /** As spoken: a domain or an address literal, checked for its grammar. */
+  readonly name: string;
+  readonly tls: TlsFacts | null;
+}
+
+export interface SessionHandler {
+  /** A positive answer is `null`; smtp/ writes the capabilities. Called again after STARTTLS. */
+  helo(helo: HeloFacts, signal: AbortSignal): Promise<Reply | null>;
+  mail(
+    sender: Address | null,
+    parameters: MailParameters,
+    signal: AbortSignal,
+  ): Promise<TransactionHandler | Reply>;
+  /** What the hub can take and EHLO may therefore offer. Asked at each EHLO. */
+  offers(): Offers;
+  /** The connection is over. Called once, whatever happened. */
+  closed(reason: string): void;
+}
+
+export interface Offers {
+  readonly maxBytes: number;
+  readonly eightBitMime: boolean;
+  readonly smtpUtf8: boolean;
+}
+
+/** One transaction: dropped by RSET, EHLO, STARTTLS, the connection's end, or the end of data. */
+export interface TransactionHandler {
+  /** The reply to MAIL FROM. */
+  readonly accepted: Reply;
+  rcpt(recipient: EnvelopeRecipient, signal: AbortSignal): Promise<Reply>;
+  /** DATA was said and there is at least one accepted recipient. A reply refuses before 354. */
+  data(signal: AbortSignal): Promise<DataSink | Reply>;
+  /** Ended without a message. Never called after a sink was given out. */
+  drop(reason: string): void;
+}
+
+/** Takes the message, dot-unstuffed, lines ending in CRLF only. */
+export interface DataSink {
+  /** Back-pressure: smtp/ reads no further until this resolves. */
+  write(chunk: Buffer): Promise<void>;
+  /** The final dot was seen. The reply is the promise of 250, or a refusal. */
+  end(): Promise<Reply>;
+  /**
+   * The data is no message: too large, a bare line ending, a client gone. Nothing may be kept.
+   * `reply` is what the client is told, or null when nobody listens any more.
+   */
+  abort(reason: DataFault, reply: Reply | null): Promise<void>;
+}
+
+export type DataFault = "too-large" | "bare-line-ending" | "header-too-large" | "too-slow" | "gone";

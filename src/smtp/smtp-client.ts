@@ -1,0 +1,52 @@
+import type { Address } from "../mail/address.ts";
+import type { Envelope } from "../mail/envelope.ts";
+import type { MessageSource } from "../mail/message.ts";
+
+/** A reply of the other side, kept as it was said. Lines joined by a blank, controls removed. */
+export interface RemoteReply {
+  readonly code: number;
+  /** "5.1.1" when the server gave one. */
+  readonly status: string | null;
+  readonly text: string;
+}
+
+/** What EHLO offered. */
+export interface RemoteCapabilities {
+  readonly eightBitMime: boolean;
+  readonly smtpUtf8: boolean;
+  readonly dsn: boolean;
+  readonly pipelining: boolean;
+  /** Octets; null: no SIZE or SIZE 0. */
+  readonly maxBytes: number | null;
+}
+
+/** What became of one recipient in one attempt. */
+export type RecipientFate =
+  | { readonly kind: "accepted"; readonly reply: RemoteReply }
+  | { readonly kind: "refused"; readonly reply: RemoteReply }
+  | { readonly kind: "later"; readonly reply: RemoteReply };
+
+/** How an attempt to send one message over one connection ended. */
+export type SendOutcome =
+  /** The server answered for everyone; in the order of the envelope's recipients. */
+  | { readonly kind: "answered"; readonly fates: readonly RecipientFate[] }
+  /** It ended before our final dot was sent: nothing was handed over. */
+  | { readonly kind: "unsent"; readonly reason: string; readonly reply: RemoteReply | null }
+  /** It ended after our final dot and before an answer: the message may or may not be there. */
+  | { readonly kind: "uncertain"; readonly reason: string };
+
+export interface SmtpConnection {
+  readonly capabilities: RemoteCapabilities;
+  readonly tls: { readonly protocol: string; readonly cipher: string } | null;
+  /** Never throws. `onDot` is called once the final dot is on its way: no return from there. */
+  send(envelope: Envelope, source: MessageSource, onDot?: () => void): Promise<SendOutcome>;
+  /** MAIL, RCPT, RSET without DATA: what the server thinks of a recipient. */
+  probe(
+    sender: Address | null,
+    recipient: Address,
+  ): Promise<RecipientFate | { kind: "unsent"; reason: string }>;
+  /** True while it may carry another message. */
+  usable(): boolean;
+  quit(): Promise<void>;
+  close(): void;
+}

@@ -1,0 +1,48 @@
+import type { TransactionId } from "../base/ids.ts";
+import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+
+/**
+ * What happened to every message, with its evidence. Writing never delays mail: facts queue up to a
+ * bound, beyond it they are dropped and counted. The one writer and every search run in a worker.
+ */
+export interface Tracking {
+  /** Takes a fact; false when the queue is full or the store is away (the fact is lost). */
+  record(fact: Fact): boolean;
+  /** Resolves when every fact taken so far is stored. */
+  flush(): Promise<void>;
+  explain(id: TransactionId): Promise<TransactionStory | null>;
+  trace(query: TraceQuery): Promise<readonly TraceRow[]>;
+  /** Removes what is older. Returns how many transactions. */
+  expire(before: number): Promise<number>;
+  lost(): number;
+  close(): Promise<void>;
+}
+
+export interface TransactionStory {
+  readonly record: TransactionRecord;
+  /** What became of it after our reply, in order. */
+  readonly fate: readonly Fact[];
+}
+
+export interface TraceQuery {
+  /** Parts of addresses and of the subject; compared without case. */
+  readonly from?: string;
+  readonly to?: string;
+  readonly subject?: string;
+  readonly ip?: string;
+  /** Milliseconds since the epoch. */
+  readonly since?: number;
+  readonly limit: number;
+}
+
+export interface TraceRow {
+  readonly id: TransactionId;
+  readonly at: number;
+  readonly clientIp: string;
+  readonly sender: string;
+  readonly recipients: readonly string[];
+  readonly subject: string | null;
+  readonly action: TransactionRecord["action"];
+  readonly cause: TransactionRecord["cause"];
+  readonly reply: string;
+}
