@@ -1,8 +1,8 @@
 import type { Cause } from "./cause.ts";
 import type { Edit } from "./edit.ts";
-import type { Scoring, Thresholds } from "./plan.ts";
+import type { Plan, Scoring, Thresholds } from "./plan.ts";
 import type { StageReport } from "./report.ts";
-import { type Finding, isRefusing, type RefusingVerdict } from "./verdict.ts";
+import { type Finding, isRefusing } from "./verdict.ts";
 
 /** What the gateway does. */
 export type Action = "relay" | "quarantine" | "defer" | "reject";
@@ -24,4 +24,135 @@ export interface Decision {
   readonly degraded: readonly string[];
   /** Monitor mode: what would have been done; null when the same. */
   readonly would: Action | null;
+}
+
+export interface DecisionRule {
+  readonly mode: Plan<unknown>["mode"];
+  readonly scoring: Scoring;
+  /** Of the recipient's domain; absent: the plan's. */
+  readonly thresholds?: Thresholds | undefined;
+  /** postmaster and abuse: spam stages and the score count for nothing. */
+  readonly exempt: boolean;
+}
+
+const SEVERITY = { quarantine: 1, defer: 2, reject: 3 } as const;
+
+/**
+ * Folds all reports that concern one recipient: the severest verdict first (reject > defer >
+ * quarantine, the earliest in plan order among equals), then the sum of scores, else relay. Pure.
+ */
+export function decide(reports: readonly StageReport[], rule: DecisionRule): Decision {
+  const counted = reports.filter((report) => counts(report, reports, rule.exempt));
+  const findings = scoredFindings(counted, rule.scoring);
+  const score = rule.exempt ? 0 : sum(findings);
+  const base = {
+    score,
+    scl: isTrusted(reports) ? -1 : sclOf(score, rule.scoring),
+    findings,
+    edits: counted.flatMap((report) => report.verdict.edits ?? []),
+    degraded: reports.filter(isUnanswered).map((report) => report.stage),
+  };
+  const unsure = reports.some((report) => report.canTrust && isUnanswered(report));
+  const refusal = severest(counted, unsure) ?? soften(byScore(score, rule), unsure);
+  if (!refusal) return { ...base, ...RELAY, would: null };
+  if (rule.mode === "monitor" && !refusal.essential)
+    return { ...base, ...RELAY, would: refusal.action };
+  const { action, cause, stage, about } = refusal;
+  return { ...base, action, cause, stage, about, would: null };
+}
+
+const RELAY = { action: "relay", cause: null, stage: null, about: {} } as const;
+
+/** True when a trust verdict in force covers every spam stage. */
+export function isTrusted(reports: readonly StageReport[]): boolean {
+  return reports.some(
+    ({ verdict, mode }) => mode === "enforce" && verdict.kind === "trust" && !verdict.scope,
+  );
+}
+
+/** True when a trust verdict in force covers this stage. */
+export function isTrustedFor(stage: string, reports: readonly StageReport[]): boolean {
+  return reports.some(
+    ({ verdict, mode }) =>
+      mode === "enforce" &&
+      verdict.kind === "trust" &&
+      (verdict.scope === undefined || verdict.scope.includes(stage)),
+  );
+}
+
+interface Refusal {
+  readonly action: Exclude<Action, "relay">;
+  readonly cause: Cause;
+  readonly stage: string | null;
+  readonly about: Readonly<Record<string, string>>;
+  readonly essential: boolean;
+  readonly trustable: boolean;
+}
+
+function counts(report: StageReport, all: readonly StageReport[], exempt: boolean): boolean {
+  if (report.mode === "observe" || report.outcome === "skipped") return false;
+  return !report.trustable || !(exempt || isTrustedFor(report.stage, all));
+}
+
+function isUnanswered(report: StageReport): boolean {
+  return report.outcome === "failed" || report.outcome === "timeout";
+}
+
+function severest(counted: readonly StageReport[], unsure: boolean): Refusal | null {
+  let best: Refusal | null = null;
+  for (const report of counted) {
+    const refusal = soften(toRefusal(report), unsure);
+    if (refusal && (!best || SEVERITY[refusal.action] > SEVERITY[best.action])) best = refusal;
+  }
+  return best;
+}
+
+/** A live run never leaves `unknown`; should one come, it is a missing check, never a clean one. */
+function toRefusal(report: StageReport): Refusal | null {
+  const { stage, verdict, essential, trustable } = report;
+  const from = { stage, essential, trustable };
+  if (isRefusing(verdict))
+    return { ...from, action: verdict.kind, cause: verdict.cause, about: verdict.about ?? {} };
+  if (verdict.kind !== "unknown") return null;
+  return { ...from, action: "defer", cause: "check-unavailable", about: {} };
+}
+
+/** Somebody who might have trusted the mail could not answer: a spam reject may be wrong. */
+function soften(refusal: Refusal | null, unsure: boolean): Refusal | null {
+  if (!unsure || refusal?.action !== "reject" || !refusal.trustable) return refusal;
+  return { ...refusal, action: "defer", cause: "check-unavailable", about: {} };
+}
+
+function byScore(score: number, rule: DecisionRule): Refusal | null {
+  const { reject, quarantine } = rule.thresholds ?? rule.scoring.thresholds;
+  const spam = {
+    cause: "spam",
+    stage: null,
+    about: {},
+    essential: false,
+    trustable: true,
+  } as const;
+  if (reject !== null && score >= reject) return { ...spam, action: "reject" };
+  if (quarantine !== null && score >= quarantine) return { ...spam, action: "quarantine" };
+  return null;
+}
+
+/** Each symbol once, with the score of policy when it has one. */
+function scoredFindings(reports: readonly StageReport[], scoring: Scoring): readonly Finding[] {
+  const bySymbol = new Map<string, Finding>();
+  for (const finding of reports.flatMap((report) => report.verdict.findings)) {
+    if (bySymbol.has(finding.symbol)) continue;
+    const score = scoring.scores.get(finding.symbol) ?? finding.score;
+    bySymbol.set(finding.symbol, { ...finding, score });
+  }
+  return [...bySymbol.values()];
+}
+
+/** Rounded to a thousandth, so that the order of sums of decimals cannot change a decision. */
+function sum(findings: readonly Finding[]): number {
+  return Math.round(findings.reduce((total, { score }) => total + score, 0) * 1000) / 1000;
+}
+
+function sclOf(score: number, scoring: Scoring): number {
+  return scoring.scl.filter((least) => score >= least).length;
 }

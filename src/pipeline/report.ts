@@ -24,7 +24,14 @@ export interface StageReport {
   readonly mode: "enforce" | "observe";
   /** A spam stage: trust and exempt recipients (postmaster, abuse) make it count for nothing. */
   readonly trustable: boolean;
+  /** Counts in monitor mode too: without it we would be an open relay. */
+  readonly essential: boolean;
   /** It could have trusted the mail, so its failure softens a spam reject to a defer. */
   readonly canTrust: boolean;
   readonly error?: string;
+}
+
+/** Reports by stage: evidence that need not be gathered again under another snapshot. */
+export function reportsByStage(reports: readonly StageReport[]): ReadonlyMap<string, StageReport> {
+  return new Map(reports.map((report) => [report.stage, report]));
 }

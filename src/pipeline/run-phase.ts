@@ -1,0 +1,125 @@
+import { abandonOn, type Clock, type Deadline, startDeadline } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import type { Json } from "../base/json.ts";
+import { isTrustedFor } from "./decision.ts";
+import type { PhasePlan } from "./plan.ts";
+import type { FailureMode, Phase, StageReport } from "./report.ts";
+import type { BoundStage, Facts, Views } from "./stage.ts";
+import type { Verdict } from "./verdict.ts";
+
+export interface PhaseRun<P extends Phase, Services> {
+  readonly phase: PhasePlan<P, Services>;
+  readonly view: Views[P];
+  readonly services: Services;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Evidence of stages that ran under another snapshot: judged again, not gathered again. */
+  readonly known?: ReadonlyMap<string, StageReport>;
+  /** Where the evidence of a stage with a tap comes from. */
+  readonly tapped?: (stage: BoundStage<P, Services>, signal: AbortSignal) => Promise<Json>;
+  /** Set in the rcpt phase: stands in each report. */
+  readonly recipient?: string;
+}
+
+/**
+ * Runs the steps of a phase in order and returns one report a stage, in plan order. Stages of one
+ * step start together and are all awaited, so the answer does not depend on who is faster. A
+ * reject or a defer ends the phase before the next step. Never throws: a throw and a time-out both
+ * become the stage's failure mode.
+ */
+export async function runPhase<P extends Phase, Services>(
+  run: PhaseRun<P, Services>,
+): Promise<readonly StageReport[]> {
+  const budget = startDeadline(run.clock, run.phase.budgetMs, run.signal);
+  const reports: StageReport[] = [];
+  try {
+    for (const step of run.phase.steps) {
+      const before = [...run.view.reports, ...reports];
+      const view = { ...run.view, reports: before };
+      reports.push(...(await Promise.all(step.map((stage) => runStage(run, stage, view, budget)))));
+      if (reports.some(endsPhase)) break;
+    }
+  } finally {
+    budget.clear();
+  }
+  return reports;
+}
+
+function endsPhase(report: StageReport): boolean {
+  const { kind } = report.verdict;
+  return report.mode === "enforce" && (kind === "reject" || kind === "defer");
+}
+
+async function runStage<P extends Phase, Services>(
+  run: PhaseRun<P, Services>,
+  stage: BoundStage<P, Services>,
+  view: Views[P],
+  budget: Deadline,
+): Promise<StageReport> {
+  if (stage.trustable && isTrustedFor(stage.name, view.reports)) return skippedReport(run, stage);
+  const started = run.clock.monotonic();
+  const deadline = startDeadline(run.clock, stage.timeoutMs, budget.signal);
+  const took = () => Math.round((run.clock.monotonic() - started) * 10) / 10;
+  try {
+    const evidence = await abandonOn(deadline.signal, gather(run, stage, view, deadline.signal));
+    const verdict = stage.judge(evidence, toFacts(view));
+    return { ...stamp(run, stage), outcome: "judged", ms: took(), evidence, verdict };
+  } catch (error) {
+    const late = deadline.expired() || budget.expired();
+    return {
+      ...stamp(run, stage),
+      outcome: late ? "timeout" : "failed",
+      ms: took(),
+      evidence: null,
+      verdict: toFailureVerdict(stage.name, stage.onFailure),
+      error: errorText(error),
+    };
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function gather<P extends Phase, Services>(
+  run: PhaseRun<P, Services>,
+  stage: BoundStage<P, Services>,
+  view: Views[P],
+  signal: AbortSignal,
+): Promise<Json> {
+  const known = run.known?.get(stage.name);
+  if (known?.outcome === "judged") return known.evidence;
+  if (stage.observe) return stage.observe(view, run.services, signal);
+  if (stage.tap && run.tapped) return run.tapped(stage, signal);
+  throw new Error(`stage ${stage.name} has no way to gather evidence here`);
+}
+
+function stamp<P extends Phase, Services>(
+  run: PhaseRun<P, Services>,
+  stage: BoundStage<P, Services>,
+): Pick<StageReport, "stage" | "phase" | "mode" | "trustable" | "essential" | "canTrust"> {
+  const { name, phase, mode, trustable, essential, canTrust } = stage;
+  const recipient = run.recipient === undefined ? {} : { recipient: run.recipient };
+  return { stage: name, phase, ...recipient, mode, trustable, essential, canTrust };
+}
+
+function skippedReport<P extends Phase, Services>(
+  run: PhaseRun<P, Services>,
+  stage: BoundStage<P, Services>,
+): StageReport {
+  const verdict: Verdict = { kind: "neutral", findings: [] };
+  return { ...stamp(run, stage), outcome: "skipped", ms: 0, evidence: null, verdict };
+}
+
+/** `open` passes the mail, `closed` answers 451, `hold` puts it into quarantine. */
+export function toFailureVerdict(stage: string, mode: FailureMode): Verdict {
+  const symbol = `${stage.toUpperCase().replaceAll("-", "_")}_UNAVAILABLE`;
+  const findings = [{ symbol, score: 0 }];
+  if (mode === "open") return { kind: "neutral", findings };
+  const kind = mode === "closed" ? "defer" : "quarantine";
+  return { kind, cause: "check-unavailable", findings };
+}
+
+/** A view without its reach into the world: what a judge may see. */
+export function toFacts<P extends Phase>(view: Views[P]): Facts[P] {
+  const { dns: _dns, message: _message, ...facts } = view as Views["data"];
+  return facts as unknown as Facts[P];
+}
