@@ -72,15 +72,19 @@ export interface TransactionHandler {
 
 /** Takes the message, dot-unstuffed, lines ending in CRLF only. */
 export interface DataSink {
+  /** Bare CR, LF and NUL: refused with 550 5.6.11, or made CRLF (NUL removed) before `write`. */
+  readonly lineEndings: "refuse" | "normalise";
+  /** What the client is told about a fault, with the reference that every refusal carries. */
+  refusal(fault: DataFault): Reply;
   /** Back-pressure: smtp/ reads no further until this resolves. */
   write(chunk: Buffer): Promise<void>;
   /** The final dot was seen. The reply is the promise of 250, or a refusal. */
   end(): Promise<Reply>;
   /**
    * The data is no message: too large, a bare line ending, a client gone. Nothing may be kept.
-   * `reply` is what the client is told, or null when nobody listens any more.
+   * The client is told `refusal(fault)`.
    */
-  abort(reason: DataFault, reply: Reply | null): Promise<void>;
+  abort(fault: DataFault): Promise<void>;
 }
 
 export type DataFault = "too-large" | "bare-line-ending" | "header-too-large" | "too-slow" | "gone";
