@@ -1,0 +1,66 @@
+import type { Clock } from "../base/clock.ts";
+import type { Cause } from "../pipeline/cause.ts";
+import type { FactBus } from "../pipeline/facts.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
+import type { Ruled } from "./fold.ts";
+import { hubNeeds, type LegContext, stampedSource } from "./legs.ts";
+import { toMessageRecord } from "./record.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Puts the copies of these recipients into quarantine, one entry a cause. Returns the ids; durable
+ * when it resolves. Throws Unavailable("quarantine"): then nothing is promised.
+ */
+export async function holdRecipients(
+  deps: { readonly quarantine: Quarantine; readonly facts: FactBus; readonly clock: Clock },
+  context: LegContext,
+  ruled: readonly Ruled[],
+): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (const [cause, group] of byCause(ruled)) {
+    const [first] = group;
+    if (!first) continue;
+    const { transaction, message, senderAuthenticated } = context;
+    const recipients = group.map(({ recipient }) => recipient);
+    const now = deps.clock.now();
+    const { subject, from } = toMessageRecord(message);
+    const hold = await deps.quarantine.hold(
+      {
+        transactionId: transaction.id,
+        cause,
+        detail: describe(first),
+        envelope: { sender: transaction.sender, recipients, mail: transaction.mail },
+        senderAuthenticated,
+        needs: hubNeeds(context, recipients),
+        clientIp: transaction.session.client.ip,
+        subject,
+        from,
+        score: first.decision.score,
+        heldAt: now,
+        expiresAt: now + transaction.snapshot.quarantine.keepDays * DAY_MS,
+      },
+      stampedSource(context, first.decision),
+    );
+    ids.push(hold.id);
+    const addresses = recipients.map(({ address }) => address.spoken);
+    const { id } = transaction;
+    deps.facts.emit({ kind: "held", at: now, id, holdId: hold.id, cause, recipients: addresses });
+  }
+  return ids;
+}
+
+function byCause(ruled: readonly Ruled[]): ReadonlyMap<Cause, readonly Ruled[]> {
+  const groups = new Map<Cause, Ruled[]>();
+  for (const one of ruled) {
+    const cause = one.decision.cause ?? "spam";
+    groups.set(cause, [...(groups.get(cause) ?? []), one]);
+  }
+  return groups;
+}
+
+function describe({ decision }: Ruled): string {
+  const words = Object.entries(decision.about).map(([key, value]) => `${key}: ${value}`);
+  const who = decision.stage ?? `score ${decision.score}`;
+  return [who, ...words].join("; ");
+}

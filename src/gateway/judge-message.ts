@@ -1,0 +1,139 @@
+import { errorText } from "../base/errors.ts";
+import type { Message } from "../mail/message.ts";
+import type { StageReport } from "../pipeline/report.ts";
+import { runPhase, toFacts } from "../pipeline/run-phase.ts";
+import type { TapSet } from "../pipeline/tap-set.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { StageServices } from "../stages/catalog.ts";
+import { type CarriedOut, carryOut } from "./carry-out.ts";
+import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
+import type { LegContext } from "./legs.ts";
+import type { ReceiveDeps } from "./receive-deps.ts";
+import type { Ending } from "./record.ts";
+import { acceptedReply, passOn, replyFor } from "./replies.ts";
+import { dataFacts, type Transaction } from "./session-state.ts";
+
+export interface Judged {
+  readonly reports: readonly StageReport[];
+  readonly ending: Ending & { readonly reply: Reply };
+  /** Resolves when nobody reads the message any more. */
+  readonly released: Promise<unknown>;
+}
+
+/** The final dot: stages judge, recipients are folded, the decision is carried out. */
+export async function judgeMessage(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  message: Message,
+  taps: TapSet<StageServices>,
+  signal: AbortSignal,
+): Promise<Judged> {
+  const { snapshot, facts, queries } = transaction;
+  const view = { ...dataFacts(transaction), message, dns: queries.under(signal) };
+  const reports = await runPhase({
+    phase: snapshot.plan.phases.data,
+    view,
+    services: deps.services,
+    clock: deps.clock,
+    signal,
+    tapped: (stage, limit) => taps.evidence(stage, message, limit),
+  });
+  const ruled = transaction.recipients.map(({ envelope, domain, reports: own }): Ruled => {
+    const all = [...facts.reports, ...own, ...reports];
+    const decision = ruleRecipient(snapshot, envelope.address, domain, all);
+    return { recipient: envelope, domain, decision };
+  });
+  const folded = foldRecipients(ruled);
+  if (folded.kind === "refuse") {
+    const { cause, about, action, stage, score, scl } = folded.decision;
+    const reply = replyFor(cause ?? "internal-error", about, transaction.id, snapshot.replies);
+    const ending = { action, cause, stage, score, scl, reply, via: null };
+    return { reports, ending, released: Promise.resolve() };
+  }
+  if (signal.aborted) return { reports, ending: gone(transaction), released: Promise.resolve() };
+  const context = toLegContext(deps, transaction, message, reports);
+  const outcome = await carryOut(deps, context, folded.relay, folded.hold);
+  await commitStages(deps, transaction, reports, ruled, toFacts<"data">(view));
+  return { reports, ending: toEnding(transaction, ruled, outcome), released: outcome.released };
+}
+
+/** The client left after its final dot: it will send again, so nothing is kept of this one. */
+function gone({ id, snapshot }: Transaction): Judged["ending"] {
+  const reply = replyFor("too-slow", {}, id, snapshot.replies);
+  return { action: "dropped", cause: "too-slow", stage: null, score: 0, scl: 0, reply, via: null };
+}
+
+function toLegContext(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  message: Message,
+  dataReports: readonly StageReport[],
+): LegContext {
+  const { facts, recipients, snapshot, id, sender } = transaction;
+  const reports = [...facts.reports, ...dataReports];
+  const [only, ...others] = recipients;
+  const onlyRecipient = only && others.length === 0 ? only.envelope.address : null;
+  const passedSpf = reports.some(({ verdict }) =>
+    verdict.findings.some(({ symbol }) => symbol === "SPF_PASS"),
+  );
+  return {
+    transaction,
+    message,
+    stamp: { id, facts, reports, onlyRecipient, snapshot, at: deps.clock.now() },
+    senderAuthenticated: sender !== null && passedSpf,
+  };
+}
+
+function toEnding(
+  transaction: Transaction,
+  ruled: readonly Ruled[],
+  outcome: CarriedOut,
+): Judged["ending"] {
+  const { id, snapshot } = transaction;
+  const worst = ruled.find(({ decision }) => decision.action !== "relay") ?? ruled[0];
+  const score = Math.max(...ruled.map(({ decision }) => decision.score));
+  const scl = Math.max(...ruled.map(({ decision }) => decision.scl));
+  const base = { stage: worst?.decision.stage ?? null, score, scl };
+  if (outcome.kind === "passed-on") {
+    const reply = passOn(outcome.reply, id, snapshot.replies);
+    const refused = reply.code >= 500;
+    const cause = refused ? "hub-refused" : "hub-deferred";
+    return { ...base, action: refused ? "reject" : "defer", cause, reply, via: null };
+  }
+  if (outcome.kind === "not-kept") {
+    const reply = replyFor(outcome.cause, {}, id, snapshot.replies);
+    return { ...base, action: "defer", cause: outcome.cause, reply, via: null };
+  }
+  const action = ruled.some(({ decision }) => decision.action === "relay") ? "relay" : "quarantine";
+  const cause = worst?.decision.cause ?? null;
+  const recipients = new Map(
+    ruled.map(({ recipient, decision }) => [
+      recipient.address.spoken,
+      { action: decision.action, cause: decision.cause },
+    ]),
+  );
+  return { ...base, action, cause, reply: acceptedReply(id), via: outcome.via, recipients };
+}
+
+/** Side effects that depend on the outcome. They cannot change it: what they throw is logged. */
+async function commitStages(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  reports: readonly StageReport[],
+  ruled: readonly Ruled[],
+  facts: ReturnType<typeof toFacts<"data">>,
+): Promise<void> {
+  const decision = ruled[0]?.decision;
+  if (!decision) return;
+  for (const stage of transaction.snapshot.plan.phases.data.steps.flat()) {
+    const report = reports.find((one) => one.stage === stage.name);
+    if (report?.outcome !== "judged") continue;
+    await stage.commit(decision, report.evidence, deps.services, facts).catch((error: unknown) => {
+      deps.log.error("commit-failed", {
+        id: transaction.id,
+        stage: stage.name,
+        error: errorText(error),
+      });
+    });
+  }
+}

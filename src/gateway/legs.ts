@@ -1,0 +1,89 @@
+import type { Address } from "../mail/address.ts";
+import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import type { Message, MessageSource } from "../mail/message.ts";
+import { applyHeaderEdits } from "../mail/rewrite-headers.ts";
+import type { Decision } from "../pipeline/decision.ts";
+import { groupByRoute, type Leg } from "../relay/relay.ts";
+import type { Ruled } from "./fold.ts";
+import type { Transaction } from "./session-state.ts";
+import { isForgedField, type StampContext, stampHeaders } from "./stamp.ts";
+
+/** Recipients with the same route and the same edits, and the bytes they get. */
+export interface PlannedLeg {
+  readonly leg: Leg;
+  readonly source: MessageSource;
+  /** `spool`: the domain wants its 250 as soon as the spool is durable. */
+  readonly ack: "hub" | "spool";
+}
+
+export interface LegContext {
+  readonly transaction: Transaction;
+  readonly message: Message;
+  readonly stamp: StampContext;
+  readonly senderAuthenticated: boolean;
+}
+
+export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly PlannedLeg[] {
+  const { routing } = context.transaction.snapshot;
+  return groupByStamp(context, ruled).flatMap((group) => {
+    const [first] = group;
+    if (!first) return [];
+    const source = stampedSource(context, first.decision);
+    const ack = first.domain?.ack ?? "hub";
+    return groupByRoute(
+      group.map(({ recipient }) => recipient),
+      routing,
+    ).map((recipients) => ({
+      leg: toLeg(context, recipients),
+      source,
+      ack,
+    }));
+  });
+}
+
+/** The bytes as delivered: our headers on top, forged ones gone, the body untouched. */
+export function stampedSource(context: LegContext, decision: Decision): MessageSource {
+  return applyHeaderEdits(context.message, {
+    remove: (field) => isForgedField(field, context.stamp, decision),
+    addOnTop: stampHeaders(context.stamp, decision),
+  });
+}
+
+export function toLeg(context: LegContext, recipients: readonly EnvelopeRecipient[]): Leg {
+  const { transaction, senderAuthenticated } = context;
+  return {
+    transactionId: transaction.id,
+    envelope: { sender: transaction.sender, recipients, mail: transaction.mail },
+    needs: hubNeeds(context, recipients),
+    senderAuthenticated,
+    receivedAt: transaction.startedAt,
+  };
+}
+
+/** What the message needs, not what the client declared: a false BODY=7BIT must not harm it. */
+export function hubNeeds(
+  context: LegContext,
+  recipients: readonly EnvelopeRecipient[],
+): Leg["needs"] {
+  const { message, transaction } = context;
+  const addresses = [transaction.sender, ...recipients.map(({ address }) => address)];
+  return {
+    eightBitMime: message.has8bitBody,
+    smtpUtf8: message.has8bitHeader || addresses.some(isInternational),
+  };
+}
+
+function isInternational(address: Address | null): boolean {
+  return address !== null && /[^\x20-\x7e]/.test(address.spoken);
+}
+
+function groupByStamp(context: LegContext, ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
+  const groups = new Map<string, Ruled[]>();
+  for (const one of ruled) {
+    const { decision } = one;
+    const stamp = [stampHeaders(context.stamp, decision), decision.edits, one.domain?.ack];
+    const key = JSON.stringify(stamp);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,131 @@
+import { Unavailable } from "../base/errors.ts";
+import type { Message } from "../mail/message.ts";
+import type { Cause } from "../pipeline/cause.ts";
+import type { StageReport } from "../pipeline/report.ts";
+import { openTaps, type TapSet } from "../pipeline/tap-set.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type { DataFault, DataSink } from "../smtp/session-handler.ts";
+import type { StageServices } from "../stages/catalog.ts";
+import { judgeMessage } from "./judge-message.ts";
+import type { ReceiveDeps } from "./receive-deps.ts";
+import { type Ending, toRecord } from "./record.ts";
+import { replyFor } from "./replies.ts";
+import { dataFacts, type Transaction } from "./session-state.ts";
+
+/**
+ * The message while it arrives: each chunk fans out once, to the message at rest and to the taps.
+ * When the disk fails the rest is read and forgotten, and the final dot is answered 452.
+ */
+export function createDataSink(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  signal: AbortSignal,
+): DataSink {
+  const draft = deps.messages.draft();
+  const taps = startTaps(deps, transaction, signal);
+  let broken: Unavailable | null = null;
+  return {
+    lineEndings: transaction.recipients[0]?.domain?.lineEndings ?? "refuse",
+    refusal: (fault) => refuse(transaction, FAULTS[fault]),
+    async write(chunk) {
+      if (broken) return;
+      const stored = draft.write(chunk).catch((error: unknown) => {
+        broken = toUnavailable(error);
+      });
+      await Promise.all([stored, taps.write(chunk)]);
+    },
+    async end() {
+      try {
+        if (broken) throw broken;
+        return await finish(deps, transaction, await draft.finish(), taps, signal);
+      } catch (error) {
+        const { message } = toUnavailable(error);
+        await draft.abort();
+        deps.log.error("message-not-stored", { id: transaction.id, reason: message });
+        return conclude(deps, transaction, null, [], endedBy(transaction, "no-space", "defer"));
+      } finally {
+        taps.abort();
+      }
+    },
+    async abort(fault) {
+      taps.abort();
+      await draft.abort();
+      const action = fault === "gone" ? "dropped" : fault === "too-slow" ? "defer" : "reject";
+      conclude(deps, transaction, null, [], endedBy(transaction, FAULTS[fault], action));
+    },
+  };
+}
+
+const FAULTS: { readonly [F in DataFault]: Cause } = {
+  "too-large": "too-large",
+  "bare-line-ending": "bare-line-ending",
+  "header-too-large": "header-too-large",
+  "too-slow": "too-slow",
+  gone: "too-slow",
+};
+
+function startTaps(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  signal: AbortSignal,
+): TapSet<StageServices> {
+  const view = { ...dataFacts(transaction), dns: transaction.queries.under(signal) };
+  return openTaps(
+    transaction.snapshot.plan.phases.data,
+    (stage) => stage.tap?.(view, deps.services, signal) ?? null,
+    deps.clock,
+  );
+}
+
+async function finish(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  message: Message,
+  taps: TapSet<StageServices>,
+  signal: AbortSignal,
+): Promise<Reply> {
+  let released: Promise<unknown> = Promise.resolve();
+  try {
+    const hops = message.headers.all("received").length;
+    if (hops > transaction.snapshot.limits.message.receivedHeaders)
+      return conclude(deps, transaction, message, [], endedBy(transaction, "loop", "reject"));
+    const judged = await judgeMessage(deps, transaction, message, taps, signal);
+    released = judged.released;
+    return conclude(deps, transaction, message, judged.reports, judged.ending);
+  } finally {
+    void released.catch(() => {}).then(() => message.dispose());
+  }
+}
+
+/** Tells the story of the transaction, once, and hands out the reply. */
+function conclude(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  message: Message | null,
+  reports: readonly StageReport[],
+  ending: Ending & { readonly reply: Reply },
+): Reply {
+  const at = deps.clock.now();
+  const record = toRecord(transaction, message, reports, ending, at);
+  deps.facts.emit({ kind: "decided", at, record });
+  return ending.reply;
+}
+
+function endedBy(
+  transaction: Transaction,
+  cause: Cause,
+  action: Ending["action"],
+): Ending & { readonly reply: Reply } {
+  const reply = refuse(transaction, cause);
+  return { action, cause, stage: null, score: 0, scl: 0, reply, via: null };
+}
+
+function refuse({ id, snapshot }: Transaction, cause: Cause): Reply {
+  return replyFor(cause, {}, id, snapshot.replies);
+}
+
+/** Anything but a dependency that is away is a bug, and the session ends with it. */
+function toUnavailable(error: unknown): Unavailable {
+  if (error instanceof Unavailable) return error;
+  throw error;
+}

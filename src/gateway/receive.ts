@@ -1,0 +1,222 @@
+/**
+ * From connection to promise: one function per phase, in order. Its promises:
+ *
+ * 1. 250 only after the hub's 250, `spool.add` or `quarantine.hold` has resolved; if all fail the
+ *    answer is 4xx.
+ * 2. A transaction sees one policy snapshot from MAIL to the final reply; connect and helo evidence
+ *    is judged again under it.
+ * 3. A transaction is an object; RSET, EHLO, STARTTLS and the end of data drop it.
+ * 4. Reports of connect and helo belong to the session, of mail to the transaction, of rcpt to that
+ *    recipient, of data to the message; a recipient's decision folds all of them.
+ * 5. Recipients may disagree although SMTP allows one reply after DATA: see fold.ts.
+ * 6. A decision taken before RCPT is spoken at RCPT, so that the log shows sender and recipient.
+ * 7. The bytes scanned are the bytes relayed: only documented headers are added.
+ */
+import { randomBytes } from "node:crypto";
+import type { Address } from "../mail/address.ts";
+import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
+import { reportsByStage } from "../pipeline/report.ts";
+import { runPhase } from "../pipeline/run-phase.ts";
+import type { Reply } from "../smtp/reply.ts";
+import type {
+  ClientFacts,
+  ConnectionHandler,
+  HeloFacts,
+  SessionHandler,
+  TransactionHandler,
+} from "../smtp/session-handler.ts";
+import { ruleRecipient } from "./fold.ts";
+import { createDataSink } from "./receive-data.ts";
+import type { ReceiveDeps } from "./receive-deps.ts";
+import { endingWithoutData, toRecord } from "./record.ts";
+import { replyFor } from "./replies.ts";
+import {
+  connectFacts,
+  createQueryBudget,
+  heloFacts,
+  mailFacts,
+  type Recipient,
+  type Session,
+  type Snapshot,
+  type Transaction,
+} from "./session-state.ts";
+
+export function createReceiver(deps: ReceiveDeps): ConnectionHandler {
+  return { connect: (client, signal) => onConnect(deps, client, signal) };
+}
+
+async function onConnect(
+  deps: ReceiveDeps,
+  client: ClientFacts,
+  signal: AbortSignal,
+): Promise<SessionHandler> {
+  const session: Session = {
+    id: deps.ids.session(),
+    client,
+    receivedAt: deps.clock.now(),
+    seed: randomBytes(8).toString("hex"),
+    snapshot: deps.policy.current(),
+    helo: null,
+    connectReports: [],
+    heloReports: [],
+    queries: createQueryBudget(),
+  };
+  await judgeConnect(deps, session, signal);
+  return {
+    helo: (helo, signal) => onHelo(deps, session, helo, signal),
+    mail: (sender, mail, signal) => onMail(deps, session, sender, mail, signal),
+    offers: () => {
+      const hub = deps.relay.offers();
+      const maxBytes = deps.policy.current().limits.message.maxBytes;
+      return { ...hub, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
+    },
+    closed: (reason) => deps.log.debug("session-closed", { session: session.id, reason }),
+  };
+}
+
+async function judgeConnect(
+  deps: ReceiveDeps,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> {
+  session.connectReports = await runPhase({
+    phase: session.snapshot.plan.phases.connect,
+    view: { ...connectFacts(session), dns: session.queries.under(signal) },
+    known: reportsByStage(session.connectReports),
+    ...runtime(deps, signal),
+  });
+}
+
+async function onHelo(
+  deps: ReceiveDeps,
+  session: Session,
+  helo: HeloFacts,
+  signal: AbortSignal,
+): Promise<null> {
+  session.helo = helo;
+  session.heloReports = [];
+  await judgeHelo(deps, session, helo, signal);
+  return null;
+}
+
+async function judgeHelo(
+  deps: ReceiveDeps,
+  session: Session,
+  helo: HeloFacts,
+  signal: AbortSignal,
+): Promise<void> {
+  session.heloReports = await runPhase({
+    phase: session.snapshot.plan.phases.helo,
+    view: { ...heloFacts(session, helo), dns: session.queries.under(signal) },
+    known: reportsByStage(session.heloReports),
+    ...runtime(deps, signal),
+  });
+}
+
+async function onMail(
+  deps: ReceiveDeps,
+  session: Session,
+  sender: Address | null,
+  mail: MailParameters,
+  signal: AbortSignal,
+): Promise<TransactionHandler> {
+  const { helo } = session;
+  if (!helo) throw new Error("MAIL before HELO passed the protocol");
+  await adoptSnapshot(deps, session, deps.policy.current(), signal);
+  const { snapshot } = session;
+  const queries = createQueryBudget();
+  const facts = mailFacts(session, helo, sender, mail);
+  const reports = await runPhase({
+    phase: snapshot.plan.phases.mail,
+    view: { ...facts, dns: queries.under(signal) },
+    ...runtime(deps, signal),
+  });
+  const transaction: Transaction = {
+    id: deps.ids.transaction(),
+    session,
+    snapshot,
+    startedAt: deps.clock.now(),
+    sender,
+    mail,
+    facts: { ...facts, reports: [...facts.reports, ...reports] },
+    recipients: [],
+    refused: [],
+    queries,
+  };
+  return {
+    accepted: { code: 250, status: "1.0", text: "Sender ok" },
+    rcpt: (recipient, signal) => onRcpt(deps, transaction, recipient, signal),
+    data: async (signal) => createDataSink(deps, transaction, signal),
+    drop: () => onDrop(deps, transaction),
+  };
+}
+
+/** Promise 2: evidence gathered under another snapshot is judged again, not gathered again. */
+async function adoptSnapshot(
+  deps: ReceiveDeps,
+  session: Session,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<void> {
+  if (session.snapshot.version === snapshot.version || !session.helo) return;
+  session.snapshot = snapshot;
+  await judgeConnect(deps, session, signal);
+  await judgeHelo(deps, session, session.helo, signal);
+}
+
+async function onRcpt(
+  deps: ReceiveDeps,
+  transaction: Transaction,
+  envelope: EnvelopeRecipient,
+  signal: AbortSignal,
+): Promise<Reply> {
+  const { snapshot, facts, queries } = transaction;
+  const { address } = envelope;
+  const reports = await runPhase({
+    phase: snapshot.plan.phases.rcpt,
+    view: { ...facts, recipient: address, dns: queries.under(signal) },
+    recipient: address.spoken,
+    ...runtime(deps, signal),
+  });
+  const domain = snapshot.domains.find(address.domain);
+  const decision = ruleRecipient(snapshot, address, domain, [...facts.reports, ...reports]);
+  const { action, cause, stage, about, score, scl } = decision;
+  if ((action === "reject" || action === "defer") && cause) {
+    const reply = replyFor(cause, about, transaction.id, snapshot.replies);
+    transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
+    return reply;
+  }
+  return acceptRecipient(transaction, { envelope, domain, reports });
+}
+
+/** Promise 5: recipients whose domains want another ending of DATA cannot share it. */
+function acceptRecipient(
+  transaction: Transaction,
+  { envelope, domain, reports }: Omit<Recipient, "reply">,
+): Reply {
+  const [first] = transaction.recipients;
+  if (first && !canShareData(first.domain, domain)) {
+    const cause = "recipients-differ";
+    const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
+    const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
+    transaction.refused.push({ envelope, reports, ...ending });
+    return reply;
+  }
+  const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
+  transaction.recipients.push({ envelope, domain, reports, reply });
+  return reply;
+}
+
+function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {
+  return !a || !b || (a.ack === b.ack && a.lineEndings === b.lineEndings);
+}
+
+function onDrop(deps: ReceiveDeps, transaction: Transaction): void {
+  const at = deps.clock.now();
+  const record = toRecord(transaction, null, [], endingWithoutData(transaction), at);
+  deps.facts.emit({ kind: "decided", at, record });
+}
+
+function runtime(deps: ReceiveDeps, signal: AbortSignal) {
+  return { services: deps.services, clock: deps.clock, signal };
+}

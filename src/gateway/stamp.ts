@@ -1,0 +1,123 @@
+import type { TransactionId } from "../base/ids.ts";
+import type { Address } from "../mail/address.ts";
+import type { HeaderField } from "../mail/header-block.ts";
+import type { Decision } from "../pipeline/decision.ts";
+import type { StageReport } from "../pipeline/report.ts";
+import type { MailFacts } from "../pipeline/stage.ts";
+import { authenticationResults, claimsAuthservId, receivedSpf } from "./auth-headers.ts";
+import type { Snapshot } from "./session-state.ts";
+
+/** What every copy of a message is stamped with, beside its recipient's decision. */
+export interface StampContext {
+  readonly id: TransactionId;
+  readonly facts: MailFacts;
+  readonly reports: readonly StageReport[];
+  /** Named in `for` only when it is the one recipient (RFC 5321 7.2). */
+  readonly onlyRecipient: Address | null;
+  readonly snapshot: Snapshot;
+  readonly at: number;
+}
+
+export interface HeaderLine {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Headers added on top, in the order of behaviour.md section 7, then those of stages. */
+export function stampHeaders(context: StampContext, decision: Decision): readonly HeaderLine[] {
+  const { facts, reports, snapshot } = context;
+  const authservId = facts.listener.hostname;
+  return [
+    { name: "Received", value: received(context) },
+    { name: "Authentication-Results", value: authenticationResults(authservId, reports) },
+    ...receivedSpf(authservId, reports).map((value) => ({ name: "Received-SPF", value })),
+    { name: "X-Postern-Id", value: context.id },
+    { name: "X-Postern-SCL", value: String(decision.scl) },
+    { name: "X-Postern-Report", value: reportValue(snapshot.version, decision) },
+    ...(snapshot.headers.spamCompatibility ? spamHeaders(snapshot, decision) : []),
+    ...decision.edits.flatMap((edit) => (edit.kind === "add-header" ? [edit] : [])),
+  ];
+}
+
+/**
+ * True for an inbound field that claims to be ours, or that the header firewall keeps out: a sender
+ * must not be able to speak for the gateway or for the hub.
+ */
+export function isForgedField(
+  field: HeaderField,
+  context: StampContext,
+  decision: Decision,
+): boolean {
+  const name = field.name.trim().toLowerCase();
+  const { snapshot, facts } = context;
+  if (name.startsWith("x-postern-")) return true;
+  if (snapshot.headers.spamCompatibility && SPAM_HEADERS.has(name)) return true;
+  if (snapshot.headers.firewall.some((pattern) => matches(pattern, name))) return true;
+  if (name === "authentication-results" || name === "received-spf")
+    return claimsAuthservId(name, field.rawValue, facts.listener.hostname);
+  return decision.edits.some(
+    (edit) => edit.kind === "remove-header" && edit.name.toLowerCase() === name,
+  );
+}
+
+const SPAM_HEADERS: ReadonlySet<string> = new Set([
+  "x-spam-flag",
+  "x-spam-status",
+  "x-spam-score",
+  "x-spam-level",
+]);
+
+/** `name` or `prefix*`, without case. */
+function matches(pattern: string, name: string): boolean {
+  const lower = pattern.toLowerCase();
+  return lower.endsWith("*") ? name.startsWith(lower.slice(0, -1)) : name === lower;
+}
+
+/** RFC 5321 4.4; protocol words of RFC 3848 and RFC 6531. */
+function received({ id, facts, onlyRecipient, at }: StampContext): string {
+  const { client, helo, tls, listener, mail } = facts;
+  const address = client.ip.includes(":") ? `IPv6:${client.ip}` : client.ip;
+  const base = mail.smtputf8 ? "UTF8SMTP" : helo.verb === "EHLO" ? "ESMTP" : "SMTP";
+  const comment = tls ? ` (${tls.protocol} ${tls.cipher})` : "";
+  const target = onlyRecipient ? ` for <${onlyRecipient.spoken}>` : "";
+  const protocol = `${base}${tls ? "S" : ""}`;
+  return `from ${helo.name} ([${address}]) by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${formatDate(at)}`;
+}
+
+/** RFC 5322 3.3, always in UTC. */
+export function formatDate(at: number): string {
+  return new Date(at).toUTCString().replace("GMT", "+0000");
+}
+
+function reportValue(version: string, decision: Decision): string {
+  const symbols = decision.findings.map(({ symbol }) => symbol).join(",");
+  const fields = [
+    "v=1",
+    `policy=${version}`,
+    `score=${decision.score}`,
+    `symbols=${symbols}`,
+    `degraded=${decision.degraded.join(",")}`,
+  ];
+  if (decision.would) fields.push(`would=${decision.would}`);
+  return fields.join("; ");
+}
+
+const MOST_STARS = 50;
+
+function spamHeaders(snapshot: Snapshot, decision: Decision): readonly HeaderLine[] {
+  const { quarantine, reject } = snapshot.plan.scoring.thresholds;
+  const required = quarantine ?? reject;
+  const isSpam = required !== null && decision.score >= required;
+  const tests = decision.findings.map(({ symbol }) => symbol).join(",");
+  const stars = Math.max(0, Math.min(MOST_STARS, Math.floor(decision.score)));
+  const verdict = isSpam ? "Yes" : "No";
+  return [
+    { name: "X-Spam-Flag", value: isSpam ? "YES" : "NO" },
+    {
+      name: "X-Spam-Status",
+      value: `${verdict}, score=${decision.score} required=${required ?? "none"} tests=${tests || "none"}`,
+    },
+    { name: "X-Spam-Score", value: String(decision.score) },
+    ...(stars > 0 ? [{ name: "X-Spam-Level", value: "*".repeat(stars) }] : []),
+  ];
+}

@@ -1,0 +1,69 @@
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { Fact, FactBus, TransactionRecord } from "../pipeline/facts.ts";
+
+/** One JSON line a fact; the `decided` line tells the whole story of a transaction. */
+export function logFacts(facts: FactBus, log: Log): void {
+  facts.listen((fact) => {
+    if (fact.kind === "decided") log.info("decided", decidedFields(fact.record));
+    else log.info(fact.kind, { ...fact, kind: undefined });
+  });
+}
+
+function decidedFields(record: TransactionRecord) {
+  const { reports } = record;
+  const symbols = reports.flatMap(({ verdict }) => verdict.findings.map(({ symbol }) => symbol));
+  const unanswered = reports.filter(({ outcome }) => outcome === "failed" || outcome === "timeout");
+  return {
+    id: record.id,
+    session: record.sessionId,
+    client: record.client.ip,
+    helo: record.helo.name,
+    tls: record.tls?.protocol,
+    sender: record.sender,
+    recipients: record.recipients.map(({ address }) => address),
+    action: record.action,
+    cause: record.cause,
+    stage: record.stage,
+    score: record.score,
+    scl: record.scl,
+    symbols: [...new Set(symbols)],
+    degraded: unanswered.map(({ stage }) => stage),
+    size: record.message?.size,
+    messageId: record.message?.messageId,
+    via: record.via,
+    reply: record.reply,
+    ms: record.decidedAt - record.receivedAt,
+    policy: record.policyVersion,
+  };
+}
+
+const STAGE_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60] as const;
+
+/** Counts facts. Labels are closed lists: nothing that a sender wrote becomes a label. */
+export function countFacts(facts: FactBus, metrics: Metrics): void {
+  const decisions = metrics.counter("postern_decisions_total", "Transactions by outcome", [
+    "action",
+    "cause",
+  ]);
+  const fates = metrics.counter("postern_facts_total", "What became of accepted mail", ["kind"]);
+  const stages = metrics.counter("postern_stage_outcomes_total", "Stage runs by outcome", [
+    "stage",
+    "outcome",
+  ]);
+  const seconds = metrics.histogram(
+    "postern_stage_seconds",
+    "How long a stage took",
+    STAGE_SECONDS,
+    ["stage"],
+  );
+  facts.listen((fact: Fact) => {
+    if (fact.kind !== "decided") return fates.add({ kind: fact.kind });
+    const { action, cause, reports } = fact.record;
+    decisions.add({ action, cause: cause ?? "none" });
+    for (const { stage, outcome, ms } of reports) {
+      stages.add({ stage, outcome });
+      seconds.observe(ms / 1000, { stage });
+    }
+  });
+}
