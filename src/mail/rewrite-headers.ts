@@ -4,12 +4,12 @@ import type { Message, MessageSource } from "./message.ts";
 
 export interface HeaderEdits {
   /** True for a field that goes: whole, with its folds. Absent: all stay. */
-  readonly removes?: (field: HeaderField) => boolean;
+  readonly remove?: (field: HeaderField) => boolean;
   /** In the order in which they will stand, above everything else. Values on one line, ASCII. */
   readonly addOnTop?: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** A predicate for `removes`. Names compare without case and without blanks before the colon. */
+/** A predicate for `remove`. Names compare without case and without blanks before the colon. */
 export function isNamedOneOf(names: readonly string[]): (field: HeaderField) => boolean {
   const keys = new Set(names.map(toNameKey));
   return (field) => keys.has(toNameKey(field.name));
@@ -20,8 +20,8 @@ export function isNamedOneOf(names: readonly string[]): (field: HeaderField) => 
  * read before `read`. Throws TypeError for a field that cannot be written (see foldHeader).
  */
 export function applyHeaderEdits(message: Message, edits: HeaderEdits): MessageSource {
-  const { removes = () => false, addOnTop = [] } = edits;
-  const removed = message.headers.fields.filter(removes);
+  const { remove = () => false, addOnTop = [] } = edits;
+  const removed = message.headers.fields.filter(remove);
   const lines = addOnTop.map(({ name, value }) => foldHeader(name, value));
   if (lines.length > 0 && startsWithContinuation(message, removed)) lines.push(GUARD);
   const top = Buffer.from(lines.join(""), "latin1");

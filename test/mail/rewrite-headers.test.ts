@@ -34,7 +34,7 @@ test("removed fields go whole: folded, in upper case, with a blank before the co
   const message = await toMessage(
     "X-GONE: a\r\n folded\r\n\tagain\r\nStays: X-Gone: no\r\nx-gone : b\r\nX-Gone:c\r\n\r\nX-Gone: body",
   );
-  const edited = applyHeaderEdits(message, { removes: isNamedOneOf(["X-Gone"]) });
+  const edited = applyHeaderEdits(message, { remove: isNamedOneOf(["X-Gone"]) });
   assert.equal(await textOf(edited), "Stays: X-Gone: no\r\n\r\nX-Gone: body");
 });
 
@@ -52,7 +52,7 @@ test("a sender's line that continues nothing cannot continue a field of ours", a
 test("a field that spans many chunks is removed exactly", async () => {
   const long = `X-Gone: ${"a".repeat(200_000)}\r\n`;
   const message = await toMessage(`A: 1\r\n${long}B: 2\r\n${long}\r\nbody`);
-  const edited = applyHeaderEdits(message, { removes: isNamedOneOf(["x-gone"]) });
+  const edited = applyHeaderEdits(message, { remove: isNamedOneOf(["x-gone"]) });
   assert.equal(await textOf(edited), "A: 1\r\nB: 2\r\n\r\nbody");
 });
 
@@ -62,7 +62,7 @@ test("any removal leaves the concatenation of what stays", async () => {
     fc.asyncProperty(fc.array(field), fc.string(), async (fields, body) => {
       const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);
       const message = await toMessage(`${lines.join("")}\r\n${body}`);
-      const edited = applyHeaderEdits(message, { removes: isNamedOneOf(["a"]) });
+      const edited = applyHeaderEdits(message, { remove: isNamedOneOf(["a"]) });
       const kept = lines.filter((line) => line.startsWith("B"));
       assert.equal(
         await textOf(edited),
