@@ -1,0 +1,69 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { ClamdAddress } from "./clamd-address.ts";
+import { type ClamdHealth, createClamdHealth } from "./clamd-health.ts";
+import { followAbort } from "./follow-abort.ts";
+import { openInstream } from "./instream.ts";
+import { createScanSlots } from "./scan-slots.ts";
+import { type NotScanned, notScanned, type ScanJob, type ScanResult } from "./scanner.ts";
+
+/** One clamd: its health, and its slots, which should be no more than its MaxThreads. */
+export interface ClamdHost {
+  readonly address: ClamdAddress;
+  readonly health: ClamdHealth;
+  inUse(): number;
+  waiting(): number;
+  /** Runs a job with one slot. A NotScanned means that the job never ran. */
+  attempt<T extends { readonly result: ScanResult }>(
+    job: ScanJob<T>,
+    signal: AbortSignal,
+  ): Promise<T | NotScanned>;
+}
+
+export interface ClamdHostOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly slots: number;
+  readonly maxWaiting: number;
+}
+
+export function createClamdHost(address: ClamdAddress, options: ClamdHostOptions): ClamdHost {
+  const health = createClamdHealth(address, options.clock, options.log);
+  const slots = createScanSlots(options.slots, options.maxWaiting);
+
+  const openWith = (signal: AbortSignal) =>
+    openInstream(address, signal, ({ kind, reason }) => {
+      if (kind === "refused") health.markDown(reason);
+      else if (kind === "broken") void health.probe();
+    });
+
+  return {
+    address,
+    health,
+    inUse: slots.inUse,
+    waiting: slots.waiting,
+    async attempt(job, signal) {
+      if (!(await health.ready())) return notScanned("down", health.reason() ?? "no answer");
+      const own = new AbortController();
+      const unfollow = [followAbort(signal, own), followAbort(health.downSignal(), own)];
+      const release = await slots.take(own.signal);
+      const endWatch = health.watch();
+      try {
+        if (release) return await job(() => openWith(own.signal));
+        return whyNoSlot(signal, health);
+      } finally {
+        endWatch();
+        release?.();
+        for (const letGo of unfollow) letGo();
+        // Whatever stream the job left open ends here.
+        own.abort(new Error("the scan is over"));
+      }
+    },
+  };
+}
+
+function whyNoSlot(signal: AbortSignal, health: ClamdHealth): NotScanned {
+  if (signal.aborted) return notScanned("timeout", "no slot in time");
+  const down = health.reason();
+  return down === null ? notScanned("busy", "too many scans wait") : notScanned("down", down);
+}
