@@ -79,7 +79,8 @@ function received({ id, facts, onlyRecipient, at }: StampContext): string {
   const address = client.ip.includes(":") ? `IPv6:${client.ip}` : client.ip;
   const base = mail.smtputf8 ? "UTF8SMTP" : helo.verb === "EHLO" ? "ESMTP" : "SMTP";
   const comment = tls ? ` (${tls.protocol} ${tls.cipher})` : "";
-  const target = onlyRecipient ? ` for <${onlyRecipient.spoken}>` : "";
+  const spoken = onlyRecipient?.spoken;
+  const target = spoken && !/[^\x20-\x7e]/.test(spoken) ? ` for <${spoken}>` : "";
   const protocol = `${base}${tls ? "S" : ""}`;
   return `from ${helo.name} ([${address}]) by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${formatDate(at)}`;
 }
@@ -90,7 +91,7 @@ export function formatDate(at: number): string {
 }
 
 function reportValue(version: string, decision: Decision): string {
-  const symbols = decision.findings.map(({ symbol }) => symbol).join(",");
+  const symbols = symbolList(decision);
   const fields = [
     "v=1",
     `policy=${version}`,
@@ -102,13 +103,21 @@ function reportValue(version: string, decision: Decision): string {
   return fields.join("; ");
 }
 
+/** RFC 5322 2.1.1 allows 998 octets a line, and a list without blanks cannot be folded. */
+const LONGEST_LIST = 800;
+
+function symbolList(decision: Decision): string {
+  const all = decision.findings.map(({ symbol }) => symbol).join(",");
+  return all.length <= LONGEST_LIST ? all : all.slice(0, all.lastIndexOf(",", LONGEST_LIST));
+}
+
 const MOST_STARS = 50;
 
 function spamHeaders(snapshot: Snapshot, decision: Decision): readonly HeaderLine[] {
   const { quarantine, reject } = snapshot.plan.scoring.thresholds;
   const required = quarantine ?? reject;
   const isSpam = required !== null && decision.score >= required;
-  const tests = decision.findings.map(({ symbol }) => symbol).join(",");
+  const tests = symbolList(decision);
   const stars = Math.max(0, Math.min(MOST_STARS, Math.floor(decision.score)));
   const verdict = isSpam ? "Yes" : "No";
   return [
