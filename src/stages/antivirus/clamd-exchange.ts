@@ -1,14 +1,28 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { errorText } from "../../base/errors.ts";
-import type { ClamdAddress } from "./clamd-address.ts";
+import type { Resolver } from "../../net/resolver.ts";
+import { connectTcp, type TcpTarget } from "../../net/tcp.ts";
 
 /** clamd's longest replies are a signature name with a hash. More is not clamd. */
 const MAX_REPLY_BYTES = 4096;
 
+export interface ClamdEndpoint {
+  readonly target: TcpTarget;
+  /** Looks up a host that is a name. */
+  readonly resolver: Resolver;
+}
+
 /** How one connection ended: one whole reply of clamd, or why there was none. */
-export type Exchange =
-  | { readonly kind: "reply"; readonly text: string }
-  | { readonly kind: "refused" | "overflow" | "broken" | "aborted"; readonly reason: string };
+export type Exchange = { readonly kind: "reply"; readonly text: string } | NoReply;
+
+/**
+ * `refused`: no connection. `overflow`: its listen queue is full, so it is there and busy. `broken`:
+ * closed or reset, or no reply of clamd's. `aborted`: by our own signal.
+ */
+export type NoReply = {
+  readonly kind: "refused" | "overflow" | "broken" | "aborted";
+  readonly reason: string;
+};
 
 /** One connection to clamd that carries one command and gets one reply. */
 export interface ClamdConnection {
@@ -23,71 +37,74 @@ export interface ClamdConnection {
  * Opens a connection. The reply of a z-command ends with a NUL (clamd(8)); a connection that ends
  * before it has no reply, whatever stood there. The signal destroys the socket.
  */
-export function openClamd(address: ClamdAddress, signal: AbortSignal): ClamdConnection {
-  const socket = connectTo(address);
-  const { promise, resolve } = Promise.withResolvers<Exchange>();
-  const wakers = new Set<() => void>();
-  const wake = () => {
-    for (const waker of wakers) waker();
-    wakers.clear();
-  };
+export function openClamd(endpoint: ClamdEndpoint, signal: AbortSignal): ClamdConnection {
+  const { promise: exchange, resolve } = Promise.withResolvers<Exchange>();
+  let socket: Socket | null = null;
   let over = false;
-  const settle = (exchange: Exchange) => {
+  let wake = () => {};
+  const settle = (outcome: Exchange) => {
     if (over) return;
     over = true;
     signal.removeEventListener("abort", abort);
-    socket.destroy();
+    socket?.destroy();
     wake();
-    resolve(exchange);
+    resolve(outcome);
   };
   const abort = () => settle({ kind: "aborted", reason: errorText(signal.reason) });
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
-  listen(socket, settle);
-  socket.on("drain", wake);
+
+  const connected = connectTcp(endpoint.target, { signal, resolver: endpoint.resolver }).then(
+    (opened) => {
+      socket = opened;
+      listen(opened, settle);
+      opened.on("drain", () => wake());
+      if (over) opened.destroy();
+    },
+    (error) => settle(toRefusal(error)),
+  );
   return {
-    exchange: promise,
+    exchange,
     over: () => over,
     async write(octets) {
-      if (over || socket.write(octets)) return;
-      await new Promise<void>((woken) => wakers.add(woken));
+      await connected;
+      if (over || !socket || socket.write(octets)) return;
+      await new Promise<void>((resume) => {
+        wake = resume;
+      });
     },
   };
 }
 
-function connectTo(address: ClamdAddress): Socket {
-  if (address.kind === "unix") return connect({ path: address.path });
-  return connect({ host: address.host, port: address.port, noDelay: true });
-}
-
 function listen(socket: Socket, settle: (exchange: Exchange) => void): void {
-  let connected = false;
-  let received = Buffer.alloc(0);
-  socket.on("connect", () => {
-    connected = true;
-  });
-  socket.on("data", (chunk) => {
+  let received: Buffer = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     const end = received.indexOf(0);
-    if (end === received.length - 1)
+    if (end >= 0 && end === received.length - 1)
       settle({ kind: "reply", text: received.toString("latin1", 0, end) });
     else if (end >= 0) settle({ kind: "broken", reason: "more than one reply" });
     else if (received.length > MAX_REPLY_BYTES)
       settle({ kind: "broken", reason: `reply longer than ${MAX_REPLY_BYTES} octets` });
   });
-  // The listener stays for the socket's life: an error after the outcome must not be unhandled.
-  socket.on("error", (error: NodeJS.ErrnoException) => {
-    // EAGAIN: the listen queue of a UNIX socket is full; clamd is there and busy.
-    if (error.code === "EAGAIN") settle({ kind: "overflow", reason: "listen queue full" });
-    else settle({ kind: connected ? "broken" : "refused", reason: errorText(error) });
-  });
-  socket.on("end", () => settle({ kind: "broken", reason: "closed without an answer" }));
-  socket.on("close", () => settle({ kind: "broken", reason: "closed without an answer" }));
+  // Stays for the socket's life: an error after the outcome must not be an unhandled one.
+  socket.on("error", (error) => settle({ kind: "broken", reason: errorText(error) }));
+  const unanswered = () => settle({ kind: "broken", reason: "closed without an answer" });
+  // `end` too: `close` waits for our own octets, which a half-closed peer may never take.
+  socket.on("end", unanswered);
+  socket.on("close", unanswered);
+}
+
+function toRefusal(error: unknown): NoReply {
+  const cause = error instanceof Error ? error.cause : null;
+  // A UNIX socket whose listen queue is full.
+  const overflow = cause instanceof Error && "code" in cause && cause.code === "EAGAIN";
+  return { kind: overflow ? "overflow" : "refused", reason: errorText(error) };
 }
 
 /** Asks for the version, which clamd answers at once even when all its threads are scanning. */
-export async function askVersion(address: ClamdAddress, signal: AbortSignal): Promise<Exchange> {
-  const connection = openClamd(address, signal);
+export async function askVersion(endpoint: ClamdEndpoint, signal: AbortSignal): Promise<Exchange> {
+  const connection = openClamd(endpoint, signal);
   await connection.write(Buffer.from("zVERSION\0"));
   return connection.exchange;
 }

@@ -1,8 +1,7 @@
 import { type Clock, pause, startDeadline } from "../../base/clock.ts";
 import { Unavailable } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import type { ClamdAddress } from "./clamd-address.ts";
-import { askVersion } from "./clamd-exchange.ts";
+import { askVersion, type ClamdEndpoint } from "./clamd-exchange.ts";
 import { type ClamdVersion, parseVersionReply } from "./clamd-reply.ts";
 
 /** clamd answers VERSION at once unless it hangs; a machine under load gets some patience. */
@@ -41,7 +40,7 @@ type State =
   | { readonly kind: "up"; readonly seenAt: number }
   | { readonly kind: "down"; readonly retryAt: number; readonly reason: string };
 
-export function createClamdHealth(address: ClamdAddress, clock: Clock, log: Log): ClamdHealth {
+export function createClamdHealth(endpoint: ClamdEndpoint, clock: Clock, log: Log): ClamdHealth {
   const closing = new AbortController();
   let state: State = { kind: "unknown" };
   let version: ClamdVersion | null = null;
@@ -55,17 +54,17 @@ export function createClamdHealth(address: ClamdAddress, clock: Clock, log: Log)
     falling.abort(new Unavailable("clamd", reason));
   };
   const markDown = (reason: string) => {
-    if (state.kind !== "down") log.warn("clamd-down", { address: address.text, reason });
+    if (state.kind !== "down") log.warn("clamd-down", { reason });
     fall(reason);
   };
   const markUp = (said: ClamdVersion) => {
-    if (state.kind !== "up") log.info("clamd-up", { address: address.text, version: said.text });
+    if (state.kind !== "up") log.info("clamd-up", { version: said.text });
     if (state.kind === "down") falling = new AbortController();
     state = { kind: "up", seenAt: clock.monotonic() };
     version = said;
   };
   const ask = async () => {
-    const answer = await askForVersion(address, clock, closing.signal);
+    const answer = await askForVersion(endpoint, clock, closing.signal);
     if (typeof answer === "string") markDown(answer);
     else markUp(answer);
     return state.kind === "up";
@@ -117,13 +116,13 @@ export function createClamdHealth(address: ClamdAddress, clock: Clock, log: Log)
 
 /** The version, or why there is none. */
 async function askForVersion(
-  address: ClamdAddress,
+  endpoint: ClamdEndpoint,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ClamdVersion | string> {
   const deadline = startDeadline(clock, PROBE_TIMEOUT_MS, signal);
   try {
-    const exchange = await askVersion(address, deadline.signal);
+    const exchange = await askVersion(endpoint, deadline.signal);
     if (exchange.kind !== "reply") return exchange.reason;
     return parseVersionReply(exchange.text) ?? "its answer to VERSION is not clamd's";
   } finally {

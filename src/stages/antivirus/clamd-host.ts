@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { ClamdAddress } from "./clamd-address.ts";
+import type { ClamdEndpoint } from "./clamd-exchange.ts";
 import { type ClamdHealth, createClamdHealth } from "./clamd-health.ts";
 import { followAbort } from "./follow-abort.ts";
 import { openInstream } from "./instream.ts";
@@ -9,7 +9,8 @@ import { type NotScanned, notScanned, type ScanJob, type ScanResult } from "./sc
 
 /** One clamd: its health, and its slots, which should be no more than its MaxThreads. */
 export interface ClamdHost {
-  readonly address: ClamdAddress;
+  /** As the settings say it. */
+  readonly address: string;
   readonly health: ClamdHealth;
   inUse(): number;
   waiting(): number;
@@ -27,12 +28,16 @@ export interface ClamdHostOptions {
   readonly maxWaiting: number;
 }
 
-export function createClamdHost(address: ClamdAddress, options: ClamdHostOptions): ClamdHost {
-  const health = createClamdHealth(address, options.clock, options.log);
+export function createClamdHost(
+  address: string,
+  endpoint: ClamdEndpoint,
+  options: ClamdHostOptions,
+): ClamdHost {
+  const health = createClamdHealth(endpoint, options.clock, options.log.with({ address }));
   const slots = createScanSlots(options.slots, options.maxWaiting);
 
   const openWith = (signal: AbortSignal) =>
-    openInstream(address, signal, ({ kind, reason }) => {
+    openInstream(endpoint, signal, ({ kind, reason }) => {
       if (kind === "refused") health.markDown(reason);
       else if (kind === "broken") void health.probe();
     });

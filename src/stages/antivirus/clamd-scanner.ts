@@ -1,6 +1,7 @@
 import { type Clock, startDeadline } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
+import type { Resolver } from "../../net/resolver.ts";
 import { parseClamdAddress } from "./clamd-address.ts";
 import { type ClamdHost, createClamdHost } from "./clamd-host.ts";
 import { pump } from "./pump.ts";
@@ -20,6 +21,8 @@ export interface ScannerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** For addresses that are names. */
+  readonly resolver: Resolver;
   /** Messages scanned at the same time by one clamd; at most its MaxThreads. */
   readonly maxConcurrent?: number;
   /** Messages that may wait for a slot of one clamd. */
@@ -45,10 +48,11 @@ export function createScanner(options: ScannerOptions): Scanner {
   const { clock, log, metrics, timeoutMs = TIMEOUT_MS } = options;
   const slots = options.maxConcurrent ?? MAX_CONCURRENT;
   const maxWaiting = options.maxWaiting ?? MAX_WAITING;
-  const hosts = options.addresses.map((text) => {
-    const address = parseClamdAddress(text);
-    if (address === null) throw new RangeError(`not the address of a clamd: ${text}`);
-    return createClamdHost(address, { clock, log, slots, maxWaiting });
+  const hosts = options.addresses.map((address) => {
+    const target = parseClamdAddress(address);
+    if (target === null) throw new RangeError(`not the address of a clamd: ${address}`);
+    const endpoint = { target, resolver: options.resolver };
+    return createClamdHost(address, endpoint, { clock, log, slots, maxWaiting });
   });
   const count = countScans(metrics);
   exposeHosts(metrics, clock, hosts);
@@ -90,7 +94,7 @@ async function tryInTurn<T extends Result>(
     const attempt = await host.attempt(job, signal);
     if ("result" in attempt) answer = attempt;
     result = "result" in attempt ? attempt.result : attempt;
-    const address = host.address.text;
+    const address = host.address;
     if (result.kind !== "not-scanned")
       return { answer, result, address, version: host.health.version()?.text ?? null, failed };
     failed.push({ address, reason: `${result.class}: ${result.reason}` });
@@ -111,7 +115,7 @@ async function checkHost(host: ClamdHost, signal: AbortSignal): Promise<ScannerH
   const up = signal.aborted ? false : await host.health.probe();
   const version = host.health.version();
   return {
-    address: host.address.text,
+    address: host.address,
     up,
     version: version?.text ?? null,
     databaseDate: version?.databaseDate ?? null,

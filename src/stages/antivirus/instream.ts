@@ -1,11 +1,8 @@
 import { Unavailable } from "../../base/errors.ts";
-import type { ClamdAddress } from "./clamd-address.ts";
-import { type Exchange, openClamd } from "./clamd-exchange.ts";
+import { type ClamdEndpoint, type NoReply, openClamd } from "./clamd-exchange.ts";
 import { parseScanReply } from "./clamd-reply.ts";
 import { followAbort } from "./follow-abort.ts";
 import { notScanned, type ScanResult, type ScanStream } from "./scanner.ts";
-
-type NoReply = Exclude<Exchange, { kind: "reply" }>;
 
 /** Each chunk goes with its length in front, and clamd takes it whole into memory. */
 const MAX_CHUNK_BYTES = 64 * 1024;
@@ -19,13 +16,13 @@ const END = Buffer.alloc(4);
  * may be gone.
  */
 export function openInstream(
-  address: ClamdAddress,
+  endpoint: ClamdEndpoint,
   signal: AbortSignal,
   onTrouble: (failure: NoReply) => void,
 ): ScanStream {
   const own = new AbortController();
   const unfollow = followAbort(signal, own);
-  const connection = openClamd(address, own.signal);
+  const connection = openClamd(endpoint, own.signal);
   let ended = false;
   const started = connection.write(COMMAND);
   const outcome = connection.exchange.then((exchange) => {

@@ -1,0 +1,138 @@
+import { z } from "zod";
+import { type Clock, startDeadline } from "../../base/clock.ts";
+import type { Address } from "../../mail/address.ts";
+import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
+import type { Verdict } from "../../pipeline/verdict.ts";
+import type { AcceptedDomain, Domains } from "../../policy/snapshot.ts";
+import type { ProbeAnswer, RecipientProbe } from "./recipient-probe.ts";
+import { isRoutingForm } from "./routing-form.ts";
+
+export interface DomainsServices {
+  readonly recipientProbe: RecipientProbe;
+  readonly clock: Clock;
+}
+
+/** The hub's answer, where it was asked. Domains and lists are policy: judge looks them up. */
+export type DomainsEvidence = { readonly probe: ProbeAnswer | null };
+
+/** Below the rcpt budget of 8 s. */
+const TIMEOUT_MS = 7000;
+/**
+ * A hub that takes longer counts as away, so its mail is taken and spooled. Below TIMEOUT_MS, whose
+ * end would defer it.
+ */
+const PROBE_WAIT_MS = 5000;
+
+/**
+ * Which recipients we take mail for: no others, in no form of address (threats.md P5). Without this
+ * stage we are an open relay, so nothing switches it off and nobody is trusted past it.
+ */
+export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
+  "rcpt",
+  Domains,
+  DomainsEvidence,
+  DomainsServices
+>({
+  name: "domains",
+  phase: "rcpt",
+  timeoutMs: TIMEOUT_MS,
+  onFailure: "closed",
+  trustable: false,
+  essential: true,
+  file: "domains",
+  // The policy loader compiles domains.yaml for the whole snapshot and hands its value on.
+  options: z.custom<Domains>(),
+
+  async observe({ recipient }, domains, services, signal) {
+    if (!needsProbe(recipient, domains)) return { probe: null };
+    return { probe: await askHub(recipient, services, signal) };
+  },
+
+  judge: judgeRecipient,
+});
+
+function needsProbe(recipient: Address, domains: Domains): boolean {
+  if (isRoutingForm(recipient) || isAlwaysKnown(recipient)) return false;
+  return domains.find(recipient.domain)?.recipients.kind === "call-out";
+}
+
+async function askHub(
+  recipient: Address,
+  { recipientProbe, clock }: DomainsServices,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  const deadline = startDeadline(clock, PROBE_WAIT_MS, signal);
+  const { promise: late, resolve } = Promise.withResolvers<ProbeAnswer>();
+  const unanswered = { kind: "unknown", reply: "no answer in time", cached: false } as const;
+  deadline.signal.addEventListener("abort", () => resolve(unanswered), { once: true });
+  try {
+    return await Promise.race([recipientProbe.probe(recipient, deadline.signal), late]);
+  } finally {
+    deadline.clear();
+  }
+}
+
+function judgeRecipient(
+  { probe }: DomainsEvidence,
+  domains: Domains,
+  { recipient }: RcptFacts,
+): Verdict {
+  if (isRoutingForm(recipient)) return refuse("relay-denied", "RELAY_DENIED", "a routing form");
+  // RFC 5321 4.5.1: the bare <postmaster> is ours whatever the domains are.
+  if (recipient.domain === "") return { kind: "neutral", findings: [] };
+  const domain = domains.find(recipient.domain);
+  if (domain === null)
+    return refuse("relay-denied", "RELAY_DENIED", `${recipient.domain} is no accepted domain`);
+  if (isAlwaysKnown(recipient)) return { kind: "neutral", findings: [] };
+  return judgeKnown(recipient, domain, probe);
+}
+
+function judgeKnown(
+  recipient: Address,
+  domain: AcceptedDomain,
+  probe: ProbeAnswer | null,
+): Verdict {
+  const { recipients } = domain;
+  switch (recipients.kind) {
+    case "any":
+      return { kind: "neutral", findings: [] };
+    case "list":
+      if (recipients.has(recipient.localPart, recipient.domain))
+        return { kind: "neutral", findings: [] };
+      return refuse("recipient-unknown", "RECIPIENT_UNKNOWN", `not in ${recipients.from}`);
+    case "call-out":
+      if (probe !== null) return judgeProbe(probe);
+      return { kind: "unknown", missing: ["the hub's answer to a call-out"], findings: [] };
+  }
+}
+
+function judgeProbe({ kind, reply }: ProbeAnswer): Verdict {
+  const about = reply === undefined ? {} : { about: { hub: reply } };
+  const detail = `hub: ${reply ?? kind}`;
+  switch (kind) {
+    case "accepted":
+      return { kind: "neutral", findings: [] };
+    case "refused":
+      return { ...refuse("recipient-unknown", "RECIPIENT_UNKNOWN", detail), ...about };
+    case "later": {
+      const findings = [{ symbol: "RECIPIENT_UNVERIFIED", score: 0, detail }];
+      return { kind: "defer", cause: "recipient-unverified", ...about, findings };
+    }
+    case "unknown":
+      // A hub that is away must not stop mail: it is spooled, and the hub answers after all.
+      return { kind: "neutral", findings: [{ symbol: "RECIPIENT_UNVERIFIED", score: 0, detail }] };
+  }
+}
+
+/** RFC 5321 4.5.1 and RFC 2142: those who report trouble to us must reach us. */
+function isAlwaysKnown({ localPart }: Address): boolean {
+  return /^(?:postmaster|abuse)$/i.test(localPart);
+}
+
+function refuse(
+  cause: "relay-denied" | "recipient-unknown",
+  symbol: string,
+  detail: string,
+): Verdict {
+  return { kind: "reject", cause, findings: [{ symbol, score: 0, detail }] };
+}
