@@ -18,6 +18,8 @@ export interface RemoteCapabilities {
   readonly pipelining: boolean;
   /** Octets; null: no SIZE or SIZE 0. */
   readonly maxBytes: number | null;
+  /** SIZE was offered, with a limit or without (RFC 1870). */
+  readonly sizeOffered: boolean;
 }
 
 /** What became of one recipient in one attempt. */
@@ -30,21 +32,49 @@ export type RecipientFate =
 export type SendOutcome =
   /** The server answered for everyone; in the order of the envelope's recipients. */
   | { readonly kind: "answered"; readonly fates: readonly RecipientFate[] }
-  /** It ended before our final dot was sent: nothing was handed over. */
+  /**
+   * Nothing was handed over: it ended before our final dot, or the server answered 421, which
+   * speaks of the connection and not of the message.
+   */
   | { readonly kind: "unsent"; readonly reason: string; readonly reply: RemoteReply | null }
   /** It ended after our final dot and before an answer: the message may or may not be there. */
   | { readonly kind: "uncertain"; readonly reason: string };
 
+export interface SmtpTarget {
+  /** A name or an address. It is what the certificate must be for in mode `verified`. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * `opportunistic`: TLS when it is offered and works, whatever the certificate, else plain.
+ * `required`: TLS or nothing, whatever the certificate. `verified`: a valid one for the host.
+ */
+export type TlsMode = "none" | "opportunistic" | "required" | "verified";
+
+export type ConnectResult =
+  | { readonly kind: "connected"; readonly connection: SmtpConnection }
+  | { readonly kind: "failed"; readonly reason: string; readonly reply: RemoteReply | null };
+
+export interface SmtpConnector {
+  /** Never throws. After it, the session stands: greeting, EHLO, and TLS where the mode wants it. */
+  connect(target: SmtpTarget, tls: TlsMode, signal: AbortSignal): Promise<ConnectResult>;
+}
+
+/** One session, one transaction at a time; a second `send` or `probe` meanwhile is a bug. */
 export interface SmtpConnection {
   readonly capabilities: RemoteCapabilities;
   readonly tls: { readonly protocol: string; readonly cipher: string } | null;
-  /** Never throws. `onDot` is called once the final dot is on its way: no return from there. */
+  /**
+   * Never throws. `onDot` is called once, immediately before the final dot is written and after
+   * everything before it has left this process: no return from there.
+   */
   send(envelope: Envelope, source: MessageSource, onDot?: () => void): Promise<SendOutcome>;
   /** MAIL, RCPT, RSET without DATA: what the server thinks of a recipient. */
   probe(
     sender: Address | null,
     recipient: Address,
-  ): Promise<RecipientFate | { kind: "unsent"; reason: string }>;
+  ): Promise<RecipientFate | { readonly kind: "unsent"; readonly reason: string }>;
   /** True while it may carry another message. */
   usable(): boolean;
   quit(): Promise<void>;

@@ -1,0 +1,173 @@
+import SMTPConnection, { type SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
+import type { Clock } from "../base/clock.ts";
+import { formatRemoteReply, parseRemoteReply } from "./client-reply.ts";
+import type { RemoteReply } from "./smtp-client.ts";
+
+/** What came back for one command. `lost` also when it never left. */
+export type Answer = { readonly kind: "reply"; readonly reply: RemoteReply } | Lost;
+
+/**
+ * The connection is over. `reply` holds the server's last words when they were the reason. A 421
+ * is always one: it speaks of the connection, whatever it answers (RFC 5321 3.8).
+ */
+export interface Lost {
+  readonly kind: "lost";
+  readonly reason: string;
+  readonly reply: RemoteReply | null;
+}
+
+/** The members of SMTPConnection beyond its documented ones that we stand on. */
+interface Seams {
+  /** One handler for each reply that is awaited, in order; called with the whole reply. */
+  readonly _responseActions: ((reply: string) => void)[];
+  readonly _ehloLines?: readonly string[];
+}
+
+const CLOSED: Lost = { kind: "lost", reason: "the connection is closed", reply: null };
+
+/**
+ * nodemailer's connection up to the end of EHLO and STARTTLS, its reading of replies, and our own
+ * transactions on top. Its `send` is not used: it re-parses addresses, knows one DSN setting for
+ * all recipients, speaks DATA before it knows whether anybody was accepted, repairs bare line ends
+ * instead of refusing them, and does not tell when the dot leaves.
+ *
+ * Every end of the connection, whatever the reason, arrives as `end`: then each open question is
+ * answered with `lost`. Nothing here rejects.
+ */
+export class ClientSession extends SMTPConnection {
+  readonly #clock: Clock;
+  readonly #open = new Set<(lost: Lost) => void>();
+  #end: Lost | null = null;
+
+  constructor(options: SMTPConnectionOptions, clock: Clock) {
+    super({ ...options, socketCloseTimeout: 0 });
+    this.#clock = clock;
+    if (!Array.isArray(this.#seams._responseActions)) {
+      throw new Error("nodemailer's SMTPConnection has changed: no _responseActions");
+    }
+    this.on("error", (error: Error & { response?: unknown }) => this.#note(error));
+    this.on("end", () => this.#finish());
+  }
+
+  /** Greeting, EHLO, STARTTLS. Null when the session stands, else why it does not. */
+  establish(limitMs: number): Promise<Lost | null> {
+    return new Promise((resolve) => {
+      const settle = (lost: Lost | null) => {
+        cancel();
+        this.#open.delete(settle);
+        resolve(lost);
+      };
+      const cancel = this.#clock.after(limitMs, () => this.fail(`no session within ${limitMs} ms`));
+      this.#open.add(settle);
+      this.connect((error) => {
+        if (error) this.#note(error);
+        settle(error ? this.#end : null);
+      });
+    });
+  }
+
+  /** EHLO keywords, without the line that greets us. Empty after HELO. */
+  get ehloLines(): readonly string[] {
+    return this.#seams._ehloLines ?? [];
+  }
+
+  /** Nothing can be said any more. A server that has closed its half counts. */
+  get isOver(): boolean {
+    return this.#end !== null || this.destroyed || !this._socket || !this._socket.writable;
+  }
+
+  /** Why it is over. */
+  get lost(): Lost {
+    return this.#end ?? CLOSED;
+  }
+
+  /** The server said yes to STARTTLS and the handshake failed. */
+  get failedHandshake(): boolean {
+    return this.#end !== null && this.upgrading === true;
+  }
+
+  /** Sends one command line, which must hold no CR or LF, and waits for its reply. */
+  exchange(command: string, limitMs: number): Promise<Answer> {
+    const answer = this.expect(limitMs, command.slice(0, 4));
+    if (this.isOver || !this._socket) return answer;
+    if (/[\r\n\0]/.test(command)) this.fail("a command with a control character");
+    else this._socket.write(`${command}\r\n`);
+    return answer;
+  }
+
+  /** Waits for the next reply that nobody else waits for. */
+  expect(limitMs: number, what: string): Promise<Answer> {
+    if (this.isOver) return Promise.resolve(this.lost);
+    return new Promise((resolve) => {
+      const settle = (answer: Answer): void => {
+        cancel();
+        this.#open.delete(settle);
+        resolve(answer);
+      };
+      const cancel = this.#clock.after(limitMs, () =>
+        this.fail(`no answer to ${what} within ${limitMs} ms`),
+      );
+      this.#open.add(settle);
+      this.#seams._responseActions.push((raw) => {
+        const reply = parseRemoteReply(raw);
+        if (!reply) return this.fail(`no SMTP reply to ${what}`);
+        if (reply.code !== 421) return settle({ kind: "reply", reply });
+        this.#end ??= toLost(reply);
+        settle(this.#end);
+      });
+    });
+  }
+
+  /** Resolves true once the octets have left this process, false when they never will. */
+  write(octets: Buffer, limitMs: number): Promise<boolean> {
+    const socket = this._socket;
+    if (this.isOver || !socket) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const settle = (left: boolean) => {
+        cancel();
+        this.#open.delete(lost);
+        resolve(left);
+      };
+      const lost = () => settle(false);
+      const cancel = this.#clock.after(limitMs, () =>
+        this.fail(`a block was not taken within ${limitMs} ms`),
+      );
+      this.#open.add(lost);
+      socket.write(octets, (error) => settle(!error));
+    });
+  }
+
+  /** Commands written meanwhile leave in one segment (RFC 2920). */
+  batch(write: () => void): void {
+    const socket = this._socket || null;
+    socket?.cork();
+    write();
+    socket?.uncork();
+  }
+
+  /** Ends the connection at once; what was asked and not answered is lost for this reason. */
+  fail(reason: string): void {
+    this.#end ??= { kind: "lost", reason, reply: null };
+    this.close();
+    this.#finish();
+  }
+
+  get #seams(): Seams {
+    return this as unknown as Seams;
+  }
+
+  #note(error: Error & { response?: unknown }): void {
+    const reply = typeof error.response === "string" ? parseRemoteReply(error.response) : null;
+    this.#end ??= reply ? toLost(reply) : { kind: "lost", reason: error.message, reply };
+  }
+
+  #finish(): void {
+    this.#end ??= CLOSED;
+    for (const settle of this.#open) settle(this.#end);
+    this.#open.clear();
+  }
+}
+
+function toLost(reply: RemoteReply): Lost {
+  return { kind: "lost", reason: formatRemoteReply(reply), reply };
+}

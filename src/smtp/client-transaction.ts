@@ -1,0 +1,136 @@
+import { errorText } from "../base/errors.ts";
+import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import type { MessageSource } from "../mail/message.ts";
+import { isSpeakable, toMailCommand, toRcptCommand } from "./client-commands.ts";
+import { toWireData, UnsendableOctet } from "./client-data.ts";
+import { localReply } from "./client-reply.ts";
+import type { Answer, ClientSession, Lost } from "./client-session.ts";
+import type { ClientTimes } from "./client-times.ts";
+import type { RecipientFate, RemoteCapabilities, RemoteReply, SendOutcome } from "./smtp-client.ts";
+
+export interface Transaction {
+  readonly session: ClientSession;
+  readonly capabilities: RemoteCapabilities;
+  readonly times: ClientTimes;
+  readonly envelope: Envelope;
+  readonly source: MessageSource;
+  readonly onDot: () => void;
+}
+
+const FINAL_DOT = Buffer.from(".\r\n");
+const UNSPEAKABLE = localReply(553, "5.1.3", "address cannot be spoken in SMTP");
+
+/** One message over one session, from MAIL to the answer to the final dot. Never throws. */
+export async function runTransaction(transaction: Transaction): Promise<SendOutcome> {
+  const { session, envelope, times } = transaction;
+  if (envelope.sender && !isSpeakable(envelope.sender)) return toAllRefused(envelope, UNSPEAKABLE);
+  const answers = await speakEnvelope(transaction);
+  const spoken: RecipientFate[] = [];
+  for (const answer of answers) {
+    if (answer.kind === "lost") return toUnsent(answer);
+    spoken.push(toFate(answer.reply));
+  }
+  if (!spoken.some((fate) => fate.kind === "accepted")) {
+    await session.exchange("RSET", times.resetMs);
+    return { kind: "answered", fates: spoken };
+  }
+  const answer = await session.exchange("DATA", times.dataStartMs);
+  if (answer.kind === "lost") return toUnsent(answer);
+  if (answer.reply.code === 354) return sendData(transaction, spoken);
+  if (answer.reply.code >= 400) return toAnswered(spoken, answer.reply);
+  session.fail(`${answer.reply.code} instead of 354`);
+  return toUnsent(session.lost);
+}
+
+/**
+ * MAIL and every RCPT; one answer a recipient. A refused MAIL answers for all of them. With
+ * PIPELINING they go out together, but never DATA with them: a server that accepted nobody and
+ * says 354 all the same could only be left by sending it a message for nobody.
+ */
+async function speakEnvelope(transaction: Transaction): Promise<readonly Answer[]> {
+  const { session, capabilities, times, envelope, source } = transaction;
+  const speakMail = () =>
+    session.exchange(toMailCommand(envelope, source.size, capabilities), times.mailMs);
+  const speakRcpt = (recipient: EnvelopeRecipient): Promise<Answer> =>
+    isSpeakable(recipient.address)
+      ? session.exchange(toRcptCommand(recipient, capabilities), times.rcptMs)
+      : Promise.resolve({ kind: "reply", reply: UNSPEAKABLE });
+  if (!capabilities.pipelining) {
+    const mail = await speakMail();
+    if (!isAccepted(mail)) return envelope.recipients.map(() => mail);
+    const answers: Answer[] = [];
+    for (const recipient of envelope.recipients) answers.push(await speakRcpt(recipient));
+    return answers;
+  }
+  const waiting: Promise<Answer>[] = [];
+  session.batch(() => {
+    waiting.push(speakMail(), ...envelope.recipients.map(speakRcpt));
+  });
+  const [mail, ...answers] = await Promise.all(waiting);
+  return mail === undefined || isAccepted(mail) ? answers : answers.map(() => mail);
+}
+
+/** After 354. Up to the dot everything can be taken back by closing; after it nothing can. */
+async function sendData(
+  transaction: Transaction,
+  spoken: readonly RecipientFate[],
+): Promise<SendOutcome> {
+  const { session, times, onDot } = transaction;
+  const stopped = await writeBody(transaction, spoken);
+  if (stopped) return stopped;
+  onDot();
+  void session.write(FINAL_DOT, times.finalMs);
+  const answer = await session.expect(times.finalMs, "the final dot");
+  if (answer.kind === "reply") return toAnswered(spoken, answer.reply);
+  if (answer.reply?.code === 421) return toUnsent(answer);
+  return { kind: "uncertain", reason: answer.reason };
+}
+
+/** Null when every octet before the dot has left this process. */
+async function writeBody(
+  transaction: Transaction,
+  spoken: readonly RecipientFate[],
+): Promise<SendOutcome | null> {
+  const { session, source, times } = transaction;
+  try {
+    for await (const octets of toWireData(source.read())) {
+      if (!(await session.write(octets, times.blockMs))) break;
+    }
+    if (!session.isOver) return null;
+    session.fail("the server closed the connection");
+  } catch (error) {
+    const reason = errorText(error);
+    session.fail(reason);
+    return error instanceof UnsendableOctet
+      ? toAnswered(spoken, localReply(554, "5.6.11", reason))
+      : { kind: "unsent", reason, reply: null };
+  }
+  const early = session.lost.reply;
+  // Some servers refuse in the middle and close: it is their answer to the message.
+  if (early && early.code >= 400 && early.code !== 421) return toAnswered(spoken, early);
+  return toUnsent(session.lost);
+}
+
+function isAccepted(answer: Answer): boolean {
+  return answer.kind === "reply" && answer.reply.code >= 200 && answer.reply.code < 300;
+}
+
+function toUnsent({ reason, reply }: Lost): SendOutcome {
+  return { kind: "unsent", reason, reply };
+}
+
+/** A 3xx where none may be is taken as temporary: nobody said yes or no. */
+export function toFate(reply: RemoteReply): RecipientFate {
+  if (reply.code >= 500) return { kind: "refused", reply };
+  return { kind: reply.code < 300 ? "accepted" : "later", reply };
+}
+
+/** The answer to DATA or to the dot speaks for those who were accepted before. */
+function toAnswered(spoken: readonly RecipientFate[], reply: RemoteReply): SendOutcome {
+  const fates = spoken.map((fate) => (fate.kind === "accepted" ? toFate(reply) : fate));
+  return { kind: "answered", fates };
+}
+
+function toAllRefused(envelope: Envelope, reply: RemoteReply): SendOutcome {
+  return { kind: "answered", fates: envelope.recipients.map(() => ({ kind: "refused", reply })) };
+}

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { toWireData, UnsendableOctet } from "../../src/smtp/client-data.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+
+async function wire(text: string, chunkBytes = 65_536): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of toWireData(
+    toBytesSource(Buffer.from(text, "latin1"), chunkBytes).read(),
+  ))
+    chunks.push(chunk);
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+test("dots at the start of lines are doubled wherever the chunks are cut", async () => {
+  const text = ".a\r\n..\r\n.\r\nb.\r\n\r\n.";
+  for (let cut = 1; cut <= text.length; cut++) {
+    assert.equal(await wire(text, cut), "..a\r\n...\r\n..\r\nb.\r\n\r\n..\r\n");
+  }
+});
+
+test("a bare CR, a bare LF and a NUL are refused wherever the chunks are cut", async () => {
+  const hostile = ["a\rb\r\n", "a\nb\r\n", "\n", "\r", "a\r\r\n", "a\r", "x\r\n\n.\r\n", "a\0\r\n"];
+  hostile.push("a\n.\r\nMAIL FROM:<evil@x>\r\n", "a\r.\r\n");
+  for (const text of hostile) {
+    for (let cut = 1; cut <= text.length; cut++) {
+      await assert.rejects(wire(text, cut), UnsendableOctet, JSON.stringify([text, cut]));
+    }
+  }
+});
+
+test("what a receiver unstuffs is the message, for any octets and cuts", async () => {
+  const line = fc.string({ unit: fc.constantFrom(".", "a", "\x80", "\xff", " ") });
+  await fc.assert(
+    fc.asyncProperty(fc.array(line), fc.integer({ min: 1, max: 9 }), async (lines, cut) => {
+      const text = lines.map((l) => `${l}\r\n`).join("");
+      const sent = await wire(text, cut);
+      assert.ok(!`\r\n${sent}`.includes("\r\n.\r\n"), "the end of data inside the data");
+      assert.equal(sent.replace(/(^|\r\n)\./g, "$1"), text);
+    }),
+  );
+});
+
+test("an empty message is sent as no octets", async () => {
+  assert.equal(await wire(""), "");
+});
