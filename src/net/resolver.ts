@@ -10,6 +10,7 @@ export interface RecordData {
   readonly A: string;
   /** RFC 5952 text. */
   readonly AAAA: string;
+  /** The exchange without the trailing dot; empty for a null MX (RFC 7505). */
   readonly MX: { readonly preference: number; readonly exchange: string };
   /** The character-strings of one record joined without a blank (RFC 7208 3.3), one char an octet. */
   readonly TXT: string;
@@ -38,16 +39,34 @@ export interface Resolver {
     name: string,
     type: T,
     scope: LookupScope,
+    options?: LookupOptions,
   ): Promise<Lookup<RecordData[T]>>;
-  /** Queries sent to the network since the start. */
+  /** Queries sent to the network since the start, retries and turns to TCP included. */
   networkQueries(): number;
   close(): void;
 }
 
+export interface LookupOptions {
+  /** Default "host". */
+  readonly names?: NameRule | undefined;
+  /** Asks the network even when the cache knows: a canary must see the zone as it is now. */
+  readonly fresh?: boolean;
+}
+
+/**
+ * Which characters a name may hold. "host" is letters, digits, `-`, `_` and dots. "printable" is
+ * every printable ASCII character, for the target names of SPF alone (RFC 7208 7.1), which may hold
+ * a local part.
+ */
+export type NameRule = "host" | "printable";
+
 /** How much one transaction may still ask, and until when. One object a transaction. */
 export interface LookupScope {
   readonly signal: AbortSignal;
-  /** Takes one network query out of the budget; false when it is empty. Cached answers are free. */
+  /**
+   * Takes one network query out of the budget; false when it is empty. Cached answers, and those
+   * that another lookup is already waiting for, are free; the retry of a query belongs to it.
+   */
   spend(): boolean;
 }
 

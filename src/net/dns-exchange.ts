@@ -1,0 +1,69 @@
+import { type Clock, startDeadline } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import { type DnsMessage, type DnsQuestion, toQuery } from "./dns-message.ts";
+import type { DnsServerAddress } from "./dns-server-address.ts";
+import { askTcp } from "./dns-tcp.ts";
+import { askUdp } from "./dns-udp.ts";
+
+export interface ExchangeOptions {
+  readonly servers: readonly DnsServerAddress[];
+  /** Of one attempt, its turn to TCP included. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  /** Called for each query sent, over UDP or TCP. */
+  readonly onSend: () => void;
+}
+
+export type ExchangeResult =
+  | { readonly kind: "answer"; readonly message: DnsMessage }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** behaviour.md section 5: one query and one retry. */
+const ATTEMPTS = 2;
+
+/**
+ * Asks until a server answers, at most twice, the second time another server when there is one.
+ * An answer that says the server cannot is passed on only if nobody else can be asked.
+ * Never throws; ends at once when the signal aborts.
+ */
+export async function exchange(
+  question: DnsQuestion,
+  options: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<ExchangeResult> {
+  let last: ExchangeResult = { kind: "failed", reason: "no server to ask" };
+  for (let attempt = 0; attempt < ATTEMPTS && !signal.aborted; attempt++) {
+    const server = options.servers[attempt % options.servers.length];
+    if (!server) break;
+    last = await askOnce(question, server, options, signal);
+    if (last.kind === "answer" && (isFinal(last.message) || options.servers.length === 1)) break;
+  }
+  return signal.aborted ? { kind: "failed", reason: errorText(signal.reason) } : last;
+}
+
+function isFinal({ rcode }: DnsMessage): boolean {
+  return rcode === "NOERROR" || rcode === "NXDOMAIN";
+}
+
+async function askOnce(
+  question: DnsQuestion,
+  server: DnsServerAddress,
+  { clock, timeoutMs, onSend }: ExchangeOptions,
+  signal: AbortSignal,
+): Promise<ExchangeResult> {
+  const deadline = startDeadline(clock, timeoutMs, signal);
+  try {
+    onSend();
+    const short = await askUdp(server, toQuery(question), deadline.signal);
+    if (!short.truncated) return { kind: "answer", message: short };
+    onSend();
+    const message = await askTcp(server, toQuery(question), deadline.signal);
+    if (message.truncated) return { kind: "failed", reason: "truncated over TCP too" };
+    return { kind: "answer", message };
+  } catch (error) {
+    const reason = deadline.expired() ? `no answer within ${timeoutMs} ms` : errorText(error);
+    return { kind: "failed", reason };
+  } finally {
+    deadline.clear();
+  }
+}
