@@ -1,0 +1,86 @@
+import type { Thresholds } from "../pipeline/plan.ts";
+import type { AnyStage } from "../pipeline/stage.ts";
+import { checkShape } from "./check-shape.ts";
+import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
+import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
+import { toEffective } from "./effective.ts";
+import { limitsSchema } from "./limits.ts";
+import { checkPipelineFile } from "./pipeline-file.ts";
+import type { SourceOf } from "./policy-sources.ts";
+import { compileReplies } from "./replies.ts";
+import { checkRoutes, compileRouting } from "./routing.ts";
+import type { PolicySnapshot, Routing } from "./snapshot.ts";
+import type { Source } from "./source.ts";
+import { checkStageOptions } from "./stage-options.ts";
+import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
+
+/** Files that belong to no stage. */
+export const OWN_FILES: readonly string[] = ["pipeline", "domains", "routing", "limits", "replies"];
+
+export interface CompileInput<Services> {
+  readonly catalog: readonly AnyStage<Services>[];
+  readonly sourceOf: SourceOf;
+  readonly readRecipients: ReadRecipients;
+}
+
+/** A snapshot but for what the reading knows. */
+export type CompiledPolicy<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt">;
+
+/**
+ * Makes the parsed files into one policy. Every file is looked at even when another is wrong, so
+ * that all problems are told together; undefined when there was one.
+ */
+export async function compilePolicy<Services>(
+  input: CompileInput<Services>,
+): Promise<CompiledPolicy<Services> | undefined> {
+  const { sourceOf, catalog } = input;
+  const pipelineSource = sourceOf("pipeline");
+  const pipeline = given(pipelineSource, checkPipelineFile);
+  const mail = await compileMail(input, pipeline?.thresholds ?? DEFAULT_THRESHOLDS);
+  const limits = given(sourceOf("limits"), (source) => checkShape(limitsSchema, source));
+  const replies = given(sourceOf("replies"), compileReplies);
+  if (!pipeline || !pipelineSource) return undefined;
+
+  const placed = placedStages(pipeline, catalog);
+  const options = new Map(checkStageOptions({ catalog, placed, sourceOf }));
+  if (mail.domains) options.set(DOMAINS_STAGE, mail.domains);
+  const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
+  const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  if (!mail.domains || !mail.routing || !limits || !replies) return undefined;
+
+  const { quarantine, tracking, ...bounds } = limits;
+  const policy = {
+    plan,
+    domains: mail.domains,
+    routing: mail.routing,
+    limits: bounds,
+    replies,
+    quarantine,
+    tracking,
+    headers: pipeline.headers,
+  };
+  return { ...policy, effective: toEffective(policy, catalog, options) };
+}
+
+interface Mail {
+  readonly domains: CompiledDomains["domains"] | undefined;
+  readonly routing: Routing | undefined;
+}
+
+async function compileMail<Services>(
+  { sourceOf, readRecipients }: CompileInput<Services>,
+  thresholds: Thresholds,
+): Promise<Mail> {
+  const domainsSource = sourceOf("domains");
+  const routingSource = sourceOf("routing");
+  const compiled =
+    domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
+  const routing = given(routingSource, compileRouting);
+  if (compiled && routing && routingSource)
+    checkRoutes(compiled, routing, domainsSource, routingSource);
+  return { domains: compiled?.domains, routing };
+}
+
+function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {
+  return source ? compile(source) : undefined;
+}

@@ -1,0 +1,53 @@
+import { parseDomainName } from "../mail/domain-name.ts";
+
+/** `example.org`, `*.example.org` (its subdomains, not itself) or `*`, canonical. */
+export type DomainPattern = string;
+
+/**
+ * The pattern in its canonical form, or null when the text is none. A name alone must have a dot,
+ * or be one label of a private network.
+ */
+export function parseDomainPattern(text: string): DomainPattern | null {
+  if (text === "*") return text;
+  const wildcard = text.startsWith("*.");
+  const domain = parseDomainName(wildcard ? text.slice(2) : text, { utf8: true });
+  // All digits is how an IPv4 address looks; nobody's mail domain.
+  if (domain === null || /^[\d.]+$/.test(domain)) return null;
+  return wildcard ? `*.${domain}` : domain;
+}
+
+/** Patterns that match a domain, most specific first: itself, `*.parent`, …, `*`. */
+export function* patternsFor(domain: string): Generator<DomainPattern> {
+  yield domain;
+  for (let dot = domain.indexOf("."); dot >= 0; dot = domain.indexOf(".", dot + 1))
+    yield `*${domain.slice(dot)}`;
+  yield "*";
+}
+
+export function matchesPattern(pattern: DomainPattern, domain: string): boolean {
+  if (pattern === "*" || pattern === domain) return true;
+  return pattern.startsWith("*.") && domain.endsWith(pattern.slice(1));
+}
+
+/** True when every domain of `inner` is one of `outer`. */
+export function containsPattern(outer: DomainPattern, inner: DomainPattern): boolean {
+  if (outer === "*" || outer === inner) return true;
+  return outer.startsWith("*.") && inner.replace(/^\*/, "x").endsWith(outer.slice(1));
+}
+
+/** Second-level labels under which a country registers its organisations. */
+const REGISTRY_LABELS: ReadonlySet<string> = new Set(
+  "ac co com edu go gob gov gouv govt id ltd mil ne net nhs or org plc sch".split(" "),
+);
+
+/**
+ * True for a wildcard under which strangers register their domains: accepting it would make us an
+ * open relay. `*.org`, `*.co.uk`; the rule is rough because the whole list of registries changes.
+ */
+export function isTooWide(pattern: DomainPattern): boolean {
+  if (pattern === "*") return true;
+  if (!pattern.startsWith("*.")) return false;
+  const [first = "", ...rest] = pattern.slice(2).split(".");
+  if (rest.length === 0) return true;
+  return rest.length === 1 && rest[0]?.length === 2 && REGISTRY_LABELS.has(first);
+}

@@ -1,0 +1,108 @@
+import type { Json } from "../base/json.ts";
+import type { Plan } from "../pipeline/plan.ts";
+import { PHASES, type Phase } from "../pipeline/report.ts";
+import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
+import { DOMAINS_STAGE } from "./compile-plan.ts";
+import { formatHostPort } from "./host-port.ts";
+import type { AcceptedDomain, Connector, PolicySnapshot } from "./snapshot.ts";
+
+type Parts<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt" | "effective">;
+
+type JsonObject = { readonly [key: string]: Json | undefined };
+
+/** Options deeper than this are no data of ours. */
+const MAX_DEPTH = 24;
+
+/** The whole policy with its defaults, laid out as the files are. Recipients are only counted. */
+export function toEffective<Services>(
+  policy: Parts<Services>,
+  catalog: readonly AnyStage<Services>[],
+  options: ReadonlyMap<string, unknown>,
+): Json {
+  const { limits, quarantine, tracking, replies } = policy;
+  return {
+    pipeline: pipelineOf(policy),
+    domains: { domains: byName(policy.domains.all, domainOf) },
+    routing: { connectors: byName(policy.routing.all, connectorOf) },
+    limits: { ...limits, quarantine, tracking },
+    replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
+    ...stageFiles(catalog, options),
+  };
+}
+
+function byName<T extends { readonly name: string }>(
+  all: readonly T[],
+  toEntry: (item: T) => Json,
+): JsonObject {
+  return Object.fromEntries(all.map((item) => [item.name, toEntry(item)]));
+}
+
+function pipelineOf<Services>({ plan, headers }: Parts<Services>): Json {
+  return {
+    mode: plan.mode,
+    phases: Object.fromEntries(PHASES.map((phase) => [phase, phaseOf(plan, phase)])),
+    thresholds: { ...plan.scoring.thresholds },
+    scl: plan.scoring.scl,
+    scores: Object.fromEntries(plan.scoring.scores),
+    headers: { ...headers },
+  };
+}
+
+function phaseOf<Services>(plan: Plan<Services>, phase: Phase): Json {
+  const { budgetMs, steps } = plan.phases[phase];
+  return { budgetMs, steps: steps.map((step) => step.map(placedOf)) };
+}
+
+function placedOf<Services>(
+  stage: Pick<BoundStage<Phase, Services>, "name" | "mode" | "onFailure" | "timeoutMs">,
+): Json {
+  const { name, mode, onFailure, timeoutMs } = stage;
+  return { stage: name, mode, onFailure, timeoutMs };
+}
+
+function domainOf({ type, recipients, ack, lineEndings, thresholds }: AcceptedDomain): Json {
+  const known =
+    recipients.kind === "list"
+      ? { recipients: { from: recipients.from, count: recipients.count } }
+      : { verify: recipients.kind === "any" ? "off" : "call-out" };
+  return { type, ...known, ack, lineEndings, ...(thresholds && { thresholds: { ...thresholds } }) };
+}
+
+function connectorOf({ domains, cost, smarthosts, tls, maxConnections }: Connector): Json {
+  return { domains, cost, smarthosts: smarthosts.map(formatHostPort), tls, maxConnections };
+}
+
+function stageFiles<Services>(
+  catalog: readonly AnyStage<Services>[],
+  options: ReadonlyMap<string, unknown>,
+): JsonObject {
+  const files = new Map<string, JsonObject>();
+  for (const { name, file, section } of catalog) {
+    if (name === DOMAINS_STAGE) continue;
+    const own = toJson(options.get(name), 0);
+    const content = section === null ? own : { [section]: own };
+    files.set(file, { ...files.get(file), ...(isObject(content) ? content : { [name]: content }) });
+  }
+  return Object.fromEntries(files);
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Compiled options may hold maps, sets, patterns and functions; show what can be shown. */
+function toJson(value: unknown, depth: number): Json | undefined {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || depth > MAX_DEPTH) return undefined;
+  if (value instanceof Date) return value.toISOString();
+  if (value instanceof RegExp) return value.source;
+  if (value instanceof Set || Array.isArray(value))
+    return [...value].map((item) => toJson(item, depth + 1) ?? null);
+  const entries: Iterable<[unknown, unknown]> =
+    value instanceof Map ? value : Object.entries(value);
+  return Object.fromEntries(
+    [...entries].map(([key, item]) => [String(key), toJson(item, depth + 1)]),
+  );
+}

@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import { type BigIntStats, constants } from "node:fs";
+import { open, readdir, realpath, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+/** Characters of the version: 48 bits tell policies apart and fit a log line. */
+const VERSION_CHARS = 12;
+
+/** One reading of the policy folder. Everything read counts for the version and for `isStale`. */
+export interface PolicyFolder {
+  /** Files at the top that look like policy, sorted. */
+  readonly names: readonly string[];
+  /** How a message names a file. */
+  label(name: string): string;
+  /** `name` is relative to the folder or absolute. Rejects as the file system does. */
+  read(name: string, maxBytes: number): Promise<Buffer>;
+  /** Hash of names and bytes of everything read so far. */
+  version(): string;
+  /** Where everything read so far stands on disk. */
+  paths(): readonly string[];
+  /** True when something changed since it was read: what was read may never have been one policy. */
+  isStale(): Promise<boolean>;
+}
+
+/**
+ * The folder is resolved once, so that a folder switched by a symbolic link (as Kubernetes mounts
+ * are) is read from one side only.
+ */
+export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
+  const root = await realpath(folder);
+  const names = await listNames(root);
+  const read = new Map<string, { readonly path: string; bytes: Buffer; mark: string }>();
+  return {
+    names,
+    label: (name) => join(folder, name),
+    async read(name, maxBytes) {
+      const path = resolve(root, name);
+      const content = await readMarked(path, maxBytes);
+      read.set(name, { path, ...content });
+      return content.bytes;
+    },
+    version() {
+      const hash = createHash("sha256");
+      for (const [name, { bytes }] of [...read].sort(([a], [b]) => (a < b ? -1 : 1)))
+        hash.update(`${name}\0${bytes.length}\0`).update(bytes);
+      return hash.digest("hex").slice(0, VERSION_CHARS);
+    },
+    paths: () => [...read.values()].map(({ path }) => path),
+    async isStale() {
+      const now = await Promise.all([...read.values()].map(({ path }) => markOf(path)));
+      if ([...read.values()].some(({ mark }, i) => mark !== now[i])) return true;
+      if ((await realpath(folder).catch(() => null)) !== root) return true;
+      return (await listNames(root).catch(() => [])).join("\0") !== names.join("\0");
+    },
+  };
+}
+
+/** What a file or folder looks like from outside; changes with every write and every rename. */
+export async function markOf(path: string): Promise<string> {
+  return stat(path, { bigint: true }).then(toMark, () => "absent");
+}
+
+function toMark(stats: BigIntStats): string {
+  return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(":");
+}
+
+async function listNames(root: string): Promise<readonly string[]> {
+  const entries = await readdir(root);
+  // Hidden files are what editors and mounts leave behind.
+  return entries.filter((name) => /\.ya?ml$/i.test(name) && !name.startsWith(".")).sort();
+}
+
+async function readMarked(
+  path: string,
+  maxBytes: number,
+): Promise<{ readonly bytes: Buffer; readonly mark: string }> {
+  // Without O_NONBLOCK the opening of a named pipe waits for its writer.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await file.stat({ bigint: true });
+    if (!stats.isFile()) throw new Error("not a file");
+    if (stats.size > BigInt(maxBytes))
+      throw new Error(`expected at most ${maxBytes} bytes, got ${stats.size}`);
+    return { bytes: await file.readFile(), mark: toMark(stats) };
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { checkShape } from "./check-shape.ts";
+import {
+  containsPattern,
+  type DomainPattern,
+  parseDomainPattern,
+  patternsFor,
+} from "./domain-pattern.ts";
+import type { CompiledDomains } from "./domains.ts";
+import { type HostPort, parseHostPort } from "./host-port.ts";
+import type { Connector, Routing } from "./snapshot.ts";
+import type { Source } from "./source.ts";
+
+const connectorSchema = z.strictObject({
+  domains: z.array(z.string()).min(1),
+  smarthosts: z.array(z.string()).min(1).max(32),
+  cost: z.int().min(0).max(10_000).default(10),
+  tls: z.enum(["none", "opportunistic", "required", "verified"]).default("opportunistic"),
+  // behaviour.md section 5: connections to one smarthost.
+  maxConnections: z.int().min(1).max(1000).default(20),
+});
+
+type ConnectorEntry = z.infer<typeof connectorSchema>;
+
+const routingSchema = z.strictObject({
+  connectors: z.record(z.string().min(1).max(64), connectorSchema).default({}),
+});
+
+/** `routing.yaml`: where mail goes. Undefined after problems were reported. */
+export function compileRouting(source: Source): Routing | undefined {
+  const file = checkShape(routingSchema, source);
+  if (!file) return undefined;
+  const all = Object.entries(file.connectors).map(([name, entry]) => ({
+    ...entry,
+    name,
+    domains: patternsOf(name, entry, source),
+    smarthosts: smarthostsOf(name, entry, source),
+  }));
+  return toRouting(all);
+}
+
+/** The most specific address space, then the least cost, then the first in the file. */
+export function toRouting(all: readonly Connector[]): Routing {
+  const byPattern = new Map<DomainPattern, Connector>();
+  for (const connector of all.toSorted((a, b) => a.cost - b.cost)) {
+    for (const pattern of connector.domains) {
+      if (!byPattern.has(pattern)) byPattern.set(pattern, connector);
+    }
+  }
+  return {
+    all,
+    route(domain) {
+      for (const pattern of patternsFor(domain)) {
+        const connector = byPattern.get(pattern);
+        if (connector) return connector;
+      }
+      return null;
+    },
+  };
+}
+
+/** Mail that is accepted must have somewhere to go, and a connector must have mail. */
+export function checkRoutes(
+  { domains, keys }: CompiledDomains,
+  routing: Routing,
+  domainsSource: Source,
+  routingSource: Source,
+): void {
+  const routed = routing.all.flatMap((connector) => connector.domains);
+  for (const { name } of domains.all) {
+    if (routed.some((pattern) => containsPattern(pattern, name))) continue;
+    const path = ["domains", keys.get(name) ?? name];
+    domainsSource.complain(path, `no connector in routing.yaml takes \`${name}\``, "key");
+  }
+  for (const connector of routing.all) {
+    for (const [index, pattern] of connector.domains.entries()) {
+      if (domains.all.some(({ name }) => overlaps(pattern, name))) continue;
+      const message = `\`${pattern}\` is no accepted domain of domains.yaml`;
+      routingSource.complain(["connectors", connector.name, "domains", index], message);
+    }
+  }
+}
+
+function overlaps(a: DomainPattern, b: DomainPattern): boolean {
+  return containsPattern(a, b) || containsPattern(b, a);
+}
+
+function patternsOf(name: string, entry: ConnectorEntry, source: Source): readonly DomainPattern[] {
+  return entry.domains.flatMap((text, index) => {
+    const pattern = parseDomainPattern(text);
+    if (pattern !== null) return [pattern];
+    const message = `expected a domain, *.domain or *, got \`${text}\``;
+    source.complain(["connectors", name, "domains", index], message);
+    return [];
+  });
+}
+
+function smarthostsOf(name: string, entry: ConnectorEntry, source: Source): readonly HostPort[] {
+  return entry.smarthosts.flatMap((text, index) => {
+    const smarthost = parseHostPort(text, { defaultPort: 25 });
+    if (smarthost) return [smarthost];
+    const message = `expected host:port or [IPv6]:port, got \`${text}\``;
+    source.complain(["connectors", name, "smarthosts", index], message);
+    return [];
+  });
+}

@@ -1,0 +1,62 @@
+import type { AnyStage } from "../pipeline/stage.ts";
+import { checkShape } from "./check-shape.ts";
+import { DOMAINS_STAGE } from "./compile-plan.ts";
+import { hint } from "./nearest.ts";
+import type { Source } from "./source.ts";
+
+export interface StageFiles<Services> {
+  readonly catalog: readonly AnyStage<Services>[];
+  /** Stages of the pipeline. */
+  readonly placed: ReadonlySet<string>;
+  /** The parsed file by its name without .yaml; null when it was not readable. */
+  readonly sourceOf: (file: string) => Source | null;
+}
+
+/**
+ * The options of every stage of the catalog, by its name, each checked with the stage's own schema.
+ * One that is missing had problems, which were reported.
+ */
+export function checkStageOptions<Services>(
+  files: StageFiles<Services>,
+): ReadonlyMap<string, unknown> {
+  const options = new Map<string, unknown>();
+  const stages = files.catalog.filter(({ name }) => name !== DOMAINS_STAGE);
+  for (const [file, sharing] of Map.groupBy(stages, (stage) => stage.file)) {
+    const source = files.sourceOf(file);
+    if (!source) continue;
+    reportStrangers(source, sharing, files.placed);
+    for (const stage of sharing) {
+      const own = stage.section === null ? source : source.under(stage.section);
+      const checked = checkShape(stage.options, own);
+      if (checked !== undefined) options.set(stage.name, checked);
+    }
+  }
+  return options;
+}
+
+/** Sections that no stage reads, and options that nobody would heed. */
+function reportStrangers<Services>(
+  source: Source,
+  sharing: readonly AnyStage<Services>[],
+  placed: ReadonlySet<string>,
+): void {
+  if (source.value === undefined) return;
+  const readers = Map.groupBy(sharing, ({ section }) => section);
+  for (const [section, stages] of readers) {
+    const written = section === null ? source.value : source.under(section).value;
+    if (written === undefined || stages.some(({ name }) => placed.has(name))) continue;
+    const names = stages.map(({ name }) => `\`${name}\``).join(", ");
+    const message = `options for stage ${names}, which is not in pipeline.yaml`;
+    source.complain(section === null ? [] : [section], message, "key");
+  }
+  if (readers.has(null)) return;
+  const sections = [...readers.keys()].filter((section) => section !== null);
+  if (typeof source.value !== "object" || source.value === null || Array.isArray(source.value)) {
+    source.complain([], `expected keys with values: ${sections.join(", ")}`);
+    return;
+  }
+  for (const key of Object.keys(source.value)) {
+    if (sections.includes(key)) continue;
+    source.complain([key], `unknown key \`${key}\`${hint(key, sections)}`, "key");
+  }
+}
