@@ -1,0 +1,286 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Address } from "../../../src/mail/address.ts";
+import { parseForwardPath } from "../../../src/mail/address.ts";
+import { createLookupScope } from "../../../src/net/resolver.ts";
+import type { RcptFacts, Views } from "../../../src/pipeline/stage.ts";
+import type { Verdict } from "../../../src/pipeline/verdict.ts";
+import { toDomains } from "../../../src/policy/domains.ts";
+import type { AcceptedDomain, RecipientSource } from "../../../src/policy/snapshot.ts";
+import { domainsStage } from "../../../src/stages/domains/domains.ts";
+import type { ProbeAnswer } from "../../../src/stages/domains/recipient-probe.ts";
+import { createFakeClock } from "../../support/fake-clock.ts";
+
+function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
+  return { name, type: "authoritative", recipients, ack: "hub", lineEndings: "refuse" };
+}
+
+const LIST: RecipientSource = {
+  kind: "list",
+  has: (localPart) => localPart.toLowerCase() === "alice",
+  count: 1,
+  from: "domains.yaml",
+};
+
+const DOMAINS = toDomains([
+  accepted("example.org", { kind: "any" }),
+  accepted("list.example.org", LIST),
+  accepted("hub.example.org", { kind: "call-out" }),
+  accepted("xn--mnchen-3ya.example", { kind: "any" }),
+]);
+
+function factsOf(recipient: Address): RcptFacts {
+  return {
+    client: { ip: "192.0.2.1", port: 40000 },
+    listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
+    receivedAt: 0,
+    seed: "seed",
+    reports: [],
+    helo: { verb: "EHLO", name: "client.example.net" },
+    tls: null,
+    sender: null,
+    mail: { body: "7bit", smtputf8: true },
+    recipient,
+  };
+}
+
+function spoken(path: string): Address {
+  const result = parseForwardPath(path, { smtpUtf8: true });
+  assert.ok(result.kind === "address", path);
+  return result.address;
+}
+
+interface Hub {
+  readonly answer?: ProbeAnswer;
+  readonly asked: string[];
+}
+
+async function run(recipient: Address, hub: Hub = { asked: [] }): Promise<Verdict> {
+  const stage = domainsStage.bind(DOMAINS, { mode: "observe" });
+  const { signal } = new AbortController();
+  const facts = factsOf(recipient);
+  const view: Views["rcpt"] = { ...facts, dns: createLookupScope(signal) };
+  const recipientProbe = {
+    async probe({ spoken }: Address) {
+      hub.asked.push(spoken);
+      return hub.answer ?? ({ kind: "unknown", cached: false } as const);
+    },
+  };
+  const services = { recipientProbe, clock: createFakeClock() };
+  const evidence = await stage.observe?.(view, services, signal);
+  return stage.judge(evidence ?? null, facts);
+}
+
+function causeOf(verdict: Verdict): string {
+  return "cause" in verdict ? verdict.cause : verdict.kind;
+}
+
+const TAKEN = [
+  "<alice@example.org>",
+  "<ALICE@EXAMPLE.ORG>",
+  "<o'hara+tag@example.org>",
+  "<a.b-c_d@example.org>",
+  "<{braces}|pipe/slash=equals@example.org>",
+  '<"two words"@example.org>',
+  "<alice@list.example.org>",
+  "<postmaster@list.example.org>",
+  "<PostMaster@hub.example.org>",
+  "<abuse@hub.example.org>",
+  "<postmaster>",
+  "<POSTMASTER>",
+  "<jürgen@example.org>",
+  "<alice@münchen.example>",
+  "<alice@xn--mnchen-3ya.example>",
+];
+
+for (const path of TAKEN) {
+  test(`${path} is taken`, async () => {
+    assert.equal((await run(spoken(path))).kind, "neutral");
+  });
+}
+
+/** None of them may pass, whether the grammar refuses it or this stage does. */
+const TRAPS = [
+  // Other domains, and those that look alike.
+  "<victim@example.net>",
+  "<victim@org>",
+  "<victim@sub.example.org>",
+  "<victim@notexample.org>",
+  "<victim@example.org.evil.net>",
+  "<victim@example.orgevil.net>",
+  "<victim@xexample.org>",
+  "<victim@-example.org>",
+  "<victim@example.org->",
+  "<victim@.example.org>",
+  "<victim@example..org>",
+  "<victim@example.org.>",
+  "<victim@example.net.>",
+  "<victim@ example.org>",
+  "<victim@example.org >",
+  "<victim@example.org\t>",
+  "<victim@example.org\0>",
+  "<victim@example.org\0.evil.net>",
+  "<victim@evil.net\0example.org>",
+  "<victim@example.org\r\nRCPT TO:<x@evil.net>>",
+  "<victim@example,org>",
+  "<victim@example.org,evil.net>",
+  "<victim@example.org;evil.net>",
+  "<victim@example.org/evil.net>",
+  "<victim@example.org#evil.net>",
+  "<victim@example.org?evil.net>",
+  "<victim@example.org(evil.net)>",
+  "<victim@(comment)example.org>",
+  "<victim@example.org:25>",
+  // The percent hack, bang paths, and routes.
+  "<victim%evil.net@example.org>",
+  "<victim%evil.net%example.org@example.org>",
+  "<%@example.org>",
+  "<victim%evil.net@list.example.org>",
+  "<victim%evil.net>",
+  "<evil.net!victim@example.org>",
+  "<evil.net!victim>",
+  "<example.org!evil.net!victim@example.org>",
+  "<!@example.org>",
+  "<@example.org:victim@evil.net>",
+  "<@evil.net:victim@example.org>",
+  "<@example.org,@evil.net:victim@example.org>",
+  "<@example.org>",
+  "<evil.net::victim@example.org>",
+  "<SMTP:victim@evil.net@example.org>",
+  // Two @, with quotes and without.
+  "<victim@evil.net@example.org>",
+  "<victim@example.org@evil.net>",
+  "<victim@@example.org>",
+  '<"victim@evil.net"@example.org>',
+  '<"victim%evil.net"@example.org>',
+  '<"evil.net!victim"@example.org>',
+  '<"@evil.net:victim"@example.org>',
+  '<"victim\\@evil.net"@example.org>',
+  '<"victim"@evil.net@example.org>',
+  '<victim"@evil.net"@example.org>',
+  '<"victim@evil.net>@example.org>',
+  '<"victim@evil.net@example.org>',
+  '<"victim" @example.org>',
+  '<"victim@evil.net">',
+  "<victim\\@evil.net@example.org>",
+  // Literals and numbers.
+  "<victim@[192.0.2.1]>",
+  "<victim@[127.0.0.1]>",
+  "<victim@[IPv6:::1]>",
+  "<victim@[example.org]>",
+  "<victim@192.0.2.1>",
+  "<victim@#3221225985>",
+  "<victim@[]>",
+  // Unicode that somebody maps to ASCII.
+  "<victim＠evil.net@example.org>",
+  "<victim％evil.net@example.org>",
+  "<evil.net！victim@example.org>",
+  "<victim﹫evil.net@example.org>",
+  "<victim@ｅｘａｍｐｌｅ.org>",
+  "<victim@example。org>",
+  "<victim@exam\u00adple.org>",
+  "<victim@ex\u200bample.org>",
+  "<victim@еxample.org>",
+  "<victim@xn--example-.org>",
+  // No domain at all.
+  "<victim>",
+  "<abuse>",
+  "<postmaster@>",
+  "<@>",
+  "<>",
+  "<postmaster@evil.net>",
+  "<abuse@evil.net>",
+  "victim@example.org",
+  "<<victim@example.org>>",
+];
+
+for (const path of TRAPS) {
+  test(`${JSON.stringify(path)} is not relayed`, async () => {
+    const parsed = parseForwardPath(path, { smtpUtf8: true });
+    if (parsed.kind === "refused") return;
+    const hub: Hub = { asked: [] };
+    assert.equal(causeOf(await run(parsed.address, hub)), "relay-denied");
+    assert.deepEqual(hub.asked, []);
+  });
+}
+
+test("an address that a laxer parser let through is still not relayed", async () => {
+  const forms: readonly Address[] = [
+    { spoken: "@evil.net:victim@example.org", localPart: "victim", domain: "example.org" },
+    { spoken: "victim@evil.net", localPart: "victim@evil.net", domain: "" },
+    { spoken: "victim@example.org.", localPart: "victim", domain: "example.org" },
+    { spoken: "victim@evil.net@example.org", localPart: "victim", domain: "example.org" },
+    {
+      spoken: "victim＠evil.net@example.org",
+      localPart: "victim＠evil.net",
+      domain: "example.org",
+    },
+    { spoken: "victim@[192.0.2.1]", localPart: "victim", domain: "example.org" },
+    { spoken: "postmaster@evil.net", localPart: "postmaster", domain: "" },
+  ];
+  for (const address of forms) {
+    assert.equal(causeOf(await run(address)), "relay-denied", address.spoken);
+  }
+});
+
+test("a recipient that is not on the list is unknown, and the hub is not asked", async () => {
+  const hub: Hub = { asked: [] };
+  const verdict = await run(spoken("<mallory@list.example.org>"), hub);
+  assert.equal(causeOf(verdict), "recipient-unknown");
+  assert.deepEqual(hub.asked, []);
+});
+
+test("without a list the hub is asked, and its refusal is passed on", async () => {
+  const answer = { kind: "refused", reply: "550 5.1.1 No such user", cached: false } as const;
+  const hub: Hub = { answer, asked: [] };
+  const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.ok(verdict.kind === "reject");
+  assert.equal(verdict.cause, "recipient-unknown");
+  assert.deepEqual(verdict.about, { hub: "550 5.1.1 No such user" });
+  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
+});
+
+test("a hub that says later makes the client come later", async () => {
+  const answer = { kind: "later", reply: "450 4.2.1 Mailbox busy", cached: false } as const;
+  const verdict = await run(spoken("<bob@hub.example.org>"), { answer, asked: [] });
+  assert.ok(verdict.kind === "defer");
+  assert.equal(verdict.cause, "recipient-unverified");
+  assert.deepEqual(verdict.about, { hub: "450 4.2.1 Mailbox busy" });
+});
+
+test("a hub that is away does not stop mail: it is taken unverified and marked", async () => {
+  const answer = { kind: "unknown", reply: "connection refused", cached: false } as const;
+  const verdict = await run(spoken("<bob@hub.example.org>"), { answer, asked: [] });
+  assert.equal(verdict.kind, "neutral");
+  assert.deepEqual(
+    verdict.findings.map(({ symbol }) => symbol),
+    ["RECIPIENT_UNVERIFIED"],
+  );
+});
+
+test("a hub that never answers counts as away after five seconds", async () => {
+  const clock = createFakeClock();
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const { signal } = new AbortController();
+  const facts = factsOf(spoken("<bob@hub.example.org>"));
+  const silent = { probe: () => new Promise<ProbeAnswer>(() => {}) };
+  const view: Views["rcpt"] = { ...facts, dns: createLookupScope(signal) };
+  const observed = stage.observe?.(view, { recipientProbe: silent, clock }, signal);
+  await clock.advance(5_000);
+  const evidence = await observed;
+  assert.deepEqual(evidence, {
+    probe: { kind: "unknown", reply: "no answer in time", cached: false },
+  });
+  assert.equal(stage.judge(evidence ?? null, facts).kind, "neutral");
+  assert.equal(clock.pendingTimers(), 0);
+});
+
+test("evidence without a call-out cannot be judged under a policy that asks for one", () => {
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const verdict = stage.judge({ probe: null }, factsOf(spoken("<bob@hub.example.org>")));
+  assert.equal(verdict.kind, "unknown");
+});
+
+test("nothing can put the stage into observe mode", () => {
+  assert.equal(domainsStage.bind(DOMAINS, { mode: "observe" }).mode, "enforce");
+});
