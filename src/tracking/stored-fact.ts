@@ -1,0 +1,77 @@
+import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import type { TraceRow } from "./tracking.ts";
+import type { StoredFact } from "./tracking-store.ts";
+
+/** A record beyond this is stored without the evidence that makes it so large. */
+export const MAX_RECORD_CHARS: number = 1024 * 1024;
+/** What counts as large then: the evidence of an ordinary stage is a hundredth of it. */
+const MAX_PART_CHARS = 64 * 1024;
+
+/** What goes into the file, and how many characters it holds in memory until then. */
+export interface WeighedFact {
+  readonly fact: StoredFact;
+  readonly chars: number;
+}
+
+/** Throws when the fact is no plain JSON. */
+export function toStoredFact(fact: Fact): WeighedFact {
+  return fact.kind === "decided" ? fromRecord(fact.record) : fromFact(fact);
+}
+
+function fromFact(fact: Exclude<Fact, { kind: "decided" }>): WeighedFact {
+  const text = JSON.stringify(fact);
+  const id = "id" in fact ? fact.id : null;
+  return { fact: { kind: "fact", id, at: fact.at, fact: text }, chars: text.length };
+}
+
+function fromRecord(record: TransactionRecord): WeighedFact {
+  const { id, decidedAt, client, sender, message } = record;
+  const row = JSON.stringify(toTraceRow(record));
+  const full = JSON.stringify(record);
+  const text = full.length <= MAX_RECORD_CHARS ? full : JSON.stringify(withoutLargeParts(record));
+  const fact: StoredFact = {
+    kind: "decided",
+    id,
+    at: decidedAt,
+    ip: client.ip.toLowerCase(),
+    senders: [sender, message?.from ?? ""].join("\n").toLowerCase(),
+    recipients: record.recipients
+      .map(({ address }) => address)
+      .join("\n")
+      .toLowerCase(),
+    subject: (message?.subject ?? "").toLowerCase(),
+    row,
+    record: text,
+  };
+  return { fact, chars: text.length + row.length };
+}
+
+export function toTraceRow(record: TransactionRecord): TraceRow {
+  return {
+    id: record.id,
+    at: record.decidedAt,
+    clientIp: record.client.ip,
+    sender: record.sender,
+    recipients: record.recipients.map(({ address }) => address),
+    subject: record.message?.subject ?? null,
+    action: record.action,
+    cause: record.cause,
+    reply: record.reply,
+  };
+}
+
+/** A sender must not get out of the records by mail with monstrous evidence. */
+function withoutLargeParts(record: TransactionRecord): TransactionRecord {
+  const reports = record.reports.map((report) => ({
+    ...report,
+    evidence: isLarge(report.evidence) ? { leftOut: "too large to be stored" } : report.evidence,
+    verdict: isLarge(report.verdict)
+      ? { kind: "unknown" as const, findings: [], missing: ["a verdict of storable size"] }
+      : report.verdict,
+  }));
+  return { ...record, reports };
+}
+
+function isLarge(value: unknown): boolean {
+  return JSON.stringify(value).length > MAX_PART_CHARS;
+}
