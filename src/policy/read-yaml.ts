@@ -53,8 +53,9 @@ export async function readYaml(
   const value = document && problems.length === 0 ? toValue(document, complain) : undefined;
   for (const problem of problems.slice(0, MAX_SYNTAX_PROBLEMS)) report(problem);
   if (problems.length > 0 || !document) return null;
-  const locate = (path: Path, target: "key" | "value") => at(offsetOf(document, path, target));
-  return toSource(file, value ?? undefined, locate, report, []);
+  return toSource(value ?? undefined, (path, message, target) =>
+    report({ file, ...at(offsetOf(document, path, target)), path: path.join("."), message }),
+  );
 }
 
 function refuseBytes(file: string, bytes: Buffer): Problem | null {

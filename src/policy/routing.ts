@@ -8,19 +8,20 @@ import {
 } from "./domain-pattern.ts";
 import type { CompiledDomains } from "./domains.ts";
 import { type HostPort, parseHostPort } from "./host-port.ts";
+import { parsedText } from "./parsed-text.ts";
 import type { Connector, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 
+const SMTP_PORT = 25;
+
 const connectorSchema = z.strictObject({
-  domains: z.array(z.string()).min(1),
-  smarthosts: z.array(z.string()).min(1).max(32),
+  domains: z.array(parsedText(parseDomainPattern, "a domain, *.domain or *")).min(1),
+  smarthosts: z.array(parsedText(parseSmarthost, "host:port or [IPv6]:port")).min(1).max(32),
   cost: z.int().min(0).max(10_000).default(10),
   tls: z.enum(["none", "opportunistic", "required", "verified"]).default("opportunistic"),
   // behaviour.md section 5: connections to one smarthost.
   maxConnections: z.int().min(1).max(1000).default(20),
 });
-
-type ConnectorEntry = z.infer<typeof connectorSchema>;
 
 const routingSchema = z.strictObject({
   connectors: z.record(z.string().min(1).max(64), connectorSchema).default({}),
@@ -30,13 +31,11 @@ const routingSchema = z.strictObject({
 export function compileRouting(source: Source): Routing | undefined {
   const file = checkShape(routingSchema, source);
   if (!file) return undefined;
-  const all = Object.entries(file.connectors).map(([name, entry]) => ({
-    ...entry,
-    name,
-    domains: patternsOf(name, entry, source),
-    smarthosts: smarthostsOf(name, entry, source),
-  }));
-  return toRouting(all);
+  return toRouting(Object.entries(file.connectors).map(([name, entry]) => ({ ...entry, name })));
+}
+
+function parseSmarthost(text: string): HostPort | null {
+  return parseHostPort(text, { defaultPort: SMTP_PORT });
 }
 
 /** The most specific address space, then the least cost, then the first in the file. */
@@ -83,24 +82,4 @@ export function checkRoutes(
 
 function overlaps(a: DomainPattern, b: DomainPattern): boolean {
   return containsPattern(a, b) || containsPattern(b, a);
-}
-
-function patternsOf(name: string, entry: ConnectorEntry, source: Source): readonly DomainPattern[] {
-  return entry.domains.flatMap((text, index) => {
-    const pattern = parseDomainPattern(text);
-    if (pattern !== null) return [pattern];
-    const message = `expected a domain, *.domain or *, got \`${text}\``;
-    source.complain(["connectors", name, "domains", index], message);
-    return [];
-  });
-}
-
-function smarthostsOf(name: string, entry: ConnectorEntry, source: Source): readonly HostPort[] {
-  return entry.smarthosts.flatMap((text, index) => {
-    const smarthost = parseHostPort(text, { defaultPort: 25 });
-    if (smarthost) return [smarthost];
-    const message = `expected host:port or [IPv6]:port, got \`${text}\``;
-    source.complain(["connectors", name, "smarthosts", index], message);
-    return [];
-  });
 }

@@ -1,0 +1,111 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { parseDomainName } from "./mail/domain-name.ts";
+import { parseDnsServer } from "./net/dns-server-address.ts";
+import { parseCidr, parseIp } from "./net/ip.ts";
+import { type HostPort, parseHostPort } from "./policy/host-port.ts";
+import { parsedText } from "./policy/parsed-text.ts";
+import type { Source } from "./policy/source.ts";
+import { parseClamdAddress } from "./stages/antivirus/clamd-address.ts";
+
+/** behaviour.md section 5: one attempt of a query; it has two. */
+const DNS_TIMEOUT_MS = 2000;
+
+const path = z.string().min(1);
+const address = parsedText((text) => parseIp(text)?.text ?? null, "an address");
+const range = parsedText(parseCidr, "a range such as 10.0.0.0/8");
+const listen = parsedText(parseListen, "address:port such as 0.0.0.0:2525 or [::]:25");
+const fullName = parsedText(parseFullName, "a full host name such as mx1.example.org");
+const dnsServer = parsedText(same(parseDnsServer), "address:port such as 127.0.0.1:53");
+const clamd = parsedText(same(parseClamdAddress), "host:port or unix:/path");
+
+const listenerSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, "expected letters, digits, hyphens"),
+  kind: z.enum(["internet", "hub", "partner"]).default("internet"),
+  listen,
+  hostname: fullName.optional(),
+  tls: z.strictObject({ cert: path, key: path }).optional(),
+  proxyProtocol: z.array(range).optional(),
+  from: z.array(range).optional(),
+});
+
+/** `postern.yaml` with its defaults; paths as written. */
+export const settingsSchema = z.strictObject({
+  hostname: fullName,
+  dataDir: path.default("./data"),
+  policies: path.default("./policies"),
+  workers: z.union([z.literal("auto"), z.int().min(1).max(64)]).default(1),
+  listeners: z
+    .array(listenerSchema)
+    .min(1)
+    .prefault([{ name: "internet", listen: "0.0.0.0:2525" }]),
+  dns: z
+    .strictObject({
+      servers: z.array(dnsServer).min(1).max(8).optional(),
+      timeoutMs: z.int().min(100).max(30_000).default(DNS_TIMEOUT_MS),
+    })
+    .prefault({}),
+  hosts: z.record(z.string(), z.union([address, z.array(address).min(1)])).default({}),
+  redis: z.union([z.string(), z.looseObject({})]).optional(),
+  clamd: z.union([z.literal("none"), z.array(clamd).min(1).max(16)]),
+  console: z.strictObject({ listen }).optional(),
+  metrics: z.strictObject({ listen }).optional(),
+  log: z
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+      format: z.enum(["json", "pretty"]).default("json"),
+    })
+    .prefault({}),
+});
+
+export type WrittenSettings = z.infer<typeof settingsSchema>;
+
+/**
+ * Complains about what is well-formed and cannot be done yet, or contradicts itself. What an
+ * operator relies on must never be passed over in silence.
+ */
+export function reportUnusable(settings: WrittenSettings, source: Source): void {
+  const away = (at: readonly (string | number)[], what: string) =>
+    source.complain(at, `${what} not available in this version`, "key");
+  if (settings.workers !== 1) away(["workers"], "more than one worker is");
+  if (settings.redis !== undefined) away(["redis"], "Redis is");
+  if (settings.console) away(["console"], "the console is");
+  const { listeners } = settings;
+  for (const [index, { name, kind, proxyProtocol, from, listen }] of listeners.entries()) {
+    const at = ["listeners", index];
+    if (kind !== "internet") away([...at, "kind"], `a listener of kind ${kind} is`);
+    if (proxyProtocol) away([...at, "proxyProtocol"], "the PROXY protocol is");
+    if (from) away([...at, "from"], "a restriction of peers is");
+    const before = listeners.slice(0, index);
+    if (before.some((other) => other.name === name))
+      source.complain([...at, "name"], `expected another name, got \`${name}\` twice`);
+    if (before.some((other) => isSame(other.listen, listen)))
+      source.complain([...at, "listen"], "expected another address or port than the one above");
+  }
+  for (const host of Object.keys(settings.hosts)) {
+    if (parseDomainName(host, { utf8: true }) !== null) continue;
+    source.complain(["hosts", host], `expected a host name, got \`${host}\``, "key");
+  }
+}
+
+/** The system hands out another port each time for port 0. */
+function isSame(a: HostPort, b: HostPort): boolean {
+  return a.port !== 0 && a.port === b.port && a.host === b.host;
+}
+
+/** An address, not a name: what we listen on must not depend on DNS. */
+function parseListen(text: string): HostPort | null {
+  const parsed = parseHostPort(text, { allowZero: true });
+  return parsed && isIP(parsed.host) !== 0 ? parsed : null;
+}
+
+/** RFC 5321 2.3.5: the name in banner and EHLO is fully qualified. */
+function parseFullName(text: string): string | null {
+  const name = parseDomainName(text, { utf8: true });
+  return name?.includes(".") && !/^[\d.]+$/.test(name) ? name : null;
+}
+
+/** The text itself, when it can be parsed: whoever uses it parses it again. */
+function same(parse: (text: string) => unknown): (text: string) => string | null {
+  return (text) => (parse(text) === null ? null : text);
+}

@@ -1,0 +1,155 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { errorText, PolicyError, type Problem } from "./base/errors.ts";
+import type { LogLevel } from "./base/log.ts";
+import type { StaticHostTable } from "./net/static-hosts.ts";
+import { checkShape } from "./policy/check-shape.ts";
+import type { HostPort } from "./policy/host-port.ts";
+import { readYaml } from "./policy/read-yaml.ts";
+import { absentSource, type Report, type Source, toSource } from "./policy/source.ts";
+import {
+  type Environment,
+  type EnvironmentEntry,
+  readEnvironment,
+  variableProblem,
+} from "./settings-environment.ts";
+import { reportUnusable, settingsSchema, type WrittenSettings } from "./settings-schema.ts";
+
+/** Deployment facts (behaviour.md section 3). Paths are absolute. */
+export interface Settings {
+  /** Null when the environment gave everything. */
+  readonly file: string | null;
+  readonly hostname: string;
+  readonly dataDir: string;
+  readonly policies: string;
+  readonly listeners: readonly ListenerSettings[];
+  readonly dns: {
+    /** `address:port`; null: those of the system. */
+    readonly servers: readonly string[] | null;
+    readonly timeoutMs: number;
+  };
+  /** Before DNS. */
+  readonly hosts: StaticHostTable;
+  /** `host:port` or `unix:/path`, in order of preference; null: `none` was said. */
+  readonly clamd: readonly string[] | null;
+  readonly metrics: { readonly listen: HostPort } | null;
+  readonly log: { readonly level: LogLevel; readonly format: "json" | "pretty" };
+}
+
+export interface ListenerSettings {
+  readonly name: string;
+  readonly kind: "internet";
+  readonly listen: HostPort;
+  readonly hostname: string;
+  /** Null: a self-signed certificate is made. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+}
+
+export interface SettingsInput {
+  /** As `--settings` named it; absent: POSTERN_SETTINGS, then the default places. */
+  readonly file?: string | undefined;
+  readonly env: Environment;
+  readonly cwd: string;
+}
+
+const FILE_NAME = "postern.yaml";
+const SYSTEM_FILE = `/etc/postern/${FILE_NAME}`;
+
+/**
+ * Settings from the file and the environment, which wins. Relative paths count from the settings
+ * file, in variables from `cwd`. Throws PolicyError with all problems of both.
+ */
+export async function loadSettings(input: SettingsInput): Promise<Settings> {
+  const problems: Problem[] = [];
+  const report: Report = (problem) => void problems.push(problem);
+  const environment = readEnvironment(input.env, input.cwd);
+  for (const problem of environment.problems) report(problem);
+  const found = await findFile(input);
+  const fromFile = found.bytes
+    ? await readYaml(found.file, found.bytes, report)
+    : absentSource(found.file, report);
+  if (found.fault !== null) fromFile?.complain([], found.fault);
+  const source = fromFile && overlay(fromFile, environment.entries, report);
+  const written = source && checkShape(settingsSchema, source);
+  if (written) reportUnusable(written, source);
+  if (!written || problems.length > 0) throw new PolicyError(problems);
+  return toSettings(written, found.bytes ? found.file : null, input.cwd);
+}
+
+interface FoundFile {
+  /** Where it is, or where it would be. */
+  readonly file: string;
+  readonly bytes: Buffer | null;
+  readonly fault: string | null;
+}
+
+/** The file that was named must be there; the default places may be empty. */
+async function findFile({ file, env, cwd }: SettingsInput): Promise<FoundFile> {
+  const named = file ?? (env["POSTERN_SETTINGS"] || undefined);
+  const policies = resolve(cwd, env["POSTERN_POLICIES"] || "policies");
+  const places =
+    named === undefined
+      ? [join(dirname(policies), FILE_NAME), join(cwd, FILE_NAME), SYSTEM_FILE]
+      : [resolve(cwd, named)];
+  for (const place of places) {
+    try {
+      return { file: place, bytes: await readFile(place), fault: null };
+    } catch (error) {
+      if (named === undefined && isMissing(error)) continue;
+      return { file: place, bytes: null, fault: `cannot be read: ${errorText(error)}` };
+    }
+  }
+  return { file: join(dirname(policies), FILE_NAME), bytes: null, fault: null };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
+}
+
+/** The file's value with the variables over it; a complaint names the one that said it. */
+function overlay(file: Source, entries: readonly EnvironmentEntry[], report: Report): Source {
+  const value = entries.reduce(
+    (whole, entry) => withValue(whole, entry.path, entry.value),
+    file.value,
+  );
+  return toSource(value, (path, message, target) => {
+    const entry = entries.find((said) => said.path.every((step, i) => step === path[i]));
+    if (entry) report(variableProblem(entry.variable, path.join("."), message));
+    else file.complain(path, message, target);
+  });
+}
+
+function withValue(whole: unknown, path: readonly string[], value: unknown): unknown {
+  const [first, ...rest] = path;
+  if (first === undefined) return value;
+  // A list or a text where keys belong is the file's own mistake, told by the schema.
+  if (whole !== undefined && whole !== null && (typeof whole !== "object" || Array.isArray(whole)))
+    return whole;
+  const members: Readonly<Record<string, unknown>> = { ...whole };
+  return { ...members, [first]: withValue(members[first], rest, value) };
+}
+
+function toSettings(written: WrittenSettings, file: string | null, cwd: string): Settings {
+  const base = file === null ? cwd : dirname(file);
+  const { hostname, hosts, clamd, metrics, log, dns } = written;
+  return {
+    file,
+    hostname,
+    dataDir: resolve(base, written.dataDir),
+    policies: resolve(base, written.policies),
+    listeners: written.listeners.map((listener) => ({
+      name: listener.name,
+      kind: "internet",
+      listen: listener.listen,
+      hostname: listener.hostname ?? hostname,
+      tls: listener.tls
+        ? { cert: resolve(base, listener.tls.cert), key: resolve(base, listener.tls.key) }
+        : null,
+    })),
+    dns: { servers: dns.servers ?? null, timeoutMs: dns.timeoutMs },
+    hosts,
+    clamd: clamd === "none" ? null : clamd,
+    metrics: metrics ?? null,
+    log,
+  };
+}
