@@ -32,15 +32,26 @@ export function canonicalIp(text: string): string | null {
   return parseIp(stripZone(text))?.text ?? null;
 }
 
-/** `10.0.0.0/8`, `2001:db8::/32` or a single address. Host bits are ignored. */
+/**
+ * `10.0.0.0/8`, `2001:db8::/32` or a single address. Host bits are ignored. An IPv4-mapped range of
+ * at least 96 bits is one of IPv4, because that is how its clients are seen.
+ */
 export function parseCidr(text: string): Cidr | null {
   const slash = text.indexOf("/");
-  const address = parseIp(slash < 0 ? text : text.slice(0, slash));
-  if (!address) return null;
-  const width = address.octets.length * 8;
-  const bits = slash < 0 ? width : parseBits(text.slice(slash + 1), width);
-  return bits === null ? null : { family: address.family, octets: address.octets, bits };
+  const address = slash < 0 ? text : text.slice(0, slash);
+  if (isIP(address) === 0 || address.includes("%")) return null;
+  const parsed = ipaddr.parse(address);
+  const octets = parsed.toByteArray();
+  const width = octets.length * 8;
+  const bits = slash < 0 ? width : parsePrefixLength(text.slice(slash + 1), width);
+  if (bits === null) return null;
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && bits >= V4_MAPPED_BITS)
+    return { family: 4, octets: octets.slice(-4), bits: bits - V4_MAPPED_BITS };
+  return { family: width === 32 ? 4 : 6, octets, bits };
 }
+
+/** RFC 4291 2.5.5.2: the prefix ::ffff:0:0. */
+const V4_MAPPED_BITS = 96;
 
 /** True when the address lies in the range. Another family never does. */
 export function isInside(ip: IpAddress | string, range: Cidr): boolean {
@@ -95,7 +106,8 @@ function stripZone(text: string): string {
   return zone < 0 ? text : text.slice(0, zone);
 }
 
-function parseBits(text: string, width: number): number | null {
+/** The length of a prefix, without leading zeros, at most `width`. */
+export function parsePrefixLength(text: string, width: number): number | null {
   if (!/^(0|[1-9]\d{0,2})$/.test(text)) return null;
   const bits = Number(text);
   return bits <= width ? bits : null;
