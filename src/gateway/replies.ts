@@ -78,7 +78,7 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   "recipient-unknown": {
     code: 550,
     status: "1.1",
-    text: () => "Recipient unknown",
+    text: ({ hub }) => `Recipient unknown${hub ? `; the destination said: ${hub}` : ""}`,
     remedy: "Check the address; an operator looks at the list in domains.yaml or at the hub.",
   },
   "recipient-unverified": line(450, "1.1", "Recipient cannot be verified now", "Check the hub."),
