@@ -84,7 +84,8 @@ async function act(
   const event = { step, line, connection: session.number, count };
   const action = (await state.options.script?.(event)) ?? usual;
   const reply = speak(session, action);
-  session.busy = false;
+  // A hub that hangs reads no further command on that connection.
+  session.busy = typeof action === "object" && "hang" in action;
   state.changed();
   return reply;
 }
@@ -130,7 +131,8 @@ async function command(state: HubState, session: Session, line: string): Promise
     reset(session);
     await tell("helo", "250 hub.test");
   } else if (verb === "starttls") {
-    if (isPositive(await tell("starttls", "220 ready"))) upgrade(state, session);
+    const usual = state.identity ? "220 ready" : "502 5.5.1 no TLS here";
+    if (isPositive(await tell("starttls", usual))) upgrade(state, session);
   } else if (verb === "mail") {
     if (isPositive(await tell("mail", "250 2.1.0 ok"))) {
       reset(session);

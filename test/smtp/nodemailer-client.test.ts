@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { createSystemClock } from "../../src/base/clock.ts";
+import { createSilentLog } from "../../src/base/log.ts";
+import type { Address } from "../../src/mail/address.ts";
+import type { Envelope } from "../../src/mail/envelope.ts";
+import { CLIENT_TIMES, type ClientTimes } from "../../src/smtp/client-times.ts";
+import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
+import type { SmtpConnection, TlsMode } from "../../src/smtp/smtp-client.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
+import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
+
+const NEVER = new AbortController().signal;
+const TEXT = "Subject: x\r\n\r\n.dot\r\n..\r\ntrailing \t\r\n\r\n";
+
+function address(spoken: string): Address {
+  return { spoken, localPart: spoken, domain: "example.org" };
+}
+
+function envelope(...recipients: string[]): Envelope {
+  return {
+    sender: address("from@example.org"),
+    recipients: recipients.map((spoken) => ({ address: address(spoken) })),
+    mail: { body: "7bit", smtputf8: false },
+  };
+}
+
+async function hubFor(context: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
+  const hub = await startScriptedHub(options);
+  context.after(() => hub.close());
+  return hub;
+}
+
+function connector(times: Partial<ClientTimes> = {}, authorities?: string) {
+  return createSmtpConnector({
+    clock: createSystemClock(),
+    log: createSilentLog(),
+    hostname: "mx.example.org",
+    resolveHost: async (host) => (host === "localhost" ? ["127.0.0.1"] : []),
+    times: { ...CLIENT_TIMES, ...times },
+    ...(authorities === undefined ? {} : { authorities }),
+  });
+}
+
+async function open(
+  hub: ScriptedHub,
+  options: { times?: Partial<ClientTimes>; tls?: TlsMode; authorities?: string | null } = {},
+): Promise<SmtpConnection> {
+  const made = connector(options.times, options.authorities ?? undefined);
+  const target = { host: "localhost", port: hub.port };
+  const result = await made.connect(target, options.tls ?? "none", NEVER);
+  assert.equal(result.kind, "connected", JSON.stringify(result));
+  assert.ok(result.kind === "connected");
+  return result.connection;
+}
+
+test("the hub gets the envelope and the message octet for octet", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  const spoken = ['"odd > \\" local"@example.org', "a%b!c@EXAMPLE.org", "B@xn--bcher-kva.example"];
+  const eightBit = Buffer.from(`${TEXT}\xff\x80\xe4\r\n`, "latin1");
+  const sent: Envelope = { ...envelope(...spoken), mail: { body: "8bitmime", smtputf8: false } };
+  const outcome = await connection.send(sent, toBytesSource(eightBit, 5));
+  assert.equal(outcome.kind, "answered");
+  const [message] = await hub.waitForMessages(1);
+  assert.deepEqual(message?.recipients, spoken);
+  const size = eightBit.length;
+  assert.equal(message?.mailLine, `MAIL FROM:<from@example.org> SIZE=${size} BODY=8BITMIME`);
+  assert.ok(message?.data.equals(eightBit));
+  await connection.quit();
+});
+
+test("foreign addresses travel as UTF-8 with SMTPUTF8", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  await connection.send(envelope("käthe@bücher.example"), toBytesSource(TEXT));
+  const [message] = await hub.waitForMessages(1);
+  assert.deepEqual(message?.recipients, ["käthe@bücher.example"]);
+  assert.match(message?.mailLine ?? "", / SMTPUTF8$/);
+  connection.close();
+});
+
+test("each recipient has its own fate, in the order of the envelope", async (t) => {
+  for (const capabilities of [["PIPELINING"], []]) {
+    const hub = await hubFor(t, {
+      capabilities,
+      script: ({ step, line }) => {
+        if (step !== "rcpt") return undefined;
+        if (line.includes("<no@")) return "550-5.1.1 no\r\n550 5.1.1 such user";
+        return line.includes("<late@") ? "450 4.2.0 busy" : undefined;
+      },
+    });
+    const connection = await open(hub);
+    const to = envelope("no@x", "yes@x", "late@x", "a@x\r\nRCPT TO:<evil@x>", "also@x");
+    const outcome = await connection.send(to, toBytesSource(TEXT));
+    assert.ok(outcome.kind === "answered");
+    const kinds = outcome.fates.map((fate) => `${fate.kind} ${fate.reply.code}`);
+    const expected = ["refused 550", "accepted 250", "later 450", "refused 553", "accepted 250"];
+    assert.deepEqual(kinds, expected);
+    assert.equal(outcome.fates[0]?.reply.text, "no such user");
+    assert.deepEqual(hub.messages[0]?.recipients, ["yes@x", "also@x"]);
+    assert.equal(hub.lines.filter((line) => line.includes("evil")).length, 0);
+    connection.close();
+  }
+});
+
+test("when nobody is accepted DATA is not said, and the connection can go on", async (t) => {
+  const hub = await hubFor(t, {
+    script: ({ step, count }) => (step === "rcpt" && count === 1 ? "550 no" : undefined),
+  });
+  const connection = await open(hub);
+  const refused = await connection.send(envelope("a@x"), toBytesSource(TEXT));
+  assert.ok(refused.kind === "answered");
+  assert.equal(refused.fates[0]?.kind, "refused");
+  assert.ok(!hub.lines.includes("DATA"));
+  assert.ok(connection.usable());
+  await connection.send(envelope("b@x"), toBytesSource(TEXT));
+  assert.equal(hub.messages.length, 1);
+  connection.close();
+});
+
+test("a refused MAIL is the fate of every recipient, even when the hub then closes", async (t) => {
+  const hub = await hubFor(t, {
+    script: ({ step }) => (step === "mail" ? { drop: true, reply: "552 5.3.4 large" } : undefined),
+  });
+  const connection = await open(hub);
+  const outcome = await connection.send(envelope("a@x", "b@x"), toBytesSource(TEXT));
+  assert.ok(outcome.kind === "answered");
+  assert.deepEqual(
+    outcome.fates.map((fate) => fate.reply.code),
+    [552, 552],
+  );
+});
+
+test("421 hands nothing over, wherever it is said", async (t) => {
+  for (const step of ["mail", "rcpt", "data", "dot"] as const) {
+    const script = (event: { step: string }) =>
+      event.step === step ? { drop: true as const, reply: "421 4.3.2 going down" } : undefined;
+    const hub = await hubFor(t, { script });
+    const connection = await open(hub);
+    const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT));
+    assert.ok(outcome.kind === "unsent", step);
+    assert.equal(outcome.reply?.code, 421);
+    assert.equal(connection.usable(), false);
+  }
+});
+
+test("a connection dropped before the dot hands nothing over", async (t) => {
+  for (const step of ["mail", "rcpt", "data"] as const) {
+    const script = (event: { step: string }) =>
+      event.step === step ? { drop: true as const } : undefined;
+    const hub = await hubFor(t, { script });
+    const connection = await open(hub);
+    let dots = 0;
+    const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT), () => dots++);
+    assert.equal(outcome.kind, "unsent", step);
+    assert.equal(dots, 0);
+  }
+});
+
+test("a connection dropped at 354 hands nothing over, also of a large message", async (t) => {
+  const script = (event: { step: string }) =>
+    event.step === "data" ? { drop: true as const, reply: "354 go" } : undefined;
+  const hub = await hubFor(t, { script });
+  const connection = await open(hub);
+  const outcome = await connection.send(
+    envelope("a@x"),
+    toBytesSource("x".repeat(998).concat("\r\n").repeat(8000)),
+  );
+  assert.equal(outcome.kind, "unsent");
+});
+
+test("a connection dropped after the dot leaves the outcome uncertain", async (t) => {
+  const script = (event: { step: string }) =>
+    event.step === "dot" ? { drop: true as const } : undefined;
+  const hub = await hubFor(t, { script });
+  const connection = await open(hub);
+  let dots = 0;
+  const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT), () => dots++);
+  assert.equal(outcome.kind, "uncertain");
+  assert.equal(dots, 1);
+});
+
+test("the answer to DATA and to the dot speaks for those accepted before", async (t) => {
+  for (const step of ["data", "dot"] as const) {
+    const script = (event: { step: string }) => (event.step === step ? "554 5.6.0 no" : undefined);
+    const hub = await hubFor(t, { script });
+    const connection = await open(hub);
+    const outcome = await connection.send(envelope("a@x", "b@x"), toBytesSource(TEXT));
+    assert.ok(outcome.kind === "answered");
+    assert.deepEqual(
+      outcome.fates.map((fate) => `${fate.kind} ${fate.reply.status}`),
+      ["refused 5.6.0", "refused 5.6.0"],
+    );
+    assert.ok(connection.usable());
+    connection.close();
+  }
+});
+
+test("DATA answered 250 is not taken for 354", async (t) => {
+  const script = (event: { step: string }) => (event.step === "data" ? "250 sure" : undefined);
+  const hub = await hubFor(t, { script });
+  const connection = await open(hub);
+  const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT));
+  assert.equal(outcome.kind, "unsent");
+  assert.equal(connection.usable(), false);
+});
+
+test("a source that fails in the middle never ends in a dot", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  const source = {
+    size: 100,
+    async *read() {
+      yield Buffer.from("Subject: x\r\n\r\nhalf\r\n");
+      throw new Error("disk");
+    },
+  };
+  const outcome = await connection.send(envelope("a@x"), source);
+  assert.deepEqual(outcome, { kind: "unsent", reason: "disk", reply: null });
+  await hub.waitFor(() => hub.openConnections() === 0);
+  assert.equal(hub.messages.length, 0);
+});
+
+test("a bare line feed is refused by us and never ends in a dot", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  const smuggled = toBytesSource("a\r\n\n.\r\nMAIL FROM:<e@x>\r\n");
+  const outcome = await connection.send(envelope("a@x"), smuggled);
+  assert.ok(outcome.kind === "answered");
+  assert.equal(outcome.fates[0]?.kind, "refused");
+  assert.equal(outcome.fates[0]?.reply.status, "5.6.11");
+  await hub.waitFor(() => hub.openConnections() === 0);
+  assert.equal(hub.messages.length, 0);
+});
+
+test("a hub that answers nothing is given up at each step in its own time", async (t) => {
+  const limits = { mailMs: 40, rcptMs: 40, dataStartMs: 40, finalMs: 40 };
+  for (const step of ["mail", "rcpt", "data", "dot"] as const) {
+    const script = (event: { step: string }) =>
+      event.step === step ? { hang: true as const } : undefined;
+    const hub = await hubFor(t, { script });
+    const connection = await open(hub, { times: limits });
+    const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT));
+    assert.equal(outcome.kind, step === "dot" ? "uncertain" : "unsent", step);
+  }
+});
+
+test("the limits are those of RFC 5321: at the dot the hub has ten minutes", async (t) => {
+  const clock = createFakeClock();
+  const script = (event: { step: string }) =>
+    event.step === "dot" ? { hang: true as const } : undefined;
+  const hub = await hubFor(t, { script });
+  const made = createSmtpConnector({
+    clock,
+    log: createSilentLog(),
+    hostname: "mx.example.org",
+    resolveHost: async () => [],
+  });
+  const result = await made.connect({ host: "127.0.0.1", port: hub.port }, "none", NEVER);
+  assert.ok(result.kind === "connected");
+  let isSettled = false;
+  const sending = result.connection.send(envelope("a@x"), toBytesSource(TEXT)).finally(() => {
+    isSettled = true;
+  });
+  await hub.waitForMessages(1);
+  await clock.advance(599_000);
+  assert.equal(isSettled, false);
+  await clock.advance(2_000);
+  assert.equal((await sending).kind, "uncertain");
+});
+
+test("two messages and a probe share one connection", async (t) => {
+  const script = ({ step, line }: { step: string; line: string }) =>
+    step === "rcpt" && line.includes("nobody") ? "550 5.1.1 unknown" : undefined;
+  const hub = await hubFor(t, { script });
+  const connection = await open(hub);
+  await connection.send(envelope("a@x"), toBytesSource(TEXT));
+  const probe = await connection.probe(null, address("nobody@x"));
+  assert.equal(probe.kind, "refused");
+  assert.equal((await connection.probe(null, address("somebody@x"))).kind, "accepted");
+  await connection.send(envelope("b@x"), toBytesSource(TEXT));
+  assert.equal(hub.messages.length, 2);
+  assert.equal(hub.connections, 1);
+  assert.ok(hub.lines.includes("MAIL FROM:<>"));
+  await connection.quit();
+  assert.equal(hub.lines.at(-1), "QUIT");
+});
+
+test("a hub that refuses the null sender says nothing about the recipient", async (t) => {
+  const script = ({ step }: { step: string }) => (step === "mail" ? "550 no bounces" : undefined);
+  const hub = await hubFor(t, { script });
+  const connection = await open(hub);
+  const probe = await connection.probe(null, address("a@x"));
+  assert.deepEqual(probe, { kind: "unsent", reason: "sender refused: 550 no bounces" });
+  connection.close();
+});
+
+test("a second transaction on a busy connection is a bug that is told", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  const first = connection.send(envelope("a@x"), toBytesSource(TEXT));
+  await assert.rejects(connection.send(envelope("b@x"), toBytesSource(TEXT)), /running/);
+  assert.equal(connection.usable(), false);
+  await first;
+  connection.close();
+});
