@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseDomainName } from "./mail/domain-name.ts";
 import { parseDnsServer } from "./net/dns-server-address.ts";
-import { parseCidr, parseIp } from "./net/ip.ts";
+import { parseIp } from "./net/ip.ts";
 import { type HostPort, parseHostPort } from "./policy/host-port.ts";
 import { parsedText } from "./policy/parsed-text.ts";
 import type { Source } from "./policy/source.ts";
@@ -13,7 +13,6 @@ const DNS_TIMEOUT_MS = 2000;
 
 const path = z.string().min(1);
 const address = parsedText((text) => parseIp(text)?.text ?? null, "an address");
-const range = parsedText(parseCidr, "a range such as 10.0.0.0/8");
 const listen = parsedText(parseListen, "address:port such as 0.0.0.0:2525 or [::]:25");
 const fullName = parsedText(parseFullName, "a full host name such as mx1.example.org");
 const dnsServer = parsedText(same(parseDnsServer), "address:port such as 127.0.0.1:53");
@@ -21,12 +20,15 @@ const clamd = parsedText(same(parseClamdAddress), "host:port or unix:/path");
 
 const listenerSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, "expected letters, digits, hyphens"),
-  kind: z.enum(["internet", "hub", "partner"]).default("internet"),
+  kind: z
+    .enum(["internet", "hub", "partner"])
+    .refine((kind) => kind === "internet", notYet("a listener of this kind is"))
+    .default("internet"),
   listen,
   hostname: fullName.optional(),
   tls: z.strictObject({ cert: path, key: path }).optional(),
-  proxyProtocol: z.array(range).optional(),
-  from: z.array(range).optional(),
+  proxyProtocol: z.never(notYet("the PROXY protocol is")).optional(),
+  from: z.never(notYet("a restriction of peers is")).optional(),
 });
 
 /** `postern.yaml` with its defaults; paths as written. */
@@ -34,7 +36,10 @@ export const settingsSchema = z.strictObject({
   hostname: fullName,
   dataDir: path.default("./data"),
   policies: path.default("./policies"),
-  workers: z.union([z.literal("auto"), z.int().min(1).max(64)]).default(1),
+  workers: z
+    .union([z.literal("auto"), z.int().min(1).max(64)])
+    .refine((workers) => workers === 1, notYet("more than one worker is"))
+    .default(1),
   listeners: z
     .array(listenerSchema)
     .min(1)
@@ -46,9 +51,9 @@ export const settingsSchema = z.strictObject({
     })
     .prefault({}),
   hosts: z.record(z.string(), z.union([address, z.array(address).min(1)])).default({}),
-  redis: z.union([z.string(), z.looseObject({})]).optional(),
+  redis: z.never(notYet("Redis is")).optional(),
   clamd: z.union([z.literal("none"), z.array(clamd).min(1).max(16)]),
-  console: z.strictObject({ listen }).optional(),
+  console: z.never(notYet("the console is")).optional(),
   metrics: z.strictObject({ listen }).optional(),
   log: z
     .strictObject({
@@ -60,32 +65,25 @@ export const settingsSchema = z.strictObject({
 
 export type WrittenSettings = z.infer<typeof settingsSchema>;
 
-/**
- * Complains about what is well-formed and cannot be done yet, or contradicts itself. What an
- * operator relies on must never be passed over in silence.
- */
-export function reportUnusable(settings: WrittenSettings, source: Source): void {
-  const away = (at: readonly (string | number)[], what: string) =>
-    source.complain(at, `${what} not available in this version`, "key");
-  if (settings.workers !== 1) away(["workers"], "more than one worker is");
-  if (settings.redis !== undefined) away(["redis"], "Redis is");
-  if (settings.console) away(["console"], "the console is");
-  const { listeners } = settings;
-  for (const [index, { name, kind, proxyProtocol, from, listen }] of listeners.entries()) {
+/** Complains about what is well-formed and contradicts itself. */
+export function reportContradictions({ listeners, hosts }: WrittenSettings, source: Source): void {
+  for (const [index, { name, listen }] of listeners.entries()) {
     const at = ["listeners", index];
-    if (kind !== "internet") away([...at, "kind"], `a listener of kind ${kind} is`);
-    if (proxyProtocol) away([...at, "proxyProtocol"], "the PROXY protocol is");
-    if (from) away([...at, "from"], "a restriction of peers is");
     const before = listeners.slice(0, index);
     if (before.some((other) => other.name === name))
       source.complain([...at, "name"], `expected another name, got \`${name}\` twice`);
     if (before.some((other) => isSame(other.listen, listen)))
       source.complain([...at, "listen"], "expected another address or port than the one above");
   }
-  for (const host of Object.keys(settings.hosts)) {
+  for (const host of Object.keys(hosts)) {
     if (parseDomainName(host, { utf8: true }) !== null) continue;
     source.complain(["hosts", host], `expected a host name, got \`${host}\``, "key");
   }
+}
+
+/** What an operator relies on must never be passed over in silence. */
+function notYet(what: string): { readonly error: string } {
+  return { error: `${what} not available in this version` };
 }
 
 /** The system hands out another port each time for port 0. */

@@ -5,6 +5,7 @@ import type { LogLevel } from "./base/log.ts";
 import type { StaticHostTable } from "./net/static-hosts.ts";
 import { checkShape } from "./policy/check-shape.ts";
 import type { HostPort } from "./policy/host-port.ts";
+import { wholeFile } from "./policy/policy-sources.ts";
 import { readYaml } from "./policy/read-yaml.ts";
 import { absentSource, type Report, type Source, toSource } from "./policy/source.ts";
 import {
@@ -13,7 +14,7 @@ import {
   readEnvironment,
   variableProblem,
 } from "./settings-environment.ts";
-import { reportUnusable, settingsSchema, type WrittenSettings } from "./settings-schema.ts";
+import { reportContradictions, settingsSchema, type WrittenSettings } from "./settings-schema.ts";
 
 /** Deployment facts (behaviour.md section 3). Paths are absolute. */
 export interface Settings {
@@ -65,41 +66,52 @@ export async function loadSettings(input: SettingsInput): Promise<Settings> {
   const environment = readEnvironment(input.env, input.cwd);
   for (const problem of environment.problems) report(problem);
   const found = await findFile(input);
+  if (!found.bytes && found.named) {
+    report(wholeFile(found.file, found.fault));
+    throw new PolicyError(problems);
+  }
   const fromFile = found.bytes
     ? await readYaml(found.file, found.bytes, report)
     : absentSource(found.file, report);
-  if (found.fault !== null) fromFile?.complain([], found.fault);
   const source = fromFile && overlay(fromFile, environment.entries, report);
   const written = source && checkShape(settingsSchema, source);
-  if (written) reportUnusable(written, source);
-  if (!written || problems.length > 0) throw new PolicyError(problems);
-  return toSettings(written, found.bytes ? found.file : null, input.cwd);
+  if (written) reportContradictions(written, source);
+  if (written && problems.length === 0)
+    return toSettings(written, found.bytes ? found.file : null, input.cwd);
+  if (!found.bytes) report(wholeFile(found.file, found.fault));
+  throw new PolicyError(problems);
 }
 
 interface FoundFile {
   /** Where it is, or where it would be. */
   readonly file: string;
+  /** Null: `fault` says why. */
   readonly bytes: Buffer | null;
-  readonly fault: string | null;
+  readonly fault: string;
+  /** It must be there; the default places may be empty. */
+  readonly named: boolean;
 }
 
-/** The file that was named must be there; the default places may be empty. */
 async function findFile({ file, env, cwd }: SettingsInput): Promise<FoundFile> {
-  const named = file ?? (env["POSTERN_SETTINGS"] || undefined);
-  const policies = resolve(cwd, env["POSTERN_POLICIES"] || "policies");
-  const places =
-    named === undefined
-      ? [join(dirname(policies), FILE_NAME), join(cwd, FILE_NAME), SYSTEM_FILE]
-      : [resolve(cwd, named)];
-  for (const place of places) {
-    try {
-      return { file: place, bytes: await readFile(place), fault: null };
-    } catch (error) {
-      if (named === undefined && isMissing(error)) continue;
-      return { file: place, bytes: null, fault: `cannot be read: ${errorText(error)}` };
-    }
+  const name = file ?? (env.POSTERN_SETTINGS || undefined);
+  if (name !== undefined) return { ...(await tryFile(resolve(cwd, name))), named: true };
+  const policies = resolve(cwd, env.POSTERN_POLICIES || "policies");
+  const beside = join(dirname(policies), FILE_NAME);
+  for (const place of [beside, SYSTEM_FILE]) {
+    const found = await tryFile(place);
+    if (!found.absent) return { ...found, named: true };
   }
-  return { file: join(dirname(policies), FILE_NAME), bytes: null, fault: null };
+  const fault = `no settings file here, nor ${SYSTEM_FILE}`;
+  return { file: beside, bytes: null, fault, named: false };
+}
+
+async function tryFile(file: string): Promise<Omit<FoundFile, "named"> & { absent: boolean }> {
+  try {
+    return { file, bytes: await readFile(file), fault: "", absent: false };
+  } catch (error) {
+    const fault = `cannot be read: ${errorText(error)}`;
+    return { file, bytes: null, fault, absent: isMissing(error) };
+  }
 }
 
 function isMissing(error: unknown): boolean {

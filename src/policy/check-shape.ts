@@ -5,6 +5,9 @@ import type { Path, Source } from "./source.ts";
 type Issue = z.core.$ZodIssue;
 type RawIssue = z.core.$ZodRawIssue;
 
+/** How messages of zod begin; any other is the schema's own, and better than a rule. */
+const ZOD_WORDS = /^(?:Invalid|Too small|Too big|Unrecognized)/;
+
 /** A value in a message is shown this far. */
 const MAX_SHOWN_CHARS = 60;
 
@@ -63,6 +66,7 @@ function isWrongKind(issue: Issue): boolean {
 }
 
 function describe(issue: Issue): string {
+  if (!ZOD_WORDS.test(issue.message)) return issue.message;
   switch (issue.code) {
     case "invalid_type":
       return `expected ${kindName(issue.expected)}, got ${show(issue.input)}`;
@@ -76,9 +80,7 @@ function describe(issue: Issue): string {
       return describeUnion(issue);
     case "invalid_format":
     case "not_multiple_of":
-      return /^expected /.test(issue.message)
-        ? issue.message
-        : `expected ${formatName(issue)}, got ${show(issue.input)}`;
+      return `expected ${formatName(issue)}, got ${show(issue.input)}`;
     default:
       return issue.message;
   }

@@ -6,10 +6,11 @@ export function parsedText<T>(
   parse: (text: string) => T | null,
   expected: string,
 ): z.ZodType<T, string> {
-  return z.string().transform((text, context) => {
+  const complaint = (input: unknown) => `expected ${expected}, got ${show(input)}`;
+  return z.string({ error: ({ input }) => complaint(input) }).transform((text, context) => {
     const value = parse(text);
     if (value !== null) return value;
-    context.addIssue({ code: "custom", message: `expected ${expected}, got ${show(text)}` });
+    context.addIssue({ code: "custom", message: complaint(text) });
     return z.NEVER;
   });
 }

@@ -1,0 +1,154 @@
+import { access } from "node:fs/promises";
+import { dirname, isAbsolute, relative, resolve } from "node:path";
+import { createSystemClock } from "../base/clock.ts";
+import { formatProblem, PolicyError, type Problem } from "../base/errors.ts";
+import { PHASES } from "../pipeline/report.ts";
+import { loadPolicy } from "../policy/load-policy.ts";
+import type { PolicySnapshot } from "../policy/snapshot.ts";
+import { createCatalog, type StageServices } from "../stages/catalog.ts";
+import { type CliContext, EXIT } from "./cli-context.ts";
+
+/** What `check` needs to know of the settings. */
+export interface CheckedSettings {
+  readonly file: string | null;
+  readonly hostname: string;
+  readonly policies: string;
+  readonly listeners: readonly { readonly name: string }[];
+  readonly clamd: readonly string[] | null;
+}
+
+export interface CheckDependencies {
+  /** settings.ts stands above this folder, so that it is handed in. Throws PolicyError. */
+  loadSettings(input: {
+    readonly file?: string | undefined;
+    readonly env: CliContext["env"];
+    readonly cwd: string;
+  }): Promise<CheckedSettings>;
+}
+
+type Policy = PolicySnapshot<StageServices>;
+
+interface Findings {
+  readonly settings: CheckedSettings | null;
+  /** Null when there was no folder to look at. */
+  readonly folder: string | null;
+  readonly policy: Policy | null;
+  readonly problems: readonly Problem[];
+}
+
+/** `postern check`: all mistakes in settings and policies together; 0 when there is none, else 2. */
+export async function checkCommand(
+  context: CliContext,
+  dependencies: CheckDependencies,
+): Promise<number> {
+  const findings = await findProblems(context, dependencies);
+  if (context.json) context.out(JSON.stringify(toJson(findings)));
+  else for (const line of toLines(findings)) context.out(line);
+  if (findings.problems.length === 0) return EXIT.ok;
+  if (!context.json) context.err(countOf(findings.problems.length));
+  return EXIT.usage;
+}
+
+async function findProblems(
+  { env, cwd, settingsFile }: CliContext,
+  { loadSettings }: CheckDependencies,
+): Promise<Findings> {
+  const loaded = await collect(() => loadSettings({ file: settingsFile, env, cwd }));
+  const settings = loaded.value;
+  const folder = settings ? settings.policies : await likelyFolder(cwd, env, settingsFile);
+  const policy =
+    folder === null
+      ? { value: null, problems: [] }
+      : await collect(() =>
+          loadPolicy({ folder, catalog: createCatalog(), clock: createSystemClock() }),
+        );
+  const problems = [...loaded.problems, ...policy.problems].map((problem) => ({
+    ...problem,
+    file: shorten(problem.file, cwd),
+  }));
+  return { settings, folder, policy: policy.value, problems };
+}
+
+/** Where the policies are when settings cannot be read: their mistakes are worth telling too. */
+async function likelyFolder(
+  cwd: string,
+  env: CliContext["env"],
+  settingsFile: string | undefined,
+): Promise<string | null> {
+  const beside = settingsFile === undefined ? cwd : dirname(resolve(cwd, settingsFile));
+  const folder = env.POSTERN_POLICIES
+    ? resolve(cwd, env.POSTERN_POLICIES)
+    : resolve(beside, "policies");
+  return access(folder).then(
+    () => folder,
+    () => null,
+  );
+}
+
+async function collect<T>(
+  load: () => Promise<T>,
+): Promise<{ readonly value: T | null; readonly problems: readonly Problem[] }> {
+  try {
+    return { value: await load(), problems: [] };
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return { value: null, problems: error.problems };
+  }
+}
+
+/** Relative below `cwd`, as editors and terminals like to follow; absolute elsewhere. */
+function shorten(file: string, cwd: string): string {
+  if (!isAbsolute(file)) return file;
+  const short = relative(cwd, file);
+  return short === "" || short.startsWith("..") ? file : short;
+}
+
+function countOf(problems: number): string {
+  return problems === 1 ? "1 problem" : `${problems} problems`;
+}
+
+function toJson({ settings, folder, policy, problems }: Findings): unknown {
+  return {
+    ok: problems.length === 0,
+    settings: settings && { file: settings.file, hostname: settings.hostname },
+    policies: folder === null ? null : { folder, version: policy?.version ?? null },
+    problems,
+  };
+}
+
+function toLines({ settings, folder, policy, problems }: Findings): readonly string[] {
+  if (problems.length > 0) return problems.map(formatProblem);
+  const rows: (readonly [string, string])[] = [];
+  if (settings) {
+    rows.push(["settings", settings.file ?? "environment"], ["hostname", settings.hostname]);
+    rows.push(["listeners", settings.listeners.map(({ name }) => name).join(", ")]);
+    rows.push(["clamd", settings.clamd?.join(", ") ?? "none: mail is not scanned"]);
+  }
+  if (folder !== null && policy) rows.push(["policies", `${folder} (version ${policy.version})`]);
+  if (policy) rows.push(...policyRows(policy));
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return [...rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`), "ok"];
+}
+
+function policyRows(policy: Policy): readonly (readonly [string, string])[] {
+  const { domains, routing, plan } = policy;
+  const stages = PHASES.flatMap((phase) =>
+    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
+  );
+  return [
+    ["domains", listed(domains.all.map(({ name }) => name))],
+    ["connectors", listed(routing.all.map(({ name }) => name))],
+    ["stages", listed(stages)],
+    ["mode", plan.mode],
+  ];
+}
+
+/** A screen line's worth; the rest is counted. */
+const MAX_LISTED = 10;
+
+function listed(names: readonly string[]): string {
+  const rest = names.length - MAX_LISTED;
+  const shown = names.slice(0, MAX_LISTED).join(", ");
+  if (names.length === 0) return "none";
+  return rest > 0 ? `${shown} and ${rest} more` : shown;
+}
