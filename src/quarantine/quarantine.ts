@@ -50,12 +50,14 @@ export interface Hold extends NewHold {
   readonly releasedBy: string | null;
 }
 
+/** Addresses compare by parts and without case; `sinceMs` is milliseconds since the epoch. */
 export interface HoldFilter {
   readonly recipient?: string;
   readonly sender?: string;
   readonly cause?: Cause;
   readonly sinceMs?: number;
   readonly state?: Hold["state"];
+  readonly transactionId?: string;
   /** At most this many, newest first. */
   readonly limit: number;
 }
