@@ -5,7 +5,7 @@ import type { LogLevel } from "./base/log.ts";
 import type { StaticHostTable } from "./net/static-hosts.ts";
 import { checkShape } from "./policy/check-shape.ts";
 import type { HostPort } from "./policy/host-port.ts";
-import { wholeFile } from "./policy/policy-sources.ts";
+import { sortProblems, wholeFile } from "./policy/problems.ts";
 import { readYaml } from "./policy/read-yaml.ts";
 import { absentSource, type Report, type Source, toSource } from "./policy/source.ts";
 import {
@@ -79,7 +79,7 @@ export async function loadSettings(input: SettingsInput): Promise<Settings> {
   if (written && problems.length === 0)
     return toSettings(written, found.bytes ? found.file : null, input.cwd);
   if (!found.bytes) report(wholeFile(found.file, found.fault));
-  throw new PolicyError(problems);
+  throw new PolicyError(sortProblems(problems));
 }
 
 interface FoundFile {

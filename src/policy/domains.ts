@@ -122,7 +122,7 @@ async function readTables(
   read: ReadRecipients,
 ): Promise<ReadonlyMap<string, RecipientTable>> {
   const users = Map.groupBy(
-    named.filter(({ entry }) => entry.recipients?.file !== undefined),
+    named.filter(({ entry: { recipients } }) => recipients?.file && !recipients.list),
     ({ entry }) => entry.recipients?.file ?? "",
   );
   const tables = new Map<string, RecipientTable>();

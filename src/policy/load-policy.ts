@@ -3,7 +3,8 @@ import { errorText, PolicyError, type Problem } from "../base/errors.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { compilePolicy, OWN_FILES } from "./compile-policy.ts";
 import { openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
-import { createRecipientReader, readSources, wholeFile } from "./policy-sources.ts";
+import { createRecipientReader, readSources } from "./policy-sources.ts";
+import { sortProblems, wholeFile } from "./problems.ts";
 import type { PolicySnapshot } from "./snapshot.ts";
 import type { Report } from "./source.ts";
 
@@ -61,17 +62,4 @@ async function readPolicy<Services>(
   const readRecipients = createRecipientReader(folder, report);
   const policy = await compilePolicy({ catalog, sourceOf, readRecipients });
   return policy && { ...policy, version: folder.version(), loadedAt: clock.now() };
-}
-
-/** By file and place; stages that share a file find the same mistake, which is told once. */
-function sortProblems(problems: readonly Problem[]): readonly Problem[] {
-  const once = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
-  return [...once.values()].toSorted(
-    (a, b) => compareText(a.file, b.file) || a.line - b.line || a.col - b.col,
-  );
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

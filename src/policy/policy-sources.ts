@@ -1,7 +1,8 @@
-import { errorText, type Problem } from "../base/errors.ts";
+import { errorText } from "../base/errors.ts";
 import type { ReadRecipients } from "./domains.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyFolder } from "./policy-folder.ts";
+import { wholeFile } from "./problems.ts";
 import { MAX_YAML_BYTES, readYaml } from "./read-yaml.ts";
 import { MAX_RECIPIENT_FILE_BYTES, readRecipientFile } from "./recipient-table.ts";
 import { absentSource, type Report, type Source } from "./source.ts";
@@ -38,11 +39,6 @@ export function createRecipientReader(folder: PolicyFolder, report: Report): Rea
       return `\`${file}\` cannot be read: ${errorText(error)}`;
     }
   };
-}
-
-/** A problem with a file as a whole. */
-export function wholeFile(file: string, message: string): Problem {
-  return { file, line: 1, col: 1, path: "", message };
 }
 
 async function readSource(

@@ -139,8 +139,9 @@ function offsetOf(document: Document, path: Path, target: "key" | "value"): numb
     node = next.value;
     found += 1;
   }
-  const whole = found === path.length;
-  const chosen = whole && target === "value" ? (node ?? key) : (key ?? node);
+  // A key with nothing behind it has a value of no length, somewhere after it.
+  const hasValue = found === path.length && node?.range != null && node.range[1] > node.range[0];
+  const chosen = hasValue && target === "value" ? node : (key ?? node);
   return chosen?.range?.[0] ?? 0;
 }
 
