@@ -22,7 +22,10 @@ export const antivirusOptions = z.strictObject({
   onPhishing: action.default("stamp"),
   /** Potentially unwanted programs (`DetectPUA yes`). */
   onPua: action.default("stamp"),
-  /** Larger than `maxBytes` or clamd's StreamMaxLength. */
+  /**
+   * Larger than `maxBytes` or clamd's StreamMaxLength. The two should be equal: clamd resets the
+   * connection when it refuses, and now and then that looks like any other failure.
+   */
   onOversize: z.enum(["reject", "quarantine", "defer"]).default("defer"),
   /** The scanner is away, hung, busy, or answers nonsense. */
   onNotScanned: z.enum(["defer", "quarantine"]).default("defer"),

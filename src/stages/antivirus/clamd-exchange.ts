@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { errorText } from "../../base/errors.ts";
 import type { Resolver } from "../../net/resolver.ts";
 import { connectTcp, type TcpTarget } from "../../net/tcp.ts";
@@ -68,7 +69,10 @@ export function openClamd(endpoint: ClamdEndpoint, signal: AbortSignal): ClamdCo
     over: () => over,
     async write(octets) {
       await connected;
-      if (over || !socket || socket.write(octets)) return;
+      if (over || !socket) return;
+      // A turn of the event loop before the next write: clamd may have refused the stream and closed,
+      // and a write to a closed socket would lose the reply that waits to be read.
+      if (socket.write(octets)) return nextTurn();
       await new Promise<void>((resume) => {
         wake = resume;
       });

@@ -14,7 +14,7 @@ export type PartScan = {
   readonly result: ScanResult;
 };
 
-export type PartReason = "encoded" | "not-text" | "named" | "ambiguous";
+export type PartReason = "encoded" | "not-plain-text" | "named" | "ambiguous";
 
 /** What the scanner said of one message. */
 export type MessageScan = {
@@ -100,7 +100,7 @@ const IDENTITY: readonly string[] = ["7bit", "8bit", "binary"];
 function whyScan(part: MimePart): PartReason | null {
   if (part.encodings.some((encoding) => !IDENTITY.includes(encoding))) return "encoded";
   if (part.fileNames.length > 0) return "named";
-  if (part.declaredTypes.some((type) => type !== "text/plain")) return "not-text";
+  if (part.declaredTypes.some((type) => type !== "text/plain")) return "not-plain-text";
   return part.notes.length > 0 ? "ambiguous" : null;
 }
 

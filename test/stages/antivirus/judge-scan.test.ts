@@ -11,10 +11,10 @@ import { CLEAN, notScanned, type ScanResult } from "../../../src/stages/antiviru
 
 const found = (name: string): ScanResult => ({ kind: "infected", name });
 
-function scanned(scan: Partial<MessageScan>, result: ScanResult = CLEAN): AntivirusEvidence {
+function scanned(scan: Partial<MessageScan> | null, result: ScanResult = CLEAN): AntivirusEvidence {
   return {
     kind: "scanned",
-    scan: { result, raw: CLEAN, parts: [], limits: [], ...scan },
+    scan: scan && { result, raw: CLEAN, parts: [], limits: [], ...scan },
     result,
     address: "127.0.0.1:3310",
     version: "ClamAV 1.4.6",
@@ -54,7 +54,7 @@ test("every way of not being scanned defers, never delivers", () => {
   for (const reason of ["down", "timeout", "too-big", "busy", "error"] as const) {
     const result = notScanned(reason, "x");
     assert.match(say(judge(scanned({ raw: result }, result))), /^defer check-unavailable /);
-    assert.match(say(judge({ ...scanned({}), scan: null, result })), /^defer check-unavailable /);
+    assert.match(say(judge(scanned(null, result))), /^defer check-unavailable /);
     assert.match(say(judge(scanned({ parts: [part("1", result)] }))), /^defer /);
   }
 });
