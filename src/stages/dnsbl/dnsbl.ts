@@ -1,0 +1,48 @@
+import { type Clock, startDeadline } from "../../base/clock.ts";
+import { parseIp } from "../../net/ip.ts";
+import { type Resolver, withSignal } from "../../net/resolver.ts";
+import { defineStage, type Stage } from "../../pipeline/stage.ts";
+import { type DnsblOptions, dnsblOptions, groupByZone } from "./dnsbl-options.ts";
+import { type DnsblEvidence, judgeZones } from "./judge-zones.ts";
+import { queryZone, type DnsblServices as ZoneServices } from "./query-zones.ts";
+
+export interface DnsblServices extends ZoneServices {
+  readonly clock: Clock;
+}
+
+/** A list that takes longer counts for nothing this time; the others still do. */
+const WALL_MS = 3000;
+/** Above the wall, below the connect budget of 5 s. */
+const TIMEOUT_MS = 4000;
+
+/** Whether the client is on DNS lists, bad and good, by weight. */
+export const dnsblStage: Stage<"connect", DnsblServices> = defineStage<
+  "connect",
+  DnsblOptions,
+  DnsblEvidence,
+  DnsblServices
+>({
+  name: "dnsbl",
+  phase: "connect",
+  timeoutMs: TIMEOUT_MS,
+  onFailure: "open",
+  trustable: true,
+  file: "dnsbl",
+  options: dnsblOptions,
+
+  async observe({ client, dns }, options, { resolver, zoneHealth, clock }, signal) {
+    const ip = parseIp(client.ip);
+    if (!ip) throw new Error(`no IP address: ${client.ip}`);
+    const wall = startDeadline(clock, WALL_MS, signal);
+    const scope = withSignal(dns, wall.signal);
+    const query = { ip, resolver, health: zoneHealth, scope };
+    try {
+      const zones = groupByZone(options).map((zone) => queryZone(zone, query));
+      return { client: ip.text, zones: await Promise.all(zones) };
+    } finally {
+      wall.clear();
+    }
+  },
+
+  judge: judgeZones,
+});
