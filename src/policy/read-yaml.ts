@@ -1,19 +1,10 @@
 import { isUtf8 } from "node:buffer";
-import {
-  Composer,
-  type Document,
-  isMap,
-  isScalar,
-  isSeq,
-  Lexer,
-  LineCounter,
-  type Node,
-  Parser,
-} from "yaml";
+import { Composer, Document, Lexer, LineCounter, Parser } from "yaml";
 import type { Problem } from "../base/errors.ts";
 import { createPacer } from "./pacer.ts";
-import { type Path, type Position, type Report, type Source, toSource } from "./source.ts";
-import { resolveAlias, toValue } from "./yaml-value.ts";
+import { type Path, type Report, type Source, toSource } from "./source.ts";
+import { offsetOf } from "./yaml-offset.ts";
+import { findAliases, toValue } from "./yaml-value.ts";
 
 /**
  * Ten thousand entries fit; parsing it blocks for less than 100 ms at a time. Long lists of
@@ -23,6 +14,11 @@ export const MAX_YAML_BYTES: number = 512 * 1024;
 
 /** About 10 ms of work. */
 const LEXEMES_PER_TURN = 2000;
+
+/** The parser recurses: thousands of nested brackets end its stack, in one way or another. */
+const TOO_DEEP = "nested too deeply";
+
+type Complain = (offset: number, message: string) => void;
 
 /** A file with more is broken in one place near the first. */
 const MAX_SYNTAX_PROBLEMS = 10;
@@ -42,20 +38,18 @@ export async function readYaml(
     return null;
   }
   const lines = new LineCounter();
-  const at = (offset: number): Position => lines.linePos(offset);
-  const parsed = await parse(new TextDecoder().decode(bytes), lines);
   const problems: Problem[] = [];
   const complain = (offset: number, message: string, path: Path = []) =>
-    problems.push({ file, ...at(offset), path: path.join("."), message });
-  if (parsed instanceof Error) complain(0, `not readable as YAML: ${parsed.message}`);
-  else reportSyntax(parsed, complain);
-  const document = parsed instanceof Error ? undefined : parsed[0];
-  const value = document && problems.length === 0 ? toValue(document, complain) : undefined;
+    problems.push({ file, ...lines.linePos(offset), path: path.join("."), message });
+  const document = await parse(new TextDecoder().decode(bytes), lines, complain);
+  const aliases = findAliases(document);
+  const value = problems.length === 0 ? toValue(document, aliases, complain) : null;
   for (const problem of problems.slice(0, MAX_SYNTAX_PROBLEMS)) report(problem);
-  if (problems.length > 0 || !document) return null;
-  return toSource(value ?? undefined, (path, message, target) =>
-    report({ file, ...at(offsetOf(document, path, target)), path: path.join("."), message }),
-  );
+  if (problems.length > 0) return null;
+  return toSource(value ?? undefined, (path, message, target) => {
+    const offset = offsetOf(document.contents, aliases, path, target);
+    report({ file, ...lines.linePos(offset), path: path.join("."), message });
+  });
 }
 
 function refuseBytes(file: string, bytes: Buffer): Problem | null {
@@ -86,8 +80,8 @@ function lineAt(bytes: Buffer, offset: number): number {
   return bytes.subarray(0, offset).filter((byte) => byte === 0x0a).length + 1;
 }
 
-/** By hand instead of parseDocument: lexing is nine tenths of the time and can be interrupted. */
-async function parse(text: string, lines: LineCounter): Promise<readonly Document[] | Error> {
+/** By hand instead of parseDocument: lexing is most of the time and can be interrupted. */
+async function parse(text: string, lines: LineCounter, complain: Complain): Promise<Document> {
   const pacer = createPacer(LEXEMES_PER_TURN);
   const parser = new Parser(lines.addNewLine);
   lines.addNewLine(0);
@@ -102,17 +96,14 @@ async function parse(text: string, lines: LineCounter): Promise<readonly Documen
     for (const token of parser.end()) documents.push(...composer.next(token));
     documents.push(...composer.end(true, text.length));
   } catch (error) {
-    // The composer recurses: thousands of nested brackets end its stack.
-    if (error instanceof RangeError) return new Error("nested too deeply");
-    throw error;
+    if (!(error instanceof RangeError)) throw error;
+    complain(0, TOO_DEEP);
   }
-  return documents;
+  reportSyntax(documents, complain);
+  return documents[0] ?? new Document();
 }
 
-function reportSyntax(
-  documents: readonly Document[],
-  complain: (offset: number, message: string) => void,
-): void {
+function reportSyntax(documents: readonly Document[], complain: Complain): void {
   const [first, second] = documents;
   if (second) complain(second.range?.[0] ?? 0, "expected one document, got a second after `---`");
   const version = first?.directives?.yaml;
@@ -124,38 +115,6 @@ function reportSyntax(
 
 function describeFault(code: string, message: string): string {
   if (code === "TAB_AS_INDENT") return "expected blanks for indentation, got a tab";
+  if (/call stack/.test(message)) return TOO_DEEP;
   return message.charAt(0).toLowerCase() + message.slice(1);
-}
-
-/** The offset of a place in the document, or of the nearest place above it that exists. */
-function offsetOf(document: Document, path: Path, target: "key" | "value"): number {
-  let node: Node | null = document.contents;
-  let key: Node | null = null;
-  let found = 0;
-  for (const step of path) {
-    const next = child(document, node, step);
-    if (!next) break;
-    key = next.key;
-    node = next.value;
-    found += 1;
-  }
-  // A key with nothing behind it has a value of no length, somewhere after it.
-  const hasValue = found === path.length && node?.range != null && node.range[1] > node.range[0];
-  const chosen = hasValue && target === "value" ? node : (key ?? node);
-  return chosen?.range?.[0] ?? 0;
-}
-
-function child(
-  document: Document,
-  parent: Node | null,
-  step: string | number,
-): { readonly key: Node | null; readonly value: Node | null } | null {
-  const node = resolveAlias(document, parent);
-  if (isSeq<Node>(node)) {
-    const value = node.items[Number(step)];
-    return value ? { key: value, value } : null;
-  }
-  if (!isMap<Node, Node>(node)) return null;
-  const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
-  return pair ? { key: pair.key, value: pair.value } : null;
 }

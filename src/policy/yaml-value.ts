@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node } from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, visit } from "yaml";
 import type { Path } from "./source.ts";
 
 /** Deeper than any policy; a bound for everything that recurses over the value. */
@@ -8,8 +8,11 @@ const MAX_VALUES = 200_000;
 
 type Complain = (offset: number, message: string, path: Path) => void;
 
+/** What each alias of a document stands for. */
+export type Aliases = ReadonlyMap<Node, Node>;
+
 interface Walk {
-  readonly document: Document;
+  readonly aliases: Aliases;
   readonly complain: Complain;
   left: number;
 }
@@ -18,18 +21,29 @@ interface Walk {
  * The plain value of a document: objects, arrays, strings, numbers, booleans, null. Complains about
  * what has no place in a file of settings: a key twice, keys that are no text, bombs.
  */
-export function toValue(document: Document, complain: Complain): unknown {
-  const walk: Walk = { document, complain, left: MAX_VALUES };
-  return plainOf(document.contents, [], walk);
+export function toValue(document: Document, aliases: Aliases, complain: Complain): unknown {
+  return plainOf(document.contents, [], { aliases, complain, left: MAX_VALUES });
 }
 
-/** What an alias stands for. The parser has no cycle-free guarantee: the caller bounds depth. */
-export function resolveAlias(document: Document, node: Node | null): Node | null {
-  return isAlias(node) ? (node.resolve(document) ?? null) : node;
+/**
+ * One walk for all: the parser's own look-up walks the document again for each alias. An anchor
+ * around its own alias makes a circle; whoever follows aliases bounds the depth.
+ */
+export function findAliases(document: Document): Aliases {
+  const anchors = new Map<string, Node>();
+  const aliases = new Map<Node, Node>();
+  visit(document, {
+    Node(_, node) {
+      const target = isAlias(node) ? anchors.get(node.source) : undefined;
+      if (target) aliases.set(node, target);
+      if (!isAlias(node) && node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+  });
+  return aliases;
 }
 
 function plainOf(given: Node | null, path: Path, walk: Walk): unknown {
-  const node = resolveAlias(walk.document, given);
+  const node = (given && walk.aliases.get(given)) ?? given;
   if (node === null) return null;
   const offset = given?.range?.[0] ?? 0;
   walk.left -= 1;
@@ -44,7 +58,9 @@ function plainOf(given: Node | null, path: Path, walk: Walk): unknown {
   }
   if (isSeq<Node>(node)) return node.items.map((item, i) => plainOf(item, [...path, i], walk));
   if (isMap<Node, Node | null>(node)) return objectOf(node.items, path, walk);
-  return isScalar(node) ? node.value : null;
+  if (isScalar(node)) return node.value;
+  walk.complain(offset, "expected an alias of an anchor above it", path);
+  return null;
 }
 
 function objectOf(
