@@ -4,9 +4,12 @@ import { type Resolver, withSignal } from "../../net/resolver.ts";
 import { defineStage, type Stage } from "../../pipeline/stage.ts";
 import { type DnsblOptions, dnsblOptions, groupByZone } from "./dnsbl-options.ts";
 import { type DnsblEvidence, judgeZones } from "./judge-zones.ts";
-import { queryZone, type DnsblServices as ZoneServices } from "./query-zones.ts";
+import { queryZone } from "./query-zones.ts";
+import type { ZoneHealth } from "./zone-health.ts";
 
-export interface DnsblServices extends ZoneServices {
+export interface DnsblServices {
+  readonly resolver: Resolver;
+  readonly zoneHealth: ZoneHealth;
   readonly clock: Clock;
 }
 

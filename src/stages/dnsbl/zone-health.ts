@@ -3,7 +3,7 @@ import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import type { Resolver } from "../../net/resolver.ts";
 import type { CanaryResult } from "./zone-canary.ts";
-import { type HealthZone, watchZone, type ZoneStanding, type ZoneWatch } from "./zone-watch.ts";
+import { type HealthZone, type ZoneStanding, ZoneWatch } from "./zone-watch.ts";
 
 export type ZoneOutcome = "listed" | "clean" | "error" | "hijacked" | "disabled" | "temporary";
 
@@ -40,7 +40,7 @@ export function createZoneHealth(options: ZoneHealthOptions): ZoneHealth {
     [...watches.values()].map((watch) => watch.standing()),
   );
   const startWatch = (zone: HealthZone): ZoneWatch => {
-    const watch = watchZone(zone, {
+    const watch = new ZoneWatch(zone, {
       clock,
       resolver,
       onCanary: ({ kind }) => count.canary({ zone: zone.label, result: kind }),

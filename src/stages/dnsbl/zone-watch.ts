@@ -17,21 +17,6 @@ export type ZoneStanding =
   | { readonly kind: "healthy" }
   | { readonly kind: "disabled"; readonly reason: string };
 
-/** What is known of one zone, kept up to date by canaries. */
-export interface ZoneWatch {
-  readonly zone: HealthZone;
-  standing(): ZoneStanding;
-  /** The standing after the first canary, or when the signal ends the wait. */
-  proven(signal: AbortSignal): Promise<ZoneStanding>;
-  /** Puts it out of use until its next canary passes. */
-  disable(reason: string): void;
-  /** Brings the canary forward, unless there was one a moment ago. */
-  suspect(): void;
-  /** It is still in use. */
-  touch(): void;
-  stop(): void;
-}
-
 export interface ZoneWatchOptions {
   readonly resolver: Resolver;
   readonly clock: Clock;
@@ -49,65 +34,88 @@ const LEAST_BETWEEN_CANARIES_MS = 60 * 1000;
 /** A zone that no policy names any more is forgotten. */
 const FORGET_AFTER_MS = 60 * 60 * 1000;
 
-/** Sends the first canary at once, in the background, and the next ones by the clock. */
-export function watchZone(zone: HealthZone, options: ZoneWatchOptions): ZoneWatch {
-  const { clock, resolver } = options;
-  const stopping = new AbortController();
-  let standing: ZoneStanding = { kind: "unproven", reason: "its canary is not back" };
-  let usedAt = clock.monotonic();
-  let canaryAt = clock.monotonic();
-  let running: Promise<void> | null = null;
-  let cancelTimer = () => {};
+/** What is known of one zone, kept up to date by canaries: the first at once, then by the clock. */
+export class ZoneWatch {
+  readonly zone: HealthZone;
+  readonly #options: ZoneWatchOptions;
+  readonly #stopping = new AbortController();
+  #standing: ZoneStanding = { kind: "unproven", reason: "its canary is not back" };
+  #usedAt: number;
+  #canaryAt = 0;
+  #running: Promise<void> | null = null;
+  #cancelTimer = () => {};
 
-  const change = (after: ZoneStanding) => {
-    const before = standing;
-    standing = after;
-    if (before.kind !== after.kind) options.onChange(before, after);
-  };
-  const schedule = (ms: number) => {
-    cancelTimer();
-    cancelTimer = clock.after(ms, () => {
-      if (clock.monotonic() - usedAt < FORGET_AFTER_MS) start();
-      else options.onForgotten();
-    });
-  };
-  const finish = (result: CanaryResult) => {
-    running = null;
-    if (stopping.signal.aborted) return;
-    options.onCanary(result);
+  constructor(zone: HealthZone, options: ZoneWatchOptions) {
+    this.zone = zone;
+    this.#options = options;
+    this.#usedAt = options.clock.monotonic();
+    this.#startCanary();
+  }
+
+  standing(): ZoneStanding {
+    return this.#standing;
+  }
+
+  /** The standing after the first canary, or when the signal ends the wait. */
+  async proven(signal: AbortSignal): Promise<ZoneStanding> {
+    if (this.#standing.kind === "unproven" && this.#running !== null)
+      await abandonOn(signal, this.#running).catch(() => undefined);
+    return this.#standing;
+  }
+
+  /** Puts it out of use until its next canary passes. */
+  disable(reason: string): void {
+    this.#change({ kind: "disabled", reason });
+    this.#schedule(CANARY_EVERY_MS);
+  }
+
+  /** Brings the canary forward, unless there was one a moment ago. */
+  suspect(): void {
+    const sinceMs = this.#options.clock.monotonic() - this.#canaryAt;
+    if (this.#standing.kind === "healthy" && sinceMs >= LEAST_BETWEEN_CANARIES_MS)
+      this.#startCanary();
+  }
+
+  /** It is still in use. */
+  touch(): void {
+    this.#usedAt = this.#options.clock.monotonic();
+  }
+
+  stop(): void {
+    this.#stopping.abort(new Error("the zone is not watched any more"));
+    this.#cancelTimer();
+  }
+
+  #startCanary(): void {
+    const { signal } = this.#stopping;
+    if (this.#running !== null || signal.aborted) return;
+    this.#canaryAt = this.#options.clock.monotonic();
+    this.#running = sendCanary(this.zone, this.#options.resolver, signal).then((result) =>
+      this.#finish(result),
+    );
+  }
+
+  #finish(result: CanaryResult): void {
+    this.#running = null;
+    if (this.#stopping.signal.aborted) return;
+    this.#options.onCanary(result);
     const { kind, reason } = result;
-    change(kind === "passed" ? { kind: "healthy" } : { kind: "disabled", reason });
-    schedule(kind === "silent" ? RETRY_SILENT_MS : CANARY_EVERY_MS);
-  };
-  const start = () => {
-    if (running || stopping.signal.aborted) return;
-    canaryAt = clock.monotonic();
-    running = sendCanary(zone, resolver, stopping.signal).then(finish);
-  };
+    this.#change(kind === "passed" ? { kind: "healthy" } : { kind: "disabled", reason });
+    this.#schedule(kind === "silent" ? RETRY_SILENT_MS : CANARY_EVERY_MS);
+  }
 
-  start();
-  return {
-    zone,
-    standing: () => standing,
-    async proven(signal) {
-      if (standing.kind === "unproven" && running)
-        await abandonOn(signal, running).catch(() => undefined);
-      return standing;
-    },
-    disable(reason) {
-      change({ kind: "disabled", reason });
-      schedule(CANARY_EVERY_MS);
-    },
-    suspect() {
-      const isDue = clock.monotonic() - canaryAt >= LEAST_BETWEEN_CANARIES_MS;
-      if (isDue && standing.kind === "healthy") start();
-    },
-    touch() {
-      usedAt = clock.monotonic();
-    },
-    stop() {
-      stopping.abort(new Error("the zone is not watched any more"));
-      cancelTimer();
-    },
-  };
+  #schedule(ms: number): void {
+    const { clock, onForgotten } = this.#options;
+    this.#cancelTimer();
+    this.#cancelTimer = clock.after(ms, () => {
+      if (clock.monotonic() - this.#usedAt < FORGET_AFTER_MS) this.#startCanary();
+      else onForgotten();
+    });
+  }
+
+  #change(after: ZoneStanding): void {
+    const before = this.#standing;
+    this.#standing = after;
+    if (before.kind !== after.kind) this.#options.onChange(before, after);
+  }
 }
