@@ -66,6 +66,8 @@ export interface SpoolStats {
   readonly due: number;
   readonly active: number;
   readonly bytes: number;
+  /** Set aside since the start, those found by `recover` included. */
+  readonly corrupt: number;
   /** Receipt of the oldest entry, milliseconds since the epoch. */
   readonly oldestAt: number | null;
 }

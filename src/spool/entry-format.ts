@@ -1,0 +1,126 @@
+import { hash } from "node:crypto";
+import type { NewSpoolItem, SpoolItem } from "./spool.ts";
+
+/**
+ * One entry is one file:
+ *
+ *   <record> LF          header: the item as it was added, and how many octets the message has
+ *   <message octets>
+ *   <record> LF          seal: the hash of those octets. Without it the file is a draft
+ *   <record> LF ...      one more after each attempt: what is left, and when
+ *
+ * A record is the SHA-256 of its JSON, a blank, the JSON. Records are only appended, so the message
+ * is written once, however often it is retried. A last record without LF was cut by a crash before
+ * it was promised, and the one before it holds; anything else that does not fit is damage.
+ */
+export interface EntryHeader {
+  readonly v: 1;
+  readonly id: string;
+  readonly bytes: number;
+  readonly item: NewSpoolItem;
+}
+
+export interface Seal {
+  readonly sha256: string;
+}
+
+/** What an attempt left: recipients by their place in the header. */
+export interface Left {
+  readonly recipients: readonly number[];
+  readonly dueAt: number;
+  readonly attempts: number;
+  readonly reason: string;
+}
+
+/** An entry as its file tells it. */
+export interface Entry {
+  readonly item: SpoolItem;
+  /** Of the header, for the places in `Left`. */
+  readonly allRecipients: SpoolItem["envelope"]["recipients"];
+  /** Where the message begins in the file. */
+  readonly offset: number;
+  /** Where the next record goes. */
+  readonly end: number;
+  readonly sha256: string;
+}
+
+/** Why a file is no entry. */
+export class CorruptEntry extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "CorruptEntry";
+  }
+}
+
+/** A header lists at most a few hundred recipients; more is not ours. */
+export const MAX_HEADER_BYTES: number = 1024 * 1024;
+/** Five days of retries of such a message. */
+export const MAX_RECORDS_BYTES: number = 4 * 1024 * 1024;
+
+export function toRecord(value: EntryHeader | Seal | Left): Buffer {
+  const json = JSON.stringify(value);
+  return Buffer.from(`${hash("sha256", json)} ${json}\n`);
+}
+
+/** The header, when `head` (the beginning of the file) holds all of it. Throws CorruptEntry. */
+export function parseHeader(head: Buffer): { header: EntryHeader; offset: number } | null {
+  const lf = head.indexOf(10);
+  if (lf < 0) {
+    if (head.length >= MAX_HEADER_BYTES) throw new CorruptEntry("the header does not end");
+    return null;
+  }
+  const header = parseRecord<EntryHeader>(head.subarray(0, lf));
+  if (header.v !== 1) throw new CorruptEntry(`unknown version ${header.v}`);
+  return { header, offset: lf + 1 };
+}
+
+/** `tail`: everything behind the message. Throws CorruptEntry. */
+export function parseEntry(header: EntryHeader, offset: number, tail: Buffer): Entry {
+  const lines = completeLines(tail);
+  const [first, ...rest] = lines;
+  if (!first) throw new CorruptEntry("cut before its seal");
+  const { sha256 } = parseRecord<Seal>(first);
+  const records = rest.map((line) => parseRecord<Left>(line));
+  const length = lines.reduce((sum, line) => sum + line.length + 1, 0);
+  const { id, bytes, item } = header;
+  const allRecipients = item.envelope.recipients;
+  const fresh = { ...item, id, bytes, attempts: 0 };
+  const last = records.at(-1);
+  return {
+    item: last ? applyLeft(fresh, allRecipients, last) : fresh,
+    allRecipients,
+    offset,
+    end: offset + bytes + length,
+    sha256,
+  };
+}
+
+export function applyLeft(
+  item: SpoolItem,
+  allRecipients: Entry["allRecipients"],
+  left: Left,
+): SpoolItem {
+  const recipients = left.recipients.flatMap((place) => allRecipients[place] ?? []);
+  if (recipients.length !== left.recipients.length) throw new CorruptEntry("no such recipient");
+  const { dueAt, attempts, reason } = left;
+  return { ...item, envelope: { ...item.envelope, recipients }, dueAt, attempts, reason };
+}
+
+function completeLines(tail: Buffer): readonly Buffer[] {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let lf = tail.indexOf(10); lf !== -1; lf = tail.indexOf(10, start)) {
+    lines.push(tail.subarray(start, lf));
+    start = lf + 1;
+  }
+  return lines;
+}
+
+const HASH_CHARS = 64;
+
+function parseRecord<T>(line: Buffer): T {
+  const json = line.subarray(HASH_CHARS + 1);
+  const said = line.subarray(0, HASH_CHARS + 1).toString("latin1");
+  if (said !== `${hash("sha256", json)} `) throw new CorruptEntry("a record is damaged");
+  return JSON.parse(json.toString("utf8"));
+}
