@@ -1,5 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
-import ipaddr from "ipaddr.js";
+import { parseAddressLiteral } from "./address-literal.ts";
 import { MAX_DOMAIN_OCTETS, parseDomainName } from "./domain-name.ts";
 
 /**
@@ -90,7 +89,7 @@ function parseAddress(mailbox: string, options: AddressOptions): AddressResult {
   const spokenDomain = mailbox.slice(at + 1);
   if (!isLocalPart(localPart)) return refused("syntax");
   const domain = spokenDomain.startsWith("[")
-    ? parseLiteral(spokenDomain)
+    ? parseAddressLiteral(spokenDomain)
     : parseDomainName(spokenDomain, { utf8: true });
   if (octets(localPart) > MAX_LOCAL_PART_OCTETS) return refused("too-long");
   if (octets(spokenDomain) > MAX_DOMAIN_OCTETS) return refused("too-long");
@@ -114,16 +113,6 @@ function hasAsciiLookalike(text: string): boolean {
     if (char > "\x7f" && /[\x00-\x7f]/.test(char.normalize("NFKC"))) return true;
   }
   return false;
-}
-
-/** RFC 5321 4.1.3, IPv4 and IPv6 only. Leading zeros are refused: some readers take them as octal. */
-function parseLiteral(text: string): string | null {
-  const inner = /^\[([0-9A-Fa-f.:IPVipv]+)\]$/.exec(text)?.[1];
-  if (inner === undefined) return null;
-  if (isIPv4(inner)) return `[${inner}]`;
-  const v6 = /^IPv6:(.+)$/i.exec(inner)?.[1];
-  if (v6 === undefined || !isIPv6(v6)) return null;
-  return `[ipv6:${ipaddr.parse(v6).toString()}]`;
 }
 
 function betweenBrackets(text: string): string | null {

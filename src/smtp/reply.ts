@@ -1,4 +1,5 @@
 export type ReplyCode =
+  | 214
   | 220
   | 221
   | 250

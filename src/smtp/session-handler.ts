@@ -57,6 +57,8 @@ export interface Offers {
   readonly maxBytes: number;
   readonly eightBitMime: boolean;
   readonly smtpUtf8: boolean;
+  /** RFC 3461: RET, ENVID, NOTIFY and ORCPT are understood. Default: no. */
+  readonly dsn?: boolean;
 }
 
 /** One transaction: dropped by RSET, EHLO, STARTTLS, the connection's end, or the end of data. */

@@ -1,0 +1,47 @@
+import { isForeignProtocol, splitCommandLine } from "./command-line.ts";
+import type { LineStep } from "./line-reader.ts";
+import {
+  BAD_CHARACTER,
+  closing,
+  FOREIGN_PROTOCOL,
+  LINE_TOO_LONG,
+  NOT_SMTP,
+  UNKNOWN_COMMAND,
+} from "./protocol-replies.ts";
+import type { Reply } from "./reply.ts";
+import { type CommandContext, isKnownCommand, runCommand } from "./session-commands.ts";
+
+/** From a line to its one reply. */
+export class CommandRunner {
+  readonly #context: CommandContext;
+  #isFirst = true;
+
+  constructor(context: CommandContext) {
+    this.#context = context;
+  }
+
+  /** Null when there is nothing to say, or the command has said it. */
+  async run(step: LineStep): Promise<Reply | null> {
+    switch (step.kind) {
+      case "partial":
+        return null;
+      case "too-long":
+        return LINE_TOO_LONG;
+      case "not-smtp":
+        return NOT_SMTP;
+      case "line":
+        return this.#runLine(step.line);
+    }
+  }
+
+  async #runLine(octets: Buffer): Promise<Reply | null> {
+    const isFirst = this.#isFirst;
+    this.#isFirst = false;
+    const line = splitCommandLine(octets);
+    if (isFirst && (line === null || isForeignProtocol(line.verb))) return FOREIGN_PROTOCOL;
+    if (line === null) return BAD_CHARACTER;
+    if (isKnownCommand(line.verb)) return runCommand(this.#context, line);
+    const over = this.#context.budget.idleCommand();
+    return over === null ? UNKNOWN_COMMAND : closing(this.#context.hostname, over);
+  }
+}

@@ -1,0 +1,56 @@
+/** `FROM:<a@b> SIZE=1` cut into the path with its brackets and the parameters (RFC 5321 4.1.2). */
+export interface EsmtpArguments {
+  readonly path: string;
+  /** Keywords in upper case; null where no value was given. */
+  readonly parameters: ReadonlyMap<string, string | null>;
+}
+
+const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?$/;
+
+/**
+ * Null when it does not follow the grammar, which includes a parameter given twice. A blank after
+ * the colon is forgiven, as every large server does; it cannot change what is read.
+ */
+export function parseEsmtpArguments(
+  argument: string,
+  keyword: "FROM" | "TO",
+): EsmtpArguments | null {
+  const prefix = `${keyword}:`;
+  if (argument.slice(0, prefix.length).toUpperCase() !== prefix) return null;
+  const rest = argument.slice(prefix.length).trimStart();
+  const end = endOfPath(rest);
+  if (end < 0) return null;
+  const parameters = parseParameters(rest.slice(end));
+  return parameters && { path: rest.slice(0, end), parameters };
+}
+
+/** RFC 3461 4: xtext, with at least one character. */
+export function isXtext(value: string): boolean {
+  return /^(?:[!-*,-<>-~]|\+[0-9A-F]{2})+$/.test(value);
+}
+
+function parseParameters(text: string): ReadonlyMap<string, string | null> | null {
+  const parameters = new Map<string, string | null>();
+  if (text === "") return parameters;
+  if (!text.startsWith(" ")) return null;
+  for (const word of text.trim().split(/ +/)) {
+    const match = PARAMETER.exec(word);
+    const keyword = match?.[1]?.toUpperCase();
+    if (keyword === undefined || parameters.has(keyword)) return null;
+    parameters.set(keyword, match?.[2] ?? null);
+  }
+  return parameters;
+}
+
+/** The position after the `>` that closes the path; one inside a quoted local part does not. */
+function endOfPath(text: string): number {
+  if (!text.startsWith("<")) return -1;
+  let quoted = false;
+  for (let i = 1; i < text.length; i++) {
+    const char = text[i];
+    if (quoted && char === "\\") i++;
+    else if (char === '"') quoted = !quoted;
+    else if (char === ">" && !quoted) return i + 1;
+  }
+  return -1;
+}

@@ -1,0 +1,188 @@
+import type { CommandLine } from "./command-line.ts";
+import { isHeloName } from "./helo-name.ts";
+import { parseMailArgument } from "./mail-argument.ts";
+import {
+  badSyntax,
+  CANNOT_VERIFY,
+  closing,
+  formatLines,
+  HELP,
+  NO_RECIPIENTS,
+  NOT_IMPLEMENTED,
+  OK,
+  outOfOrder,
+  TOO_EARLY,
+  TOO_MANY_RECIPIENTS,
+} from "./protocol-replies.ts";
+import { parseRcptArgument } from "./rcpt-argument.ts";
+import { isPositive, type Reply } from "./reply.ts";
+import type { SessionBudget } from "./session-budget.ts";
+import type { DataSink, HeloFacts, Offers } from "./session-handler.ts";
+import { dropTransaction, type OpenTransaction, type SessionState } from "./session-state.ts";
+
+/** What commands may do with their session. */
+export interface CommandContext {
+  readonly state: SessionState;
+  readonly budget: SessionBudget;
+  readonly hostname: string;
+  /** The operator's limit on a message; the hub's may be lower. */
+  readonly maxBytes: number;
+  /** Aborts when the client leaves. */
+  readonly signal: AbortSignal;
+  /** Octets that have arrived behind this command. */
+  unread(): number;
+  /** Says several lines of a positive reply. */
+  sayLines(text: string): void;
+  startTls(): void;
+  /** The sink is the session's from here on: it will be told its end. */
+  startData(transaction: OpenTransaction, sink: DataSink): void;
+}
+
+/** A reply, or null when the command has said what there is to say. */
+type Run = (context: CommandContext, argument: string) => Promise<Reply | null> | Reply | null;
+
+interface Command {
+  readonly run: Run;
+  /** It moves no mail: only so many of them (behaviour.md 5). */
+  readonly idle?: true;
+  /** Form without argument; any argument is refused. */
+  readonly bare?: true;
+}
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ["EHLO", { run: (context, name) => greet(context, "EHLO", name), idle: true }],
+  ["HELO", { run: (context, name) => greet(context, "HELO", name), idle: true }],
+  ["MAIL", { run: mail }],
+  ["RCPT", { run: rcpt }],
+  ["DATA", { run: data, bare: true }],
+  ["RSET", { run: reset, idle: true, bare: true }],
+  ["NOOP", { run: () => OK, idle: true }],
+  ["QUIT", { run: quit, bare: true }],
+  ["STARTTLS", { run: startTls, idle: true, bare: true }],
+  ["VRFY", { run: () => CANNOT_VERIFY, idle: true }],
+  ["HELP", { run: () => HELP, idle: true }],
+  ["EXPN", { run: () => NOT_IMPLEMENTED, idle: true }],
+  ["AUTH", { run: () => NOT_IMPLEMENTED, idle: true }],
+  ["ETRN", { run: () => NOT_IMPLEMENTED, idle: true }],
+  ["TURN", { run: () => NOT_IMPLEMENTED, idle: true }],
+  // Its octets follow at once and would be taken for commands.
+  ["BDAT", { run: () => ({ ...NOT_IMPLEMENTED, close: true }) }],
+]);
+
+export function isKnownCommand(verb: string): boolean {
+  return COMMANDS.has(verb);
+}
+
+/** Runs a command that `isKnownCommand` knows. */
+export async function runCommand(
+  context: CommandContext,
+  line: CommandLine,
+): Promise<Reply | null> {
+  const command = COMMANDS.get(line.verb);
+  if (command === undefined) return NOT_IMPLEMENTED;
+  const over = command.idle ? context.budget.idleCommand() : null;
+  if (over !== null) return closing(context.hostname, over);
+  if (command.bare && line.argument !== "") return badSyntax(line.verb);
+  return command.run(context, line.argument);
+}
+
+async function greet(
+  context: CommandContext,
+  verb: HeloFacts["verb"],
+  name: string,
+): Promise<Reply | null> {
+  const { state, hostname } = context;
+  if (!isHeloName(name)) return badSyntax(`${verb} hostname`);
+  dropTransaction(state, verb);
+  state.helo = null;
+  const helo: HeloFacts = { verb, name, tls: state.tls };
+  const refusal = await state.handler.helo(helo, context.signal);
+  if (refusal !== null) return refusal;
+  state.helo = helo;
+  const offers = state.handler.offers();
+  state.offers = { ...offers, maxBytes: Math.min(offers.maxBytes, context.maxBytes) };
+  if (verb === "HELO") return { code: 250, status: null, text: hostname };
+  context.sayLines(formatLines(250, [hostname, ...capabilities(state.offers, state.tls !== null)]));
+  return null;
+}
+
+function capabilities(offers: Offers, secure: boolean): readonly string[] {
+  return [
+    "PIPELINING",
+    `SIZE ${offers.maxBytes}`,
+    ...(offers.eightBitMime ? ["8BITMIME"] : []),
+    ...(offers.smtpUtf8 ? ["SMTPUTF8"] : []),
+    ...(offers.dsn ? ["DSN"] : []),
+    "ENHANCEDSTATUSCODES",
+    ...(secure ? [] : ["STARTTLS"]),
+  ];
+}
+
+async function mail(context: CommandContext, argument: string): Promise<Reply> {
+  const { state } = context;
+  if (state.helo === null) return outOfOrder("Send HELO or EHLO first");
+  if (state.transaction !== null) return outOfOrder("A transaction is open already");
+  const parsed = parseMailArgument(argument, state.offers);
+  if ("code" in parsed) return parsed;
+  const over = context.budget.transaction();
+  if (over !== null) return closing(context.hostname, over);
+  const { sender, parameters } = parsed;
+  const handler = await state.handler.mail(sender, parameters, context.signal);
+  if ("code" in handler) return handler;
+  const { smtputf8: smtpUtf8, size: declaredBytes } = parameters;
+  state.transaction = { handler, smtpUtf8, declaredBytes, accepted: 0, attempts: 0 };
+  return handler.accepted;
+}
+
+async function rcpt(context: CommandContext, argument: string): Promise<Reply> {
+  const { transaction, offers } = context.state;
+  if (transaction === null) return outOfOrder("Send MAIL first");
+  const recipient = parseRcptArgument(argument, offers, transaction.smtpUtf8);
+  if ("code" in recipient) return recipient;
+  transaction.attempts += 1;
+  if (!context.budget.mayAddRecipient(transaction)) return tooManyRecipients(context, transaction);
+  const reply = await transaction.handler.rcpt(recipient, context.signal);
+  if (isPositive(reply)) transaction.accepted += 1;
+  return reply;
+}
+
+function tooManyRecipients(context: CommandContext, transaction: OpenTransaction): Reply {
+  const over = context.budget.isOvershoot(transaction) ? context.budget.error() : null;
+  return over === null ? TOO_MANY_RECIPIENTS : closing(context.hostname, over);
+}
+
+async function data(context: CommandContext): Promise<Reply | null> {
+  const { state } = context;
+  const { transaction } = state;
+  if (transaction === null) return outOfOrder("Send MAIL first");
+  // Whoever does not wait for 354 lets us read a message as commands, or commands as a message
+  // (threats.md P3).
+  if (context.unread() > 0) return TOO_EARLY;
+  if (transaction.accepted === 0) return NO_RECIPIENTS;
+  const sink = await transaction.handler.data(context.signal);
+  if ("code" in sink) {
+    dropTransaction(state, "DATA refused");
+    return sink;
+  }
+  state.transaction = null;
+  context.startData(transaction, sink);
+  return null;
+}
+
+function reset(context: CommandContext): Reply {
+  dropTransaction(context.state, "RSET");
+  return OK;
+}
+
+function quit(context: CommandContext): Reply {
+  return { code: 221, status: "0.0", text: `${context.hostname} closing connection`, close: true };
+}
+
+function startTls(context: CommandContext): Reply | null {
+  const { state } = context;
+  if (state.tls !== null) return outOfOrder("TLS is active already");
+  dropTransaction(state, "STARTTLS");
+  state.helo = null;
+  context.startTls();
+  return null;
+}

@@ -1,0 +1,26 @@
+/** What one client may take, in octets and seconds; the part of limits.yaml that smtp/ enforces. */
+export interface SmtpLimits {
+  readonly connections: {
+    readonly max: number;
+    /** Of one IPv4 address or one IPv6 /64. */
+    readonly perClient: number;
+    readonly newPerClientPerMinute: number;
+  };
+  readonly session: {
+    readonly transactions: number;
+    readonly recipients: number;
+    readonly errorsSoft: number;
+    readonly errorsHard: number;
+    readonly idleCommands: number;
+    readonly commandBytes: number;
+    readonly commandWaitSeconds: number;
+    readonly commandLineSeconds: number;
+    readonly totalSeconds: number;
+  };
+  readonly message: {
+    readonly maxBytes: number;
+    readonly headerBytes: number;
+    readonly headerLines: number;
+    readonly minBytesPerSecond: number;
+  };
+}

@@ -1,0 +1,95 @@
+import type { Clock } from "../../src/base/clock.ts";
+import { createSystemClock } from "../../src/base/clock.ts";
+import { createSilentLog, type Log } from "../../src/base/log.ts";
+import { createMetrics } from "../../src/base/metrics.ts";
+import { type Certificate, makeCertificate } from "../../src/smtp/certificate.ts";
+import {
+  type ConnectionCounters,
+  createConnectionCounters,
+} from "../../src/smtp/connection-counters.ts";
+import type { ConnectionHandler } from "../../src/smtp/session-handler.ts";
+import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
+import { createSmtpListener, type SmtpListener } from "../../src/smtp/smtp-listener.ts";
+import { createSmtpMetrics } from "../../src/smtp/smtp-metrics.ts";
+import { RawClient, type RawClientOptions } from "./raw-client.ts";
+
+const CERTIFICATE = await makeCertificate("mx.test", Date.now());
+
+/** The defaults of behaviour.md, as far as smtp/ knows them. */
+export const DEFAULT_LIMITS: SmtpLimits = {
+  connections: { max: 2000, perClient: 20, newPerClientPerMinute: 60 },
+  session: {
+    transactions: 100,
+    recipients: 200,
+    errorsSoft: 10,
+    errorsHard: 20,
+    idleCommands: 100,
+    commandBytes: 2048,
+    commandWaitSeconds: 300,
+    commandLineSeconds: 60,
+    totalSeconds: 1800,
+  },
+  message: {
+    maxBytes: 1_000_000,
+    headerBytes: 262_144,
+    headerLines: 1000,
+    minBytesPerSecond: 500,
+  },
+};
+
+export interface EdgeOptions {
+  readonly limits?: { readonly [Part in keyof SmtpLimits]?: Partial<SmtpLimits[Part]> };
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly tls?: Certificate;
+  readonly counters?: ConnectionCounters;
+}
+
+export interface Edge extends AsyncDisposable {
+  readonly listener: SmtpListener;
+  readonly port: number;
+  readonly counters: ConnectionCounters;
+  open(options?: Omit<RawClientOptions, "port">): Promise<RawClient>;
+  /** Connected, greeting read. */
+  greeted(options?: Omit<RawClientOptions, "port">): Promise<RawClient>;
+}
+
+/** The SMTP front on a free port of 127.0.0.1, before any handler. */
+export async function startEdge(
+  handler: ConnectionHandler,
+  options: EdgeOptions = {},
+): Promise<Edge> {
+  const clock = options.clock ?? createSystemClock();
+  const counters = options.counters ?? createConnectionCounters(clock);
+  const limits: SmtpLimits = {
+    connections: { ...DEFAULT_LIMITS.connections, ...options.limits?.connections },
+    session: { ...DEFAULT_LIMITS.session, ...options.limits?.session },
+    message: { ...DEFAULT_LIMITS.message, ...options.limits?.message },
+  };
+  const listener = createSmtpListener({
+    handler,
+    listener: { name: "internet", kind: "internet", hostname: "mx.test" },
+    listen: { host: "127.0.0.1", port: 0 },
+    tls: options.tls ?? CERTIFICATE,
+    limits: () => limits,
+    clock,
+    log: options.log ?? createSilentLog(),
+    metrics: createSmtpMetrics(createMetrics(), counters.open),
+    counters,
+  });
+  await listener.listen();
+  const { port } = listener.address();
+  const open = (client: Omit<RawClientOptions, "port"> = {}) => RawClient.open({ ...client, port });
+  return {
+    listener,
+    port,
+    counters,
+    open,
+    async greeted(client) {
+      const raw = await open(client);
+      await raw.reply();
+      return raw;
+    },
+    [Symbol.asyncDispose]: () => listener.close(),
+  };
+}
