@@ -34,7 +34,7 @@ export interface FakeClamd {
   readonly streams: readonly Buffer[];
   /** Commands in order of arrival. */
   readonly commands: readonly string[];
-  /** INSTREAM conversations open now, and the most there ever were. */
+  /** INSTREAM conversations without an answer now, and the most there ever were. */
   open(): number;
   mostOpen(): number;
   behave(misbehaviour: Misbehaviour): void;
@@ -74,13 +74,17 @@ export async function startFakeClamd(port = 0): Promise<FakeClamd> {
         changed();
       },
       opened() {
+        let counted = true;
+        const finished = () => {
+          if (counted) open -= 1;
+          counted = false;
+          changed();
+        };
         open += 1;
         mostOpen = Math.max(mostOpen, open);
         changed();
-        socket.on("close", () => {
-          open -= 1;
-          changed();
-        });
+        socket.on("close", finished);
+        return finished;
       },
       ended(octets) {
         streams.push(octets);
@@ -134,7 +138,8 @@ interface Conversation {
   misbehaviour(): Misbehaviour;
   gate(): Promise<void>;
   command(name: string): void;
-  opened(): void;
+  /** Returns the function to call once the answer is due. */
+  opened(): () => void;
   ended(octets: Buffer): void;
 }
 
@@ -149,11 +154,15 @@ async function serve(socket: Socket, talk: Conversation): Promise<void> {
     return void socket.end(rubbish ? "SSH-2.0\0" : "ClamAV 1.4.6/27500/Mon Oct 14 08:25:27 2024\0");
   }
   if (command !== "zINSTREAM") return void socket.end("UNKNOWN COMMAND\0");
-  talk.opened();
-  await stream(socket, input, talk);
+  await stream(socket, input, talk, talk.opened());
 }
 
-async function stream(socket: Socket, input: Input, talk: Conversation): Promise<void> {
+async function stream(
+  socket: Socket,
+  input: Input,
+  talk: Conversation,
+  finished: () => void,
+): Promise<void> {
   const chunks: Buffer[] = [];
   if (talk.misbehaviour() === "close-at-once") return void socket.destroy();
   for (;;) {
@@ -166,6 +175,7 @@ async function stream(socket: Socket, input: Input, talk: Conversation): Promise
   talk.ended(octets);
   await talk.gate();
   const reply = replyTo(octets, talk.misbehaviour());
+  if (reply !== null) finished();
   if (reply === "") socket.destroy();
   else if (reply !== null) socket.end(reply);
 }

@@ -6,6 +6,8 @@ import { connectTcp, type TcpTarget } from "../../net/tcp.ts";
 
 /** clamd's longest replies are a signature name with a hash. More is not clamd. */
 const MAX_REPLY_BYTES = 4096;
+/** For the other side to close after its reply. */
+const LINGER_MS = 1000;
 
 export interface ClamdEndpoint {
   readonly target: TcpTarget;
@@ -47,7 +49,8 @@ export function openClamd(endpoint: ClamdEndpoint, signal: AbortSignal): ClamdCo
     if (over) return;
     over = true;
     signal.removeEventListener("abort", abort);
-    socket?.destroy();
+    if (outcome.kind === "reply" && socket) letCloseFirst(socket);
+    else socket?.destroy();
     wake();
     resolve(outcome);
   };
@@ -78,6 +81,15 @@ export function openClamd(endpoint: ClamdEndpoint, signal: AbortSignal): ClamdCo
       });
     },
   };
+}
+
+/**
+ * clamd closes after its reply. Who closes first keeps the port for a minute (TIME_WAIT, RFC 9293
+ * 3.3.2), and a few messages of a thousand parts each would use up ours.
+ */
+function letCloseFirst(socket: Socket): void {
+  socket.unref();
+  socket.setTimeout(LINGER_MS, () => socket.destroy());
 }
 
 function listen(socket: Socket, settle: (exchange: Exchange) => void): void {

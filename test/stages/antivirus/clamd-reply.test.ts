@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { parseScanReply, parseVersionReply } from "../../../src/stages/antivirus/clamd-reply.ts";
 
 test("only the exact words stream: OK are clean", () => {
@@ -54,4 +55,17 @@ test("VERSION gives the date of the signature database when there is one", () =>
   assert.equal(parseVersionReply("ClamAV 1.4.6/27500/soon")?.databaseDate, null);
   assert.equal(parseVersionReply("SSH-2.0-OpenSSH"), null);
   assert.equal(parseVersionReply("UNKNOWN COMMAND"), null);
+});
+
+test("whatever a server says, nothing but the exact words becomes clean", () => {
+  const words = fc.constantFrom("stream:", " ", "OK", "FOUND", "ERROR", "\n", "1:", "\u0000");
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(words).map((parts) => parts.join("")),
+  );
+  fc.assert(
+    fc.property(text, (reply) => {
+      assert.equal(parseScanReply(reply).kind === "clean", reply === "stream: OK");
+    }),
+  );
 });

@@ -211,6 +211,7 @@ test("no more messages at a time than slots, the line is bounded, and all get th
   const scans = Array.from({ length: 6 }, () => scanner.scan(source("x"), never));
   const busy = await Promise.race(scans);
   assert.deepEqual(busy, { kind: "not-scanned", class: "busy", reason: "too many scans wait" });
+  await clamd.until(() => clamd.streams.length === 2);
   clamd.release();
   const kinds = (await Promise.all(scans)).map((result) => result.kind);
   assert.equal(kinds.filter((kind) => kind === "clean").length, 5);
