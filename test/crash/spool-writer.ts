@@ -1,0 +1,41 @@
+import { createSystemClock } from "../../src/base/clock.ts";
+import { createSilentLog } from "../../src/base/log.ts";
+import { createDiskSpool } from "../../src/spool/disk-spool.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+import { createFaultyIo } from "../support/faulty-spool-io.ts";
+import { toSpoolItem } from "../support/spool-item.ts";
+
+/**
+ * A child process that works with a spool and dies at its Nth touch of the disk (0: never):
+ * `spool-writer.ts FOLDER N`. Each promise made or ended is a line on standard output, written
+ * synchronously: "promised ID", "ended ID recipient", "removed ID".
+ */
+const [folder = "", dieAt = "0"] = process.argv.slice(2);
+const clock = createSystemClock();
+let operations = 0;
+const io = createFaultyIo(() => {
+  operations += 1;
+  if (operations === Number(dieAt)) process.kill(process.pid, "SIGKILL");
+});
+const spool = createDiskSpool({ folder, clock, log: createSilentLog(), io });
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+await spool.recover();
+const text = toBytesSource(Buffer.alloc(150_000, "promised\r\n"));
+for (const name of ["one", "two"]) {
+  const added = await spool.add(toSpoolItem(clock, [`${name}-a@x`, `${name}-b@x`]), text);
+  say(`promised ${added.id}`);
+}
+const held = await spool.addLeased(toSpoolItem(clock, ["three-a@x", "three-b@x"]), text);
+say(`promised ${held.item.id}`);
+for (const lease of [held, ...(await spool.leaseDue(clock.now(), 5))]) {
+  const [first, ...rest] = lease.item.envelope.recipients;
+  await lease.retry({ recipients: rest, dueAt: clock.now(), reason: "first is done" });
+  say(`ended ${lease.item.id} ${first?.address.spoken}`);
+}
+for (const lease of await spool.leaseDue(clock.now(), 2)) {
+  say(`removing ${lease.item.id}`);
+  await lease.remove();
+  say(`removed ${lease.item.id}`);
+}
+say(`operations ${operations}`);

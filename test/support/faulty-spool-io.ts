@@ -1,0 +1,39 @@
+import { createSpoolIo, type SpoolFile, type SpoolIo } from "../../src/spool/spool-io.ts";
+
+/** Called before each operation, with its name: may throw, or end the process. */
+export type BeforeOperation = (operation: string) => void;
+
+/** The real disk, with a hook before every operation that changes it or reads from it. */
+export function createFaultyIo(before: BeforeOperation): SpoolIo {
+  const io = createSpoolIo();
+  const hooked =
+    <Args extends unknown[], Result>(name: string, work: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      before(name);
+      return work(...args);
+    };
+  const hookFile = (file: SpoolFile): SpoolFile => ({
+    read: hooked("read", (buffer: Buffer, at: number) => file.read(buffer, at)),
+    write: hooked("write", (octets: Buffer, at: number) => file.write(octets, at)),
+    truncate: hooked("truncate", (bytes: number) => file.truncate(bytes)),
+    sync: hooked("sync", () => file.sync()),
+    close: () => file.close(),
+  });
+  return {
+    create: hooked("create", async (path: string) => hookFile(await io.create(path))),
+    open: hooked("open", async (path: string, mode: "read" | "change") =>
+      hookFile(await io.open(path, mode)),
+    ),
+    rename: hooked("rename", io.rename),
+    remove: hooked("remove", io.remove),
+    syncFolder: hooked("syncFolder", io.syncFolder),
+    makeFolder: io.makeFolder,
+    list: io.list,
+    peek: hooked("peek", io.peek),
+  };
+}
+
+/** An error as the system would make it. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: made by a test`), { code });
+}
