@@ -48,61 +48,28 @@ export interface FakeClamd {
 
 /** A scripted clamd on a port of its own, or on the port of one that was closed. */
 export async function startFakeClamd(port = 0): Promise<FakeClamd> {
-  const streams: Buffer[] = [];
-  const commands: string[] = [];
+  const seen = createSeen();
   const sockets = new Set<Socket>();
-  const watchers = new Set<() => void>();
   let misbehaviour: Misbehaviour = "none";
   let gate = Promise.resolve();
   let openGate = () => {};
-  let open = 0;
-  let mostOpen = 0;
-  const changed = () => {
-    for (const watcher of watchers) watcher();
-  };
 
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("end", () => socket.end());
     socket.on("close", () => sockets.delete(socket));
-    void serve(socket, {
-      misbehaviour: () => misbehaviour,
-      gate: () => gate,
-      command(name) {
-        commands.push(name);
-        changed();
-      },
-      opened() {
-        let counted = true;
-        const finished = () => {
-          if (counted) open -= 1;
-          counted = false;
-          changed();
-        };
-        open += 1;
-        mostOpen = Math.max(mostOpen, open);
-        changed();
-        socket.on("close", finished);
-        return finished;
-      },
-      ended(octets) {
-        streams.push(octets);
-        changed();
-      },
-    }).catch(() => socket.destroy());
+    const talk = { ...seen.by(socket), misbehaviour: () => misbehaviour, gate: () => gate };
+    void serve(socket, talk).catch(() => socket.destroy());
   });
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   const bound = (server.address() as AddressInfo).port;
 
   return {
+    ...seen.all,
     address: `127.0.0.1:${bound}`,
     port: bound,
-    streams,
-    commands,
-    open: () => open,
-    mostOpen: () => mostOpen,
     behave(next) {
       misbehaviour = next;
     },
@@ -112,19 +79,6 @@ export async function startFakeClamd(port = 0): Promise<FakeClamd> {
       openGate = resolve;
     },
     release: () => openGate(),
-    until(condition) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const timer = setTimeout(() => reject(new Error("condition not met in 10 s")), 10_000);
-      const look = () => {
-        if (!condition()) return;
-        clearTimeout(timer);
-        watchers.delete(look);
-        resolve();
-      };
-      watchers.add(look);
-      look();
-      return promise;
-    },
     async close() {
       openGate();
       for (const socket of sockets) socket.destroy();
@@ -132,6 +86,55 @@ export async function startFakeClamd(port = 0): Promise<FakeClamd> {
       await once(server, "close");
     },
   };
+}
+
+/** What was seen of all clients, and who waits for more of it. */
+function createSeen() {
+  const streams: Buffer[] = [];
+  const commands: string[] = [];
+  const watchers = new Set<() => void>();
+  let open = 0;
+  let mostOpen = 0;
+  const changed = () => {
+    for (const watcher of watchers) watcher();
+  };
+  const by = (socket: Socket): Pick<Conversation, "command" | "opened" | "ended"> => ({
+    command(name) {
+      commands.push(name);
+      changed();
+    },
+    opened() {
+      let counted = true;
+      const finished = () => {
+        if (counted) open -= 1;
+        counted = false;
+        changed();
+      };
+      open += 1;
+      mostOpen = Math.max(mostOpen, open);
+      changed();
+      socket.on("close", finished);
+      return finished;
+    },
+    ended(octets) {
+      streams.push(octets);
+      changed();
+    },
+  });
+  const until = (condition: () => boolean): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new Error("condition not met in 10 s")), 10_000);
+    const look = () => {
+      if (!condition()) return;
+      clearTimeout(timer);
+      watchers.delete(look);
+      resolve();
+    };
+    watchers.add(look);
+    look();
+    return promise;
+  };
+  return { all: { streams, commands, open: () => open, mostOpen: () => mostOpen, until }, by };
 }
 
 interface Conversation {

@@ -1,4 +1,4 @@
-import { type Clock, pause, startDeadline } from "../../base/clock.ts";
+import { type Clock, startDeadline } from "../../base/clock.ts";
 import { Unavailable } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { askVersion, type ClamdEndpoint } from "./clamd-exchange.ts";
@@ -8,8 +8,6 @@ import { type ClamdVersion, parseVersionReply } from "./clamd-reply.ts";
 const PROBE_TIMEOUT_MS = 5000;
 /** While it is down: how soon it is asked again. Mail flows at the latest this long after it is back. */
 const RETRY_AFTER_MS = 5000;
-/** While scans are under way: how often it must show that it lives. */
-const WATCH_EVERY_MS = 5000;
 /** A sign of life, and the version in the evidence, are believed for so long. */
 const FRESH_MS = 60_000;
 
@@ -30,8 +28,6 @@ export interface ClamdHealth {
   /** Aborts with Unavailable when it goes down. A new one after each recovery. */
   downSignal(): AbortSignal;
   markDown(reason: string): void;
-  /** Call around each scan: watches the daemon meanwhile. Returns the function that ends it. */
-  watch(): () => void;
   close(): void;
 }
 
@@ -46,8 +42,6 @@ export function createClamdHealth(endpoint: ClamdEndpoint, clock: Clock, log: Lo
   let version: ClamdVersion | null = null;
   let falling = new AbortController();
   let probing: Promise<boolean> | null = null;
-  let scans = 0;
-  let watching = new AbortController();
 
   const fall = (reason: string) => {
     state = { kind: "down", retryAt: clock.monotonic() + RETRY_AFTER_MS, reason };
@@ -75,12 +69,6 @@ export function createClamdHealth(endpoint: ClamdEndpoint, clock: Clock, log: Lo
     });
     return probing;
   };
-  const watchOn = async (signal: AbortSignal) => {
-    while (!signal.aborted) {
-      await pause(clock, WATCH_EVERY_MS, signal);
-      if (!signal.aborted) await probe();
-    }
-  };
 
   return {
     probe,
@@ -90,28 +78,19 @@ export function createClamdHealth(endpoint: ClamdEndpoint, clock: Clock, log: Lo
     version: () => version,
     downSignal: () => falling.signal,
     async ready() {
-      const now = clock.monotonic();
-      if (state.kind === "up" && now - state.seenAt < FRESH_MS) return true;
-      if (state.kind === "down" && now < state.retryAt) return false;
-      return probe();
-    },
-    watch() {
-      if (scans === 0) {
-        watching = new AbortController();
-        void watchOn(watching.signal);
-      }
-      scans += 1;
-      return () => {
-        scans -= 1;
-        if (scans === 0) watching.abort();
-      };
+      return isFresh(state, clock.monotonic()) ?? probe();
     },
     close() {
       fall("closed");
       closing.abort(new Unavailable("clamd", "closed"));
-      watching.abort();
     },
   };
+}
+
+/** Whether it is up as far as known lately; null: it must be asked. */
+function isFresh(state: State, now: number): boolean | null {
+  if (state.kind === "up" && now - state.seenAt < FRESH_MS) return true;
+  return state.kind === "down" && now < state.retryAt ? false : null;
 }
 
 /** The version, or why there is none. */

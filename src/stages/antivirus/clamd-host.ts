@@ -5,6 +5,7 @@ import { type ClamdHealth, createClamdHealth } from "./clamd-health.ts";
 import { followAbort } from "./follow-abort.ts";
 import { openInstream } from "./instream.ts";
 import { createScanSlots } from "./scan-slots.ts";
+import { createScanWatch } from "./scan-watch.ts";
 import { type NotScanned, notScanned, type ScanJob, type ScanResult } from "./scanner.ts";
 
 /** One clamd: its health, and its slots, which should be no more than its MaxThreads. */
@@ -35,6 +36,7 @@ export function createClamdHost(
 ): ClamdHost {
   const health = createClamdHealth(endpoint, options.clock, options.log.with({ address }));
   const slots = createScanSlots(options.slots, options.maxWaiting);
+  const watch = createScanWatch(options.clock, () => health.probe());
 
   const openWith = (signal: AbortSignal) =>
     openInstream(endpoint, signal, ({ kind, reason }) => {
@@ -52,7 +54,7 @@ export function createClamdHost(
       const own = new AbortController();
       const unfollow = [followAbort(signal, own), followAbort(health.downSignal(), own)];
       const release = await slots.take(own.signal);
-      const endWatch = health.watch();
+      const endWatch = watch.begin();
       try {
         if (release) return await job(() => openWith(own.signal));
         return whyNoSlot(signal, health);
