@@ -23,7 +23,7 @@ export interface ConnectOptions {
 export async function connectTcp(target: TcpTarget, options: ConnectOptions): Promise<Socket> {
   const dependency = options.dependency ?? describeTarget(target);
   if ("path" in target) return open({ path: target.path }, dependency, options.signal);
-  const hosts = await addressesOf(target.host, dependency, options);
+  const hosts = await lookUpAddresses(target.host, dependency, options);
   let failure: unknown;
   for (const host of hosts) {
     try {
@@ -42,7 +42,8 @@ export function describeTarget(target: TcpTarget): string {
   return `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`;
 }
 
-async function addressesOf(
+/** The address itself, or those of a name: IPv4 first. @throws Unavailable */
+export async function lookUpAddresses(
   host: string,
   dependency: string,
   { resolver, signal }: ConnectOptions,
