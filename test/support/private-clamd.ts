@@ -1,19 +1,17 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   privateClamdConfig,
   privateClamdSignatures,
 } from "../../src/stages/antivirus/private-clamd-config.ts";
+import { findFreeTcpPort } from "./free-port.ts";
+import { spawnTied, type TiedProcess } from "./tied-process.ts";
+import { waitUntil } from "./wait-until.ts";
 
 const PLACES = ["/usr/sbin/clamd", "/usr/bin/clamd", "/usr/local/sbin/clamd"];
-/** It starts in well under a second; a loaded machine gets patience. */
-const START_LIMIT_MS = 30_000;
-const POLL_MS = 20;
 
 export interface RunningClamd {
   /** `127.0.0.1:port` and `unix:/path`. */
@@ -43,27 +41,25 @@ export async function startPrivateClamd(
   const folder = await mkdtemp(join(tmpdir(), "clamd-"));
   const socket = join(folder, "clamd.sock");
   const config = join(folder, "clamd.conf");
-  const port = await freePort();
+  const port = await findFreeTcpPort();
   await mkdir(join(folder, "db"));
   await mkdir(join(folder, "tmp"));
   await writeFile(join(folder, "db", "local.ndb"), privateClamdSignatures());
   await writeFile(config, privateClamdConfig({ folder, socket, port, ...options }));
-  let child = await start(config, socket);
+  let clamd = await start(config, socket);
 
   const kill = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
+    clamd.signal("SIGKILL");
+    await clamd.stop();
   };
   return {
     addresses: [`127.0.0.1:${port}`, `unix:${socket}`],
-    pause: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
+    pause: () => clamd.signal("SIGSTOP"),
+    resume: () => clamd.signal("SIGCONT"),
     kill,
     async restart() {
       await kill();
-      child = await start(config, socket);
+      clamd = await start(config, socket);
     },
     async stop() {
       await kill();
@@ -76,27 +72,17 @@ function findClamd(): string | null {
   return PLACES.find((place) => existsSync(place)) ?? null;
 }
 
-/** Resolves once it answers; it opens the TCP port before the socket. */
-async function start(config: string, socket: string): Promise<ChildProcess> {
-  const child = spawn(findClamd() ?? "clamd", ["--config-file", config], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  const keep = (chunk: Buffer) => {
-    output = (output + chunk.toString()).slice(-4000);
-  };
-  child.stdout.on("data", keep);
-  child.stderr.on("data", keep);
-  const until = performance.now() + START_LIMIT_MS;
-  while (!(await answers(socket))) {
-    if (child.exitCode !== null) throw new Error(`clamd ended: ${output}`);
-    if (performance.now() > until) {
-      child.kill("SIGKILL");
-      throw new Error(`clamd does not answer: ${output}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  return child;
+/** Resolves once it answers on the socket, which it opens after the port. */
+async function start(config: string, socket: string): Promise<TiedProcess> {
+  const clamd = spawnTied(findClamd() ?? "clamd", ["--config-file", config]);
+  await waitUntil(
+    () => `clamd does not answer: ${clamd.output()}`,
+    async () => {
+      if (clamd.hasEnded()) throw new Error(`clamd ended: ${clamd.output()}`);
+      return (await answers(socket)) ? true : undefined;
+    },
+  );
+  return clamd;
 }
 
 function answers(path: string): Promise<boolean> {
@@ -110,14 +96,4 @@ function answers(path: string): Promise<boolean> {
     probe.on("error", () => resolve(false));
     probe.on("close", () => resolve(false));
   });
-}
-
-/** clamd cannot choose a port itself. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
