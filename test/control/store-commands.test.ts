@@ -43,7 +43,10 @@ async function run(name: string, args: unknown = {}): Promise<unknown[]> {
   const commands = createStoreCommands({
     tracking,
     quarantine,
-    spool: { list: () => [], stats: () => ({ due: 0, active: 0, bytes: 0, oldestAt: null }) },
+    spool: {
+      list: () => [],
+      stats: () => ({ due: 0, active: 0, corrupt: 0, bytes: 0, oldestAt: null }),
+    },
     release: async (id, order) => {
       releases.push([id, order]);
       return outcome;
@@ -100,7 +103,7 @@ describe("store commands", () => {
       {
         version: "0.1.0",
         quarantine: { held: 1, bytes: 1 },
-        spool: { due: 0, active: 0, bytes: 0, oldestAt: null },
+        spool: { due: 0, active: 0, corrupt: 0, bytes: 0, oldestAt: null },
         tracking: { lost: 0 },
       },
     ]);
