@@ -74,6 +74,13 @@ export class RawClient {
     };
   }
 
+  /** The next line, without CRLF. */
+  async line(): Promise<string> {
+    const [whole, line] = await this.#until("a line", () => /^(.*)\r\n/.exec(this.#text));
+    this.#text = this.#text.slice(whole.length);
+    return line ?? "";
+  }
+
   /** Resolves to what was read and not taken as a reply once the server has closed. */
   async closed(): Promise<string> {
     await this.#until("the end", () => this.#ended || null);

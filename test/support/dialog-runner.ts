@@ -1,0 +1,107 @@
+import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
+import type { Dialog, DialogStep, LinePattern } from "./dialog.ts";
+import { RawClient } from "./raw-client.ts";
+import { createScriptedHandler, type ScriptedHandler } from "./scripted-handler.ts";
+import { DEFAULT_LIMITS, type EdgeOptions, startEdge } from "./smtp-edge.ts";
+
+/** Plays a dialog against a front of its own. Throws with the line that did not come true. */
+export async function runDialog(dialog: Dialog): Promise<void> {
+  const handler = createDialogHandler();
+  await using edge = await startEdge(handler, { limits: toLimits(dialog) });
+  await playDialog(dialog, await edge.open(), () => handler.delivered().length);
+}
+
+/** Plays a dialog against any server. What only the inside knows is not checked. */
+export async function runDialogAgainst(
+  dialog: Dialog,
+  target: { readonly host: string; readonly port: number },
+): Promise<void> {
+  await playDialog(dialog, await RawClient.open(target), null);
+}
+
+async function playDialog(
+  dialog: Dialog,
+  client: RawClient,
+  delivered: (() => number) | null,
+): Promise<void> {
+  try {
+    for (const line of dialog.lines) {
+      for (const step of line.steps) {
+        await play(client, step, delivered).catch((error: unknown) => {
+          throw new Error(`line ${line.number}: ${line.text}`, { cause: error });
+        });
+      }
+    }
+  } finally {
+    client.destroy();
+  }
+}
+
+async function play(
+  client: RawClient,
+  step: DialogStep,
+  delivered: (() => number) | null,
+): Promise<void> {
+  switch (step.kind) {
+    case "send":
+      return client.sendNow(step.octets);
+    case "expect":
+      return expectLine(await client.line(), step.pattern);
+    case "expect-last":
+      return expectLastLine(client, step.pattern);
+    case "tls":
+      await client.secure();
+      return;
+    case "closed":
+      return expectNothing(await client.closed());
+    case "delivered":
+      if (delivered && delivered() !== step.count) throw new Error(`it is ${delivered()}`);
+  }
+}
+
+function expectLine(line: string, pattern: LinePattern): void {
+  const fits = typeof pattern === "string" ? line.startsWith(pattern) : pattern.test(line);
+  if (!fits) throw new Error(`the server said: ${line}`);
+}
+
+async function expectLastLine(client: RawClient, pattern: LinePattern): Promise<void> {
+  for (;;) {
+    const line = await client.line();
+    if (!/^\d{3}-/.test(line)) return expectLine(line, pattern);
+  }
+}
+
+function expectNothing(rest: string): void {
+  if (rest !== "") throw new Error(`the server also said: ${rest}`);
+}
+
+/** Knows example.org; some local parts make it misbehave. */
+function createDialogHandler(): ScriptedHandler {
+  return createScriptedHandler({
+    async mail(sender) {
+      if (sender?.localPart === "bug") throw new Error("a handler that fails");
+      if (sender?.localPart !== "blocked") return null;
+      return { code: 550, status: "7.1", text: "Sender blocked (ref TEST)" };
+    },
+    async rcpt({ address }) {
+      const known = address.domain === "example.org" || address.domain === "";
+      if (!known) return { code: 550, status: "7.1", text: "Relaying denied (ref TEST)" };
+      if (address.localPart === "unknown") {
+        return { code: 550, status: "1.1", text: "No such user (ref TEST)" };
+      }
+      if (address.localPart === "later") return { code: 450, status: "7.1", text: "Later" };
+      return { code: 250, status: "1.5", text: "Recipient OK" };
+    },
+  });
+}
+
+function toLimits(dialog: Dialog): NonNullable<EdgeOptions["limits"]> {
+  const limits = structuredClone(DEFAULT_LIMITS) as Record<keyof SmtpLimits, object>;
+  for (const [path, value] of dialog.limits) {
+    const [part, name] = path.split(".");
+    const group = limits[part as keyof SmtpLimits];
+    if (!group || !((name as string) in group)) throw new Error(`no such limit: ${path}`);
+    Reflect.set(group, name as string, value);
+  }
+  return limits;
+}
