@@ -62,44 +62,55 @@ function likelyBranch(branches: readonly (readonly Issue[])[]): readonly Issue[]
 }
 
 function isWrongKind(issue: Issue): boolean {
-  return issue.path.length === 0 && /^invalid_(type|value|union)$/.test(issue.code);
+  return issue.path.length === 0 && /^invalid_(type|value|union|format)$/.test(issue.code);
 }
 
 function describe(issue: Issue): string {
   if (!ZOD_WORDS.test(issue.message)) return issue.message;
+  const wanted = wantedBy(issue);
+  if (wanted === null) return issue.message;
+  const isSize = issue.code === "too_small" || issue.code === "too_big";
+  const got = isSize ? size(issue.input) : show(inputOf(issue));
+  return `expected ${wanted}, got ${got}${meantValue(issue)}`;
+}
+
+/** For a form chosen by a word zod gives the whole value, and the path of the word. */
+function inputOf(issue: Issue): unknown {
+  if (!("discriminator" in issue) || typeof issue.discriminator !== "string") return issue.input;
+  return Object.entries(issue.input ?? {}).find(([key]) => key === issue.discriminator)?.[1];
+}
+
+/** What the schema wanted, in an operator's words; null when only the schema can say. */
+function wantedBy(issue: Issue): string | null {
   switch (issue.code) {
     case "invalid_type":
-      return `expected ${kindName(issue.expected)}, got ${show(issue.input)}`;
+      return KIND_NAMES.get(issue.expected) ?? issue.expected;
     case "invalid_value":
-      return `expected ${oneOf(issue.values)}, got ${show(issue.input)}${meantValue(issue)}`;
+      return oneOf(issue.values);
     case "too_small":
-      return `expected ${issue.inclusive ? "at least" : "more than"} ${measure(issue.origin, issue.minimum)}, got ${size(issue.input)}`;
+      return `${issue.inclusive ? "at least" : "more than"} ${measure(issue.origin, issue.minimum)}`;
     case "too_big":
-      return `expected ${issue.inclusive ? "at most" : "less than"} ${measure(issue.origin, issue.maximum)}, got ${size(issue.input)}`;
-    case "invalid_union":
-      return describeUnion(issue);
+      return `${issue.inclusive ? "at most" : "less than"} ${measure(issue.origin, issue.maximum)}`;
     case "invalid_format":
+      return FORMAT_NAMES.get(issue.format) ?? `text like ${issue.pattern ?? issue.format}`;
     case "not_multiple_of":
-      return `expected ${formatName(issue)}, got ${show(issue.input)}`;
+      return `a multiple of ${issue.divisor}`;
+    case "invalid_union":
+      return wantedByUnion(issue);
     default:
-      return issue.message;
+      return null;
   }
 }
 
-function describeUnion(issue: Extract<Issue, { code: "invalid_union" }>): string {
-  const wanted = new Set<string>();
-  for (const inner of issue.errors.flat()) {
-    if (inner.path.length > 0) continue;
-    if (inner.code === "invalid_type") wanted.add(kindName(inner.expected));
-    if (inner.code === "invalid_value") wanted.add(oneOf(inner.values));
-  }
+function wantedByUnion(issue: Extract<Issue, { code: "invalid_union" }>): string {
+  const roots = issue.errors.flat().filter(({ path }) => path.length === 0);
+  const wanted = new Set(roots.map(wantedBy).filter((want) => want !== null));
   if ("options" in issue && Array.isArray(issue.options)) wanted.add(oneOf(issue.options));
-  const names = wanted.size > 0 ? [...wanted].join(" or ") : "another form";
-  return `expected ${names}, got ${show(issue.input)}`;
+  return wanted.size > 0 ? [...wanted].join(" or ") : "another form";
 }
 
-function meantValue(issue: Extract<Issue, { code: "invalid_value" }>): string {
-  if (typeof issue.input !== "string") return "";
+function meantValue(issue: Issue): string {
+  if (issue.code !== "invalid_value" || typeof issue.input !== "string") return "";
   return hint(
     issue.input,
     issue.values.filter((value) => typeof value === "string"),
@@ -109,12 +120,6 @@ function meantValue(issue: Extract<Issue, { code: "invalid_value" }>): string {
 function oneOf(values: readonly unknown[]): string {
   const names = values.map(String);
   return names.length === 1 ? String(names[0]) : `one of ${names.join(", ")}`;
-}
-
-function formatName(issue: Issue): string {
-  if (issue.code === "not_multiple_of") return `a multiple of ${issue.divisor}`;
-  if (issue.code !== "invalid_format") return "another form";
-  return issue.format === "regex" ? `text like ${issue.pattern}` : `a valid ${issue.format}`;
 }
 
 const KIND_NAMES: ReadonlyMap<string, string> = new Map([
@@ -127,9 +132,11 @@ const KIND_NAMES: ReadonlyMap<string, string> = new Map([
   ["record", "keys with values"],
 ]);
 
-function kindName(kind: string): string {
-  return KIND_NAMES.get(kind) ?? kind;
-}
+const FORMAT_NAMES: ReadonlyMap<string, string> = new Map([
+  ["date", "a date such as 2027-12-31"],
+  ["datetime", "a time such as 2027-12-31T12:00:00Z"],
+  ["safeint", "a whole number"],
+]);
 
 function measure(origin: string, limit: number | bigint): string {
   if (origin === "string") return `${limit} characters`;

@@ -3,12 +3,12 @@ const MAX_WORD_CHARS = 64;
 
 /**
  * The candidate most like `word`, or null when none is near enough to be what was meant: a typo in
- * three letters at most, and never more than a third of the word.
+ * three letters at most, and in no more than a third of the word (one letter of a short one).
  */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
   if (word.length > MAX_WORD_CHARS) return null;
   const lower = word.toLowerCase();
-  const limit = Math.min(3, Math.max(1, Math.floor(word.length / 3)));
+  const limit = word.length < 2 ? 0 : Math.min(3, Math.max(1, Math.floor(word.length / 3)));
   let best: string | null = null;
   let bestDistance = limit + 1;
   for (const candidate of candidates) {

@@ -86,8 +86,18 @@ export async function readRecipientFile(
 
 /** Lines without their ending; null for one that is not UTF-8. */
 function* linesOf(bytes: Buffer): Generator<string | null> {
-  const hasMark = bytes.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf]));
-  for (let from = hasMark ? 3 : 0; from < bytes.length; ) {
+  if (!isUtf8(bytes)) return yield* checkedLinesOf(bytes);
+  const text = bytes.toString();
+  for (let from = text.startsWith("\ufeff") ? 1 : 0; from < text.length; ) {
+    const newline = text.indexOf("\n", from);
+    const end = newline < 0 ? text.length : newline;
+    yield text.slice(from, end);
+    from = end + 1;
+  }
+}
+
+function* checkedLinesOf(bytes: Buffer): Generator<string | null> {
+  for (let from = 0; from < bytes.length; ) {
     const newline = bytes.indexOf(0x0a, from);
     const end = newline < 0 ? bytes.length : newline;
     const line = bytes.subarray(from, end);

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createSystemClock } from "../../src/base/clock.ts";
+import { PHASES } from "../../src/pipeline/report.ts";
+import { loadPolicy } from "../../src/policy/load-policy.ts";
+import { loadSettings } from "../../src/settings.ts";
+import { createCatalog } from "../../src/stages/catalog.ts";
+import { policyOnDisk } from "./policy-on-disk.ts";
+
+const root = join(import.meta.dirname, "../..");
+const clock = createSystemClock();
+const load = (folder: string) => loadPolicy({ folder, catalog: createCatalog(), clock });
+
+test("the shipped policy loads and runs every stage there is", async () => {
+  const { plan } = await load(join(root, "policies"));
+  const placed = PHASES.flatMap((phase) =>
+    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
+  );
+  const shipped = createCatalog().map(({ name }) => name);
+  assert.deepEqual(placed.toSorted(), shipped.toSorted());
+});
+
+test("the shipped policy enforces, and refuses nothing by score", async () => {
+  const { plan } = await load(join(root, "policies"));
+  assert.equal(plan.mode, "enforce");
+  assert.equal(plan.scoring.thresholds.reject, null);
+});
+
+test("no DNS list of the shipped policy can refuse a client alone", async () => {
+  const { effective } = await load(join(root, "policies"));
+  const { dnsbl } = JSON.parse(JSON.stringify(effective));
+  assert.ok(dnsbl.lists.length >= 2);
+  for (const { zone, score } of dnsbl.lists) assert.ok(score < dnsbl.rejectAt, zone);
+});
+
+test("the limits written in the shipped policy are the defaults", async (context) => {
+  const shipped = await load(join(root, "policies"));
+  const bare = await load(await policyOnDisk(context, {}));
+  assert.deepEqual(shipped.limits, bare.limits);
+  assert.deepEqual(shipped.quarantine, bare.quarantine);
+  assert.deepEqual(shipped.plan.scoring, bare.plan.scoring);
+  assert.deepEqual(shipped.headers, bare.headers);
+});
+
+test("the example of the settings can be used", async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), "postern-settings-"));
+  context.after(() => rm(folder, { recursive: true, force: true }));
+  await copyFile(join(root, "postern.example.yaml"), join(folder, "postern.yaml"));
+  const settings = await loadSettings({ env: {}, cwd: folder });
+  assert.equal(settings.policies, join(folder, "policies"));
+  assert.equal(settings.listeners[0]?.hostname, "mx1.example.org");
+});
