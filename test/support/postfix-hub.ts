@@ -79,15 +79,15 @@ export async function startPostfixHub(options: PostfixHubOptions): Promise<Postf
       );
     },
     log: () => readFile(logOf(layout), "utf8"),
-    halt: () => server.stop(),
+    halt: () => end(server, layout.port),
     async restart() {
-      await server.stop();
+      await end(server, layout.port);
       const again = await start(layout);
       if (!again) throw new Error(`Postfix did not start again: ${await tailOfLog(layout)}`);
       server = again;
     },
     async stop() {
-      await server.stop();
+      await end(server, layout.port);
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -152,6 +152,25 @@ async function start(layout: PostfixLayout): Promise<TiedProcess | undefined> {
     async () => (server.hasEnded() ? "ended" : (await greets(layout.port)) || undefined),
   );
   return state === "ended" ? undefined : server;
+}
+
+/** Its smtpd processes hold the listening socket a moment longer than the master does. */
+async function end(server: TiedProcess, port: number): Promise<void> {
+  await server.stop();
+  await waitUntil(
+    () => `port ${port} still takes connections after Postfix has ended`,
+    async () => (await refuses(port)) || undefined,
+  );
+}
+
+function refuses(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
 }
 
 function greets(port: number): Promise<boolean> {
