@@ -85,10 +85,14 @@ export function unfold(rawValue: string): string {
  */
 export function trimBlanks(text: string): string {
   let start = 0;
+  while (start < text.length && isTrimmed(text.charCodeAt(start))) start++;
+  return trimBlanksAtEnd(text.slice(start));
+}
+
+export function trimBlanksAtEnd(text: string): string {
   let end = text.length;
-  while (start < end && isTrimmed(text.charCodeAt(start))) start++;
-  while (end > start && isTrimmed(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
+  while (end > 0 && isTrimmed(text.charCodeAt(end - 1))) end--;
+  return text.slice(0, end);
 }
 
 function isTrimmed(code: number): boolean {

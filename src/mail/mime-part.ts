@@ -3,7 +3,7 @@
  * A part may be read in several ways by several readers; every reading that some reader takes is
  * listed, and where readings differ there is a note (threats.md C1, C2).
  */
-export interface MimePart {
+export type MimePart = {
   /** Position in the tree: "1", "1.2", "1.2.1". */
   readonly path: string;
   readonly depth: number;
@@ -14,25 +14,37 @@ export interface MimePart {
   readonly disposition: "attachment" | "inline" | null;
   /** Every candidate file name, decoded and normalised, without duplicates. */
   readonly fileNames: readonly string[];
+  /** A multipart, or a message whose parts are in the tree too. */
   readonly isContainer: boolean;
-  /** Octets after decoding. 0 for a multipart. */
+  /** Octets after decoding. 0 for a container that is not itself encoded. */
   readonly decodedBytes: number;
-  /** Lower-case hex over the decoded octets; absent for a multipart. */
+  /** Lower-case hex over the decoded octets; absent where `decodedBytes` is 0 for a container. */
   readonly sha256?: string;
   readonly notes: readonly MimeNote[];
-}
+};
 
-/** An ambiguity or a limit. `limit-*` notes mean that the tree was not read to its end. */
+/**
+ * An ambiguity or a limit. `limit-*` notes mean that the tree was not read to its end. A note
+ * `duplicate-*` is made only where the copies say different things.
+ */
 export type MimeNote =
   | "duplicate-content-type"
   | "duplicate-encoding"
   | "duplicate-disposition"
   | "duplicate-parameter"
+  /** A multipart that names no boundary, or whose text holds none. */
   | "boundary-missing"
   | "boundary-too-long"
+  /** Several readings of the boundary, or octets in it that readers treat differently. */
   | "boundary-odd"
   | "boundary-never-closed"
   | "boundary-prefix-of-another"
+  /** The same boundary as that of an enclosing multipart. */
+  | "boundary-reused"
+  /** More parts after the line that closes the multipart. */
+  | "boundary-after-close"
+  /** A line that starts like a boundary and goes on. */
+  | "boundary-like-line"
   | "header-without-end"
   | "header-malformed"
   | "encoded-container"
@@ -43,17 +55,25 @@ export type MimeNote =
   | "uuencoded-text"
   | "message-partial"
   | "message-external-body"
+  /** Candidate names with different extensions. */
   | "name-conflict"
+  /** A name drawn in another order than it is stored (U+202E). */
+  | "name-disguised"
   | "nul-octet"
   | "limit-depth"
   | "limit-parts"
   | "limit-header";
 
-/** Receives the tree as it streams by. Calls come in document order and are awaited. */
+/**
+ * Receives the tree as it streams by. Calls come in document order and are awaited. Most parts are
+ * opened, filled and closed before the next; but a part inside another that has octets of its own
+ * (a uuencoded block in a text, a message in base64) comes between its parent's calls: tell parts
+ * apart by `path`.
+ */
 export interface MimeVisitor {
   /** A part's header has been read. `decodedBytes` is 0 and notes are those known so far. */
   open?(part: MimePart): void | Promise<void>;
-  /** Decoded octets of the part opened last and not yet closed that is no multipart. */
+  /** Decoded octets, as given to `open`. The chunk is valid only until the call has settled. */
   body?(part: MimePart, chunk: Buffer): void | Promise<void>;
   /** The part is complete: sizes, hash and all notes are final. */
   close?(part: MimePart): void | Promise<void>;
@@ -66,8 +86,8 @@ export interface MimeWalker {
   end(): Promise<MimeTree>;
 }
 
-export interface MimeTree {
+export type MimeTree = {
   readonly parts: readonly MimePart[];
   /** The union of all parts' notes. */
   readonly notes: readonly MimeNote[];
-}
+};
