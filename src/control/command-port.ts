@@ -2,17 +2,8 @@ import { stat } from "node:fs/promises";
 import { type Clock, pause } from "../base/clock.ts";
 import { errorText, Unavailable } from "../base/errors.ts";
 import { callControl, isListening } from "./call-control.ts";
-import { type ControlCommands, ControlError, controlPath } from "./control.ts";
+import { type CommandPort, type ControlCommands, ControlError, controlPath } from "./control.ts";
 import { createDataLock, type DataLock } from "./data-lock.ts";
-
-/** Where a command goes: over the socket, or to stores opened under the lock. */
-export interface CommandPort {
-  /** True when a running gateway answers. */
-  readonly live: boolean;
-  /** All results. Throws ControlError. */
-  call(command: string, args: unknown): Promise<readonly unknown[]>;
-  close(): Promise<void>;
-}
 
 /** A search of a year of mail included. */
 const CALL_LIMIT_MS = 120_000;

@@ -46,6 +46,15 @@ export class ControlError extends Error {
   }
 }
 
+/** Where a command goes: over the socket, or to stores opened under the lock. */
+export interface CommandPort {
+  /** True when a running gateway answers. */
+  readonly live: boolean;
+  /** All results. Throws ControlError. */
+  call(command: string, args: unknown): Promise<readonly unknown[]>;
+  close(): Promise<void>;
+}
+
 /** A request line: ids and search texts. */
 export const MAX_REQUEST_BYTES: number = 64 * 1024;
 
