@@ -1,11 +1,18 @@
-/** One sample: who sends what to whom, and what a postmaster should expect. */
+import type { SentSample } from "./demo-sender.ts";
+
+/** One sample: who sends what to whom, and what must become of it. */
 export interface Sample {
   readonly title: string;
   /** A loopback address to send from. */
-  readonly from: string;
+  readonly client: string;
+  readonly helo: string;
   readonly sender: string;
   readonly recipient: string;
   readonly message: string;
+  readonly promise: SentSample["fate"];
+  /** How the reply must begin, when the sample is refused. */
+  readonly reply?: string;
+  readonly needsScanner?: boolean;
 }
 
 export const DEMO_DOMAIN = "example.org";
@@ -31,39 +38,34 @@ export function demoZone(): ReadonlyMap<string, readonly string[]> {
 }
 
 export function demoSamples(date: string): readonly Sample[] {
-  const to = "alice@example.org";
+  const carol = person(CLEAN_CLIENT, "carol@friend.test");
+  const stranger = person(LISTED_CLIENT, "win@prize.test");
+  const forger = person("127.0.0.13", "ceo@bank.test");
+  const refused = (reply: string) => ({ promise: "refused", reply }) as const;
   return [
-    sample("Clean mail", CLEAN_CLIENT, "carol@friend.test", to, text("Lunch on Friday?", date)),
-    sample("EICAR test virus", CLEAN_CLIENT, "carol@friend.test", to, virus(date)),
-    sample("Forbidden attachment", CLEAN_CLIENT, "carol@friend.test", to, program(date)),
-    sample("Forged sender", "127.0.0.13", "ceo@bank.test", to, text("Urgent transfer", date)),
-    sample("Listed client", LISTED_CLIENT, "win@prize.test", to, text("You have won", date)),
-    sample(
-      "Unknown recipient",
-      CLEAN_CLIENT,
-      "carol@friend.test",
-      "nobody@example.org",
-      text("Hi", date),
-    ),
-    sample(
-      "Relay attempt",
-      CLEAN_CLIENT,
-      "carol@friend.test",
-      "victim@elsewhere.test",
-      text("Hi", date),
-    ),
+    carol("Clean mail", text("Lunch on Friday?", date), { promise: "delivered" }),
+    carol("EICAR test virus", virus(date), { ...refused("550 5.7.1 "), needsScanner: true }),
+    carol("Forbidden attachment", program(date), refused("550 5.7.1 Attachment")),
+    forger("Forged sender", text("Urgent transfer", date), { promise: "delivered, marked" }),
+    stranger("Listed client", text("You have won", date), refused("550 5.7.1 Service unavailable")),
+    carol("Unknown recipient", text("Hi", date), refused("550 5.1.1 "), "nobody@example.org"),
+    carol("Relay attempt", text("Hello", date), refused("550 5.7.1 Relaying"), "x@elsewhere.test"),
   ];
 }
 
-function sample(
-  title: string,
-  from: string,
-  sender: string,
-  recipient: string,
-  body: string,
-): Sample {
-  const head = `From: <${sender}>\r\nTo: <${recipient}>\r\n`;
-  return { title, from, sender, recipient, message: head + body };
+type Expectation = Pick<Sample, "promise" | "reply" | "needsScanner">;
+
+function person(client: string, sender: string) {
+  const helo = `mail.${sender.slice(sender.indexOf("@") + 1)}`;
+  return (
+    title: string,
+    body: string,
+    expected: Expectation,
+    recipient = "alice@example.org",
+  ): Sample => {
+    const message = `From: <${sender}>\r\nTo: <${recipient}>\r\n${body}`;
+    return { title, client, helo, sender, recipient, message, ...expected };
+  };
 }
 
 function text(subject: string, date: string): string {

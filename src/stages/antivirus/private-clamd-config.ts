@@ -5,8 +5,8 @@ export interface PrivateClamd {
   readonly folder: string;
   /** Absolute, at most 107 octets: the system's limit for the path of a socket. */
   readonly socket: string;
-  /** On 127.0.0.1. */
-  readonly port: number;
+  /** On 127.0.0.1; absent: the socket only. */
+  readonly port?: number;
   readonly streamMaxBytes?: number;
   readonly threads?: number;
 }
@@ -18,8 +18,7 @@ export function privateClamdConfig(clamd: PrivateClamd): string {
     "OfficialDatabaseOnly no",
     `LocalSocket ${clamd.socket}`,
     "FixStaleSocket yes",
-    "TCPAddr 127.0.0.1",
-    `TCPSocket ${clamd.port}`,
+    ...(clamd.port === undefined ? [] : ["TCPAddr 127.0.0.1", `TCPSocket ${clamd.port}`]),
     `TemporaryDirectory ${clamd.folder}/tmp`,
     "Foreground yes",
     `MaxThreads ${clamd.threads ?? 10}`,

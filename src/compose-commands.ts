@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Log } from "./base/log.ts";
+import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
+import { openCommandPort } from "./control/command-port.ts";
+import type { CommandPort, ControlCommands } from "./control/control.ts";
+import { createStoreCommands } from "./control/store-commands.ts";
+import { createMessageStore } from "./mail/message-store.ts";
+import { loadPolicy } from "./policy/load-policy.ts";
+import { releaseHold } from "./relay/release.ts";
+import type { Settings } from "./settings.ts";
+import { createCatalog } from "./stages/catalog.ts";
+import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+
+/** The command map over open stores. `wake` tells whoever delivers that something is due. */
+export function storeCommands(
+  { facts, clock }: Ground,
+  stores: Stores,
+  wake: () => void,
+  about: () => Readonly<Record<string, unknown>>,
+): ControlCommands {
+  return createStoreCommands({
+    ...stores,
+    facts,
+    clock,
+    about,
+    release: (id, order) => releaseHold({ ...stores, facts, clock, wake }, id, order),
+  });
+}
+
+/**
+ * Where a command goes: the gateway that runs on this data folder, or its stores opened here under
+ * the lock. Throws ControlError.
+ */
+export function openCommands(settings: Settings, log: Log): Promise<CommandPort> {
+  const { dataDir } = settings;
+  const ground = layGround(settings, log);
+  return openCommandPort({
+    dataDir,
+    clock: ground.clock,
+    async openAlone() {
+      await using opening = new AsyncDisposableStack();
+      const stores = openStores(opening, ground);
+      ground.facts.listen((fact) => void stores.tracking.record(fact));
+      await stores.spool.recover();
+      const open = opening.move();
+      const commands = storeCommands(
+        ground,
+        stores,
+        () => {},
+        () => ({ running: false }),
+      );
+      return { commands, close: () => open.disposeAsync() };
+    },
+  });
+}
+
+/** What `judge` needs: the policy, DNS and the scanner, and no store. */
+export async function openJudge(settings: Settings, log: Log) {
+  await using opening = new AsyncDisposableStack();
+  const ground = layGround(settings, log);
+  opening.defer(() => ground.resolver.close());
+  const catalog = createCatalog();
+  const snapshot = await loadPolicy({ folder: settings.policies, catalog, clock: ground.clock });
+  const services = openServices(opening, ground, UNASKED_HUB);
+  const tempDir = await mkdtemp(join(tmpdir(), "postern-judge-"));
+  opening.defer(() => rm(tempDir, { recursive: true, force: true }));
+  const messages = createMessageStore({ tempDir });
+  const open = opening.move();
+  return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };
+}
+
+/** A judged file must not make a hub see a probe. */
+const UNASKED_HUB: RecipientProbe = {
+  probe: async () => ({ kind: "unknown", reply: "judge does not ask the hub", cached: false }),
+};
