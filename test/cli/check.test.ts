@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { checkCommand } from "../../src/cli/check.ts";
+import { loadSettings } from "../../src/settings.ts";
+
+async function check(
+  context: TestContext,
+  files: Readonly<Record<string, string>>,
+  options: { readonly json?: boolean; readonly settingsFile?: string } = {},
+) {
+  const cwd = await mkdtemp(join(tmpdir(), "postern-check-"));
+  context.after(() => rm(cwd, { recursive: true, force: true }));
+  await mkdir(join(cwd, "policies"));
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text);
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await checkCommand(
+    {
+      out: (line) => void out.push(line),
+      err: (line) => void err.push(line),
+      env: {},
+      cwd,
+      json: options.json ?? false,
+      ...(options.settingsFile !== undefined && { settingsFile: options.settingsFile }),
+    },
+    { loadSettings },
+  );
+  return { code, out, err, cwd };
+}
+
+const GOOD = {
+  "postern.yaml": "hostname: mx1.example.org\nclamd: none\n",
+  "policies/domains.yaml": "domains: { example.org: { recipients: { list: [a@example.org] } } }\n",
+  "policies/routing.yaml": "connectors: { hub: { domains: [example.org], smarthosts: [hub] } }\n",
+};
+
+test("a good installation is a table and exit code 0", async (context) => {
+  const { code, out, err } = await check(context, GOOD);
+  assert.equal(code, 0);
+  assert.deepEqual(err, []);
+  assert.equal(out.at(-1), "ok");
+  const text = out.join("\n");
+  assert.match(text, /^hostname +mx1\.example\.org$/m);
+  assert.match(text, /^domains +example\.org$/m);
+  assert.match(text, /^policies +.*policies \(version [0-9a-f]{12}\)$/m);
+  assert.match(text, /^clamd +none: mail is not scanned$/m);
+});
+
+test("mistakes of settings and policies come together, with exit code 2", async (context) => {
+  const { code, out, err } = await check(context, {
+    ...GOOD,
+    "postern.yaml": "hostname: mx1.example.org\nclamd: none\ndatadir: x\n",
+    "policies/domains.yaml": "domains:\n  example.org: { recipents: {} }\n",
+    "policies/limits.yaml": "message: { maxBytes: big }\n",
+  });
+  assert.equal(code, 2);
+  assert.deepEqual(out, [
+    "postern.yaml:3:1  datadir: unknown key `datadir`; did you mean `dataDir`?",
+    "policies/domains.yaml:2:18  domains.example.org.recipents: unknown key `recipents`; did you mean `recipients`?",
+    'policies/limits.yaml:1:22  message.maxBytes: expected a number, got "big"',
+  ]);
+  assert.deepEqual(err, ["3 problems"]);
+});
+
+test("for programs there is one JSON object", async (context) => {
+  const good = await check(context, GOOD, { json: true });
+  const answer = JSON.parse(good.out.join("\n"));
+  assert.equal(good.code, 0);
+  assert.equal(answer.ok, true);
+  assert.match(answer.policies.version, /^[0-9a-f]{12}$/);
+  assert.deepEqual(answer.problems, []);
+
+  const bad = await check(context, { ...GOOD, "policies/limts.yaml": "{}\n" }, { json: true });
+  assert.equal(bad.code, 2);
+  assert.deepEqual(bad.err, []);
+  assert.deepEqual(JSON.parse(bad.out.join("\n")).problems, [
+    {
+      file: "policies/limts.yaml",
+      line: 1,
+      col: 1,
+      path: "",
+      message: "no stage reads this policy file; did you mean `limits.yaml`?",
+    },
+  ]);
+});
+
+test("a settings file that is not there is a mistake; the policies are checked all the same", async (context) => {
+  const { code, out } = await check(
+    context,
+    { ...GOOD, "policies/limits.yaml": "a: 1\n" },
+    { settingsFile: "nowhere.yaml" },
+  );
+  assert.equal(code, 2);
+  assert.match(out[0] ?? "", /^nowhere\.yaml:1:1 {2}cannot be read/);
+  assert.match(out[1] ?? "", /^policies\/limits\.yaml:1:1 {2}a: unknown key/);
+});
