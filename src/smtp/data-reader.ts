@@ -83,6 +83,9 @@ export class DataReader {
     this.#out = normalise ? Buffer.allocUnsafe(2 * chunk.length + 2) : chunk;
     let used = 0;
     while (used < chunk.length && this.#place !== "end") used = this.#readRun(chunk, used);
+    // A header line without end; the two octets may be the empty line after the header.
+    const isLongHeader = this.#inHeader && this.#position - 2 >= this.#options.maxHeaderBytes;
+    if (isLongHeader) this.#find("header-too-large");
     if (this.size > this.#options.maxBytes) this.#find("too-large");
     const payload = this.#fault === null ? this.#out.subarray(0, this.#written) : EMPTY;
     this.#out = EMPTY;
