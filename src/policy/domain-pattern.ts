@@ -16,23 +16,21 @@ export function parseDomainPattern(text: string): DomainPattern | null {
   return wildcard ? `*.${domain}` : domain;
 }
 
-/** Patterns that match a domain, most specific first: itself, `*.parent`, …, `*`. */
-export function* patternsFor(domain: string): Generator<DomainPattern> {
+/**
+ * Patterns that cover a domain, most specific first: itself, `*.parent`, ..., `*`. Also of a
+ * wildcard: the patterns that cover all of it.
+ */
+export function* patternsFor(domain: DomainPattern): Generator<DomainPattern> {
   yield domain;
   for (let dot = domain.indexOf("."); dot >= 0; dot = domain.indexOf(".", dot + 1))
     yield `*${domain.slice(dot)}`;
   yield "*";
 }
 
-export function matchesPattern(pattern: DomainPattern, domain: string): boolean {
-  if (pattern === "*" || pattern === domain) return true;
-  return pattern.startsWith("*.") && domain.endsWith(pattern.slice(1));
-}
-
-/** True when every domain of `inner` is one of `outer`. */
-export function containsPattern(outer: DomainPattern, inner: DomainPattern): boolean {
-  if (outer === "*" || outer === inner) return true;
-  return outer.startsWith("*.") && inner.replace(/^\*/, "x").endsWith(outer.slice(1));
+/** Tells whether one of the patterns covers a domain (or a whole wildcard), however many they are. */
+export function coverage(patterns: Iterable<DomainPattern>): (domain: DomainPattern) => boolean {
+  const known = new Set(patterns);
+  return (domain) => patternsFor(domain).some((pattern) => known.has(pattern));
 }
 
 /** Second-level labels under which a country registers its organisations. */

@@ -2,9 +2,9 @@ import { z } from "zod";
 import type { Thresholds } from "../pipeline/plan.ts";
 import { checkShape } from "./check-shape.ts";
 import {
+  coverage,
   type DomainPattern,
   isTooWide,
-  matchesPattern,
   parseDomainPattern,
   patternsFor,
 } from "./domain-pattern.ts";
@@ -128,7 +128,7 @@ async function readTables(
   const tables = new Map<string, RecipientTable>();
   for (const [file, domains] of users) {
     const patterns = domains.map(({ pattern }) => pattern);
-    const table = await read(file, (domain) => patterns.some((p) => matchesPattern(p, domain)));
+    const table = await read(file, coverage(patterns));
     const [first] = domains;
     if (typeof table !== "string") tables.set(file, table);
     else if (first) source.complain(["domains", first.key, "recipients", "file"], table);
@@ -148,7 +148,7 @@ function recipientsOf(
     source.complain([...path, "verify"], "expected recipients or verify, got both", "key");
   if ((recipients.list === undefined) === (recipients.file === undefined))
     source.complain([...path, "recipients"], "expected either list or file", "key");
-  const covers = (domain: string) => matchesPattern(pattern, domain);
+  const covers = coverage([pattern]);
   if (recipients.file !== undefined)
     return listOf(tables.get(recipients.file) ?? createRecipientTable(), recipients.file, covers);
   const table = createRecipientTable();

@@ -3,7 +3,7 @@ import { Composer, Document, Lexer, LineCounter, Parser } from "yaml";
 import type { Problem } from "../base/errors.ts";
 import { createPacer } from "./pacer.ts";
 import { type Path, type Report, type Source, toSource } from "./source.ts";
-import { offsetOf } from "./yaml-offset.ts";
+import { createLocate } from "./yaml-offset.ts";
 import { findAliases, toValue } from "./yaml-value.ts";
 
 /**
@@ -46,9 +46,10 @@ export async function readYaml(
   const value = problems.length === 0 ? toValue(document, aliases, complain) : null;
   for (const problem of problems.slice(0, MAX_SYNTAX_PROBLEMS)) report(problem);
   if (problems.length > 0) return null;
+  const locate = createLocate(document.contents, aliases);
   return toSource(value ?? undefined, (path, message, target) => {
-    const offset = offsetOf(document.contents, aliases, path, target);
-    report({ file, ...lines.linePos(offset), path: path.join("."), message });
+    const position = lines.linePos(locate(path, target));
+    report({ file, ...position, path: path.join("."), message });
   });
 }
 

@@ -1,11 +1,6 @@
 import { z } from "zod";
 import { checkShape } from "./check-shape.ts";
-import {
-  containsPattern,
-  type DomainPattern,
-  parseDomainPattern,
-  patternsFor,
-} from "./domain-pattern.ts";
+import { coverage, type DomainPattern, parseDomainPattern, patternsFor } from "./domain-pattern.ts";
 import type { CompiledDomains } from "./domains.ts";
 import { type HostPort, parseHostPort } from "./host-port.ts";
 import { parsedText } from "./parsed-text.ts";
@@ -65,21 +60,19 @@ export function checkRoutes(
   domainsSource: Source,
   routingSource: Source,
 ): void {
-  const routed = routing.all.flatMap((connector) => connector.domains);
-  for (const { name } of domains.all) {
-    if (routed.some((pattern) => containsPattern(pattern, name))) continue;
+  const names = domains.all.map(({ name }) => name);
+  const isRouted = coverage(routing.all.flatMap((connector) => connector.domains));
+  for (const name of names.filter((name) => !isRouted(name))) {
     const path = ["domains", keys.get(name) ?? name];
     domainsSource.complain(path, `no connector in routing.yaml takes \`${name}\``, "key");
   }
+  const isAccepted = coverage(names);
+  const above = new Set(names.flatMap((name) => [...patternsFor(name)]));
   for (const connector of routing.all) {
     for (const [index, pattern] of connector.domains.entries()) {
-      if (domains.all.some(({ name }) => overlaps(pattern, name))) continue;
+      if (above.has(pattern) || isAccepted(pattern)) continue;
       const message = `\`${pattern}\` is no accepted domain of domains.yaml`;
       routingSource.complain(["connectors", connector.name, "domains", index], message);
     }
   }
-}
-
-function overlaps(a: DomainPattern, b: DomainPattern): boolean {
-  return containsPattern(a, b) || containsPattern(b, a);
 }
