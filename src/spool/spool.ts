@@ -67,7 +67,7 @@ export interface SpoolStats {
   readonly active: number;
   readonly bytes: number;
   /** Set aside since the start, those found by `recover` included. */
-  readonly corrupt: number;
+  readonly corrupt?: number;
   /** Receipt of the oldest entry, milliseconds since the epoch. */
   readonly oldestAt: number | null;
 }

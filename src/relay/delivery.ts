@@ -1,0 +1,125 @@
+import { Unavailable } from "../base/errors.ts";
+import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import { formatRemoteReply } from "../smtp/client-reply.ts";
+import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
+import type { SpoolLease } from "../spool/spool.ts";
+import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
+import type { Failure } from "./bounce.ts";
+import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
+import type { AttemptResult, Leg, Relay } from "./relay.ts";
+import { settleUndeliverable } from "./undeliverable.ts";
+
+export interface DeliveryDeps extends AttemptDeps, FinishDeps {
+  /** Recipients that can share an attempt. */
+  readonly group: (recipients: Envelope["recipients"]) => readonly Envelope["recipients"][];
+}
+
+export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleRefused"> {
+  /** One round for an entry; ends its lease. Never rejects. */
+  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<void>;
+  /** Resolves when the last adopted attempt is over. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Nobody waits for a retry, so it may take what RFC 5321 grants: this only ends what trickles on
+ * for ever, and above the dot it has no force.
+ */
+const RETRY_ATTEMPT_MS = 60 * 60_000;
+
+export function createDelivery(deps: DeliveryDeps): Delivery {
+  const stopping = new AbortController();
+  const adopted = new Set<Promise<void>>();
+
+  const attempt: Relay["attempt"] = async (leg, source, waitMs, signal) => {
+    const result = await attemptLeg(deps, leg, source, waitMs, signal);
+    if (result.kind === "answered") tellFates(deps, leg, result.hub, result.fates);
+    if (result.kind === "pending") void tellWhenSettled(deps, leg, result);
+    return result;
+  };
+  return {
+    attempt,
+    adopt(lease, settled, hub) {
+      const { recipients } = lease.item.envelope;
+      const work = settled.then((outcome) =>
+        finishEntry(deps, lease, toOutcomes(recipients, { ...outcome, hub }), stopping.signal),
+      );
+      adopted.add(work);
+      void work.finally(() => adopted.delete(work));
+    },
+    async settleRefused(leg, source, fates, hub) {
+      const failures = leg.envelope.recipients.flatMap((recipient, i): readonly Failure[] => {
+        const fate = fates[i];
+        return fate?.kind === "refused" ? [{ recipient, reply: fate.reply }] : [];
+      });
+      const owed = await settleUndeliverable(deps, leg, source, failures, hub);
+      if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
+    },
+    async deliverEntry(lease, signal) {
+      const outcomes: Outcome[] = [];
+      for (const recipients of deps.group(lease.item.envelope.recipients)) {
+        const leg = { ...lease.item, envelope: { ...lease.item.envelope, recipients } };
+        const result = await attempt(leg, lease.source, RETRY_ATTEMPT_MS, signal);
+        outcomes.push(...toOutcomes(recipients, await waitFor(result)));
+      }
+      await finishEntry(deps, lease, outcomes, signal);
+    },
+    async stop() {
+      stopping.abort(new Error("the relay is stopping"));
+      await Promise.all(adopted);
+    },
+  };
+}
+
+type Ended = SendOutcome & { readonly hub: string | null };
+
+async function waitFor(result: AttemptResult): Promise<Ended> {
+  if (result.kind !== "pending") return result;
+  return { ...(await result.settled), hub: result.hub };
+}
+
+function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): readonly Outcome[] {
+  const { hub } = ended;
+  const reason = "reason" in ended ? ended.reason : "the hub left this recipient out";
+  return recipients.map((recipient, i) => {
+    const fate = ended.kind === "answered" ? ended.fates[i] : undefined;
+    return { recipient, hub, fate: fate ?? { kind: "open", reason } };
+  });
+}
+
+async function tellWhenSettled(
+  deps: DeliveryDeps,
+  leg: Leg,
+  pending: AttemptResult & { kind: "pending" },
+): Promise<void> {
+  const outcome = await pending.settled;
+  if (outcome.kind === "answered") tellFates(deps, leg, pending.hub, outcome.fates);
+}
+
+/** One fact for those whom the hub told the same. */
+function tellFates(
+  { facts, clock }: DeliveryDeps,
+  leg: Leg,
+  hub: string,
+  fates: readonly RecipientFate[],
+): void {
+  const groups = new Map<string, { fate: RecipientFate; recipients: string[] }>();
+  for (const [i, { address }] of leg.envelope.recipients.entries()) {
+    const fate = fates[i];
+    if (!fate || fate.kind === "later") continue;
+    const key = `${fate.kind} ${formatRemoteReply(fate.reply)}`;
+    const group = groups.get(key) ?? { fate, recipients: [] };
+    group.recipients.push(address.spoken);
+    groups.set(key, group);
+  }
+  for (const { fate, recipients } of groups.values()) {
+    facts.emit({
+      kind: fate.kind === "accepted" ? "delivered" : "refused",
+      at: clock.now(),
+      id: leg.transactionId,
+      recipients,
+      hub,
+      reply: formatRemoteReply(fate.reply),
+    });
+  }
+}

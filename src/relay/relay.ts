@@ -1,0 +1,171 @@
+import { type Clock, pause } from "../base/clock.ts";
+import type { TransactionId } from "../base/ids.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import type { MessageSource } from "../mail/message.ts";
+import type { FactBus } from "../pipeline/facts.ts";
+import type { Limits } from "../policy/limits.ts";
+import type { Routing } from "../policy/snapshot.ts";
+import type { Quarantine } from "../quarantine/quarantine.ts";
+import type { RecipientFate, SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
+import type { Spool, SpoolLease } from "../spool/spool.ts";
+import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
+import { createCallOut } from "./call-out.ts";
+import { createDelivery } from "./delivery.ts";
+import { Hubs, type Offer, type Unsent } from "./hubs.ts";
+import { createRetryLoop } from "./retry-loop.ts";
+
+/** One message for recipients with the same connector. */
+export interface Leg {
+  readonly transactionId: TransactionId;
+  readonly envelope: Envelope;
+  /** What a hub must offer to take it as it is. */
+  readonly needs: { readonly eightBitMime: boolean; readonly smtpUtf8: boolean };
+  /** So that a bounce may be sent (threats.md P9). */
+  readonly senderAuthenticated: boolean;
+  readonly receivedAt: number;
+}
+
+export type AttemptResult =
+  /** In the order of the leg's recipients. */
+  | { readonly kind: "answered"; readonly hub: string; readonly fates: readonly RecipientFate[] }
+  | Unsent
+  /** The final dot is on its way, or the connection was cut after it. It is never abandoned. */
+  | {
+      readonly kind: "pending";
+      readonly hub: string;
+      readonly settled: Promise<SendOutcome>;
+    };
+
+/**
+ * From us to the hub. A spooled entry leaves the spool only when every recipient was accepted,
+ * bounced or held. At worst a message arrives twice: when a connection or this process ends between
+ * our final dot and the answer to it.
+ *
+ * Facts: `attempt` tells `delivered` and `refused`, also for a pending attempt when it is settled;
+ * the retries tell `deferred`, `bounced` and `held` beside.
+ */
+export interface Relay extends RecipientProbe {
+  /**
+   * Tries the smarthosts of the leg's connector in order. Never throws. When `waitMs` is over or
+   * the signal aborts before the final dot, the connection is closed: unsent. After it: pending.
+   */
+  attempt(
+    leg: Leg,
+    source: MessageSource,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<AttemptResult>;
+  /**
+   * The pending attempt for this entry is its lease holder: what becomes of it ends the lease. The
+   * entry's recipients are those of the attempt, in the same order.
+   */
+  adopt(lease: SpoolLease, settled: Promise<SendOutcome>, hub: string | null): void;
+  /**
+   * Of a message that is promised although some recipients are refused: bounces to the sender or
+   * holds for those. Throws Unavailable when neither could be made durable for all of them.
+   */
+  settleRefused(
+    leg: Leg,
+    source: MessageSource,
+    fates: readonly RecipientFate[],
+    hub: string | null,
+  ): Promise<void>;
+  /** What the hubs (of the domain) offered last; everything until they were asked. */
+  offers(domain?: string): Offer;
+  /** An entry was added, or is due earlier. */
+  wake(): void;
+  /** Begins to deliver from the spool, which must be recovered. */
+  start(): void;
+  /**
+   * Attempts before their dot end at once and stay spooled; those after it may take until the
+   * deadline, then their connections are cut and their entries wait for the next start.
+   */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+export interface RelayOptions {
+  readonly routing: () => Routing;
+  readonly spool: Spool;
+  readonly quarantine: Pick<Quarantine, "hold">;
+  readonly connector: SmtpConnector;
+  readonly facts: FactBus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly limits: () => Limits["delivery"];
+  /** Ours, in bounces. */
+  readonly hostname: string;
+  /** How long undeliverable mail is held. */
+  readonly keepDays?: () => number;
+  /** 0 to 1, for the jitter of retries. */
+  readonly random?: () => number;
+}
+
+const KEEP_DAYS = 30;
+/** For what ended with the connections to be written down. */
+const LAST_WORDS_MS = 2000;
+
+export function createRelay(options: RelayOptions): Relay {
+  const { clock, log, spool, routing, connector } = options;
+  const { keepDays = () => KEEP_DAYS, random = Math.random } = options;
+  const hubs = new Hubs({ connector, clock, log });
+  const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
+  const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
+  const loop = createRetryLoop({ spool, clock, log, work: delivery.deliverEntry });
+  const { probe } = createCallOut({ hubs, clock, routing });
+  measure(options.metrics, spool, hubs);
+  return {
+    attempt: delivery.attempt,
+    adopt: delivery.adopt,
+    settleRefused: delivery.settleRefused,
+    probe,
+    offers: (domain) => hubs.offers(routing(), domain),
+    wake: loop.wake,
+    start: loop.start,
+    async stop(deadlineMs) {
+      const ended = Promise.all([loop.stop(), delivery.stop()]);
+      await within(clock, deadlineMs, ended);
+      hubs.close();
+      await within(clock, LAST_WORDS_MS, ended);
+    },
+  };
+}
+
+/**
+ * Recipients parted by the connector that serves their domain, in order of appearance; those
+ * without one make a group of their own.
+ */
+export function groupByRoute(
+  recipients: readonly EnvelopeRecipient[],
+  routing: Routing,
+): readonly (readonly EnvelopeRecipient[])[] {
+  const groups = new Map<string | null, EnvelopeRecipient[]>();
+  for (const recipient of recipients) {
+    const name = routing.route(recipient.address.domain)?.name ?? null;
+    const group = groups.get(name);
+    if (group) group.push(recipient);
+    else groups.set(name, [recipient]);
+  }
+  return [...groups.values()];
+}
+
+function measure(metrics: Metrics, spool: Spool, hubs: Hubs): void {
+  metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
+  metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
+  metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
+  metrics.gauge(
+    "postern_spool_corrupt",
+    "Entries set aside as damaged since the start",
+    () => spool.stats().corrupt ?? 0,
+  );
+  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
+}
+
+/** Waits for the work, but no longer. */
+async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work, pause(clock, ms, over.signal)]);
+  over.abort();
+}
