@@ -11,6 +11,8 @@ export interface CliContext {
   readonly settingsFile?: string;
   /** Answer programs, not people: one object, or one a line for lists. */
   readonly json: boolean;
+  /** Columns of the terminal; null or absent: a file or a pipe, nothing is cut. */
+  readonly width?: number | null;
 }
 
 /** Exit codes of behaviour.md section 2. */

@@ -1,0 +1,41 @@
+import { CommanderError } from "commander";
+import { type CliContext, EXIT } from "./cli-context.ts";
+import { buildProgram } from "./commands.ts";
+import { reportFailure } from "./failure.ts";
+import { type OpenPort, openPort } from "./open-port.ts";
+
+export interface CliStreams {
+  /** One line each, without its line break. */
+  out(line: string): void;
+  err(line: string): void;
+  readonly env: CliContext["env"];
+  readonly cwd: string;
+  /** Columns of the terminal; null or absent when standard output is none. */
+  readonly width?: number | null;
+  /** Tests reach stores of their own. */
+  readonly openPort?: OpenPort;
+}
+
+/** Runs what the words (without node and script) ask for; gives the exit code. Never throws. */
+export async function runCli(argv: readonly string[], streams: CliStreams): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = buildProgram({
+    streams,
+    openPort: streams.openPort ?? openPort,
+    async run(context, work) {
+      try {
+        exitCode = await work(context);
+      } catch (error) {
+        exitCode = reportFailure(context, error);
+      }
+    },
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help that was asked for is no mistake; help because nothing was asked is.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return exitCode;
+}

@@ -1,0 +1,257 @@
+import { userInfo } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { CommandPort } from "../control/control.ts";
+import type { CliStreams } from "./cli.ts";
+import type { CliContext } from "./cli-context.ts";
+import { explainCommand } from "./explain.ts";
+import { type OpenPort, withPort } from "./open-port.ts";
+import {
+  type QuarantineListOptions,
+  quarantineDeleteCommand,
+  quarantineListCommand,
+  quarantineReleaseCommand,
+  quarantineShowCommand,
+  quarantineStatsCommand,
+} from "./quarantine.ts";
+import { queueListCommand } from "./queue.ts";
+import { parseSince } from "./time-words.ts";
+import { type TraceOptions, traceCommand } from "./trace.ts";
+import { versionCommand } from "./version.ts";
+
+export interface ProgramParts {
+  readonly streams: CliStreams;
+  readonly openPort: OpenPort;
+  /** Runs one command and keeps its exit code. */
+  readonly run: (
+    context: CliContext,
+    work: (context: CliContext) => Promise<number>,
+  ) => Promise<void>;
+}
+
+/** Rows without --limit. */
+const DEFAULT_LIMIT = 100;
+/** What the stores give at most. */
+const MOST_ROWS = 10_000;
+const DEFAULT_SINCE = "7d";
+
+/** The words of the command line. Commands that need much of the house load it when they run. */
+export function buildProgram(parts: ProgramParts): Command {
+  const { out, err } = parts.streams;
+  const program = new Command("postern")
+    .description("An edge mail gateway that explains every decision from stored evidence")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => out(text.trimEnd()),
+      writeErr: (text) => err(text.trimEnd()),
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .option("--settings <file>", "settings file")
+    .option("--json", "answer for programs: one JSON object, or one a line for lists");
+  addGateway(program, parts);
+  addTracking(program, parts);
+  addQuarantine(program, parts);
+  addQueue(program, parts);
+  program
+    .command("version")
+    .description("print the version")
+    .action((_options, command) => parts.run(contextOf(command, parts), versionCommand));
+  return program;
+}
+
+function addGateway(program: Command, parts: ProgramParts): void {
+  program
+    .command("serve")
+    .description("run the gateway")
+    .action((_options, command) =>
+      parts.run(contextOf(command, parts), async (context) => {
+        const { serveCommand } = await import("./serve.ts");
+        return serveCommand(context);
+      }),
+    );
+  program
+    .command("demo")
+    .description("run a gateway with sample mail, a hub and DNS of its own")
+    .option("--once", "exit after the table", false)
+    .action((options: { readonly once: boolean }, command) =>
+      parts.run(contextOf(command, parts), async (context) => {
+        const { demoCommand } = await import("./demo.ts");
+        return demoCommand(context, options);
+      }),
+    );
+  program
+    .command("check")
+    .description("check settings and policies, all mistakes together")
+    .action((_options, command) =>
+      parts.run(contextOf(command, parts), async (context) => {
+        const { checkCommand } = await import("./check.ts");
+        const { loadSettings } = await import("../settings.ts");
+        return checkCommand(context, { loadSettings });
+      }),
+    );
+  addJudge(program, parts);
+}
+
+interface JudgeWords {
+  readonly ip: string;
+  readonly helo: string;
+  readonly from: string;
+  readonly to: readonly string[];
+}
+
+function addJudge(program: Command, parts: ProgramParts): void {
+  program
+    .command("judge")
+    .description("what the gateway would do with a message file")
+    .argument("<file>", "message file")
+    .requiredOption("--ip <address>", "address of the client")
+    .requiredOption("--helo <name>", "what the client says in HELO")
+    .requiredOption("--from <address>", 'sender, "<>" for none')
+    .requiredOption("--to <address>", "recipient, may be repeated", collect)
+    .action((file: string, words: JudgeWords, command) =>
+      parts.run(contextOf(command, parts), async (context) => {
+        const { judgeCommand } = await import("./judge.ts");
+        return judgeCommand(context, { file, ...words });
+      }),
+    );
+}
+
+function addTracking(program: Command, parts: ProgramParts): void {
+  program
+    .command("explain")
+    .description("why a message met its fate: evidence, verdicts, decision, delivery")
+    .argument("<id>", "the reference in the reply, the X-Postern-Id, or the id of a held copy")
+    .action((id: string, _options, command) =>
+      runOnPort(command, parts, (context, port) => explainCommand(context, port, id)),
+    );
+  program
+    .command("trace")
+    .description("find messages; conditions are joined by and")
+    .option("--from <text>", "part of the sender's address or of the From line")
+    .option("--to <text>", "part of a recipient's address")
+    .option("--subject <text>", "part of the subject")
+    .option("--ip <address>", "address of the client")
+    .addOption(sinceOption().default(Date.now() - 7 * 86_400_000, DEFAULT_SINCE))
+    .addOption(limitOption())
+    .action((options: TraceOptions, command) =>
+      runOnPort(command, parts, (context, port) => traceCommand(context, port, options)),
+    );
+}
+
+function addQuarantine(program: Command, parts: ProgramParts): void {
+  const quarantine = program.command("quarantine").description("held mail");
+  quarantine
+    .command("list")
+    .description("what is held, newest first")
+    .option("--recipient <text>", "part of a recipient's address")
+    .option("--sender <text>", "part of the sender's address")
+    .option("--cause <cause>", "why it is held")
+    .addOption(
+      new Option("--state <state>", "held, or gone and why")
+        .choices(["held", "released", "deleted"])
+        .default("held"),
+    )
+    .addOption(sinceOption())
+    .addOption(limitOption())
+    .action((options: QuarantineListOptions, command) =>
+      runOnPort(command, parts, (context, port) => quarantineListCommand(context, port, options)),
+    );
+  quarantine
+    .command("show")
+    .description("all about one held message")
+    .argument("<id>")
+    .action((id: string, _options, command) =>
+      runOnPort(command, parts, (context, port) => quarantineShowCommand(context, port, id)),
+    );
+  quarantine
+    .command("stats")
+    .description("how much is held")
+    .action((_options, command) => runOnPort(command, parts, quarantineStatsCommand));
+  addQuarantineActs(quarantine, parts);
+}
+
+function addQuarantineActs(quarantine: Command, parts: ProgramParts): void {
+  const by = whoCommands(parts.streams.env);
+  quarantine
+    .command("release")
+    .description("deliver a held message to the hub, once, without judging it again")
+    .argument("<id>")
+    .option("--to <address>", "to this recipient instead of its own")
+    .option("--force", "also when it was held for malware", false)
+    .action((id: string, options: { readonly to?: string; readonly force: boolean }, command) =>
+      runOnPort(command, parts, (context, port) =>
+        quarantineReleaseCommand(context, port, { id, by, ...options }),
+      ),
+    );
+  quarantine
+    .command("delete")
+    .description("delete a held message for good")
+    .argument("<id>")
+    .action((id: string, _options, command) =>
+      runOnPort(command, parts, (context, port) =>
+        quarantineDeleteCommand(context, port, { id, by }),
+      ),
+    );
+}
+
+function addQueue(program: Command, parts: ProgramParts): void {
+  program
+    .command("queue")
+    .description("mail that is promised and not delivered yet")
+    .command("list")
+    .description("what waits, and for what")
+    .action((_options, command) => runOnPort(command, parts, queueListCommand));
+}
+
+function runOnPort(
+  command: Command,
+  parts: ProgramParts,
+  work: (context: CliContext, port: CommandPort) => Promise<number>,
+): Promise<void> {
+  return parts.run(contextOf(command, parts), (context) =>
+    withPort(context, parts.openPort, (port) => work(context, port)),
+  );
+}
+
+function contextOf(command: Command, { streams }: ProgramParts): CliContext {
+  const { settings, json } = command.optsWithGlobals<{ settings?: string; json?: boolean }>();
+  const { out, err, env, cwd, width = null } = streams;
+  const settingsFile = settings === undefined ? {} : { settingsFile: settings };
+  return { out, err, env, cwd, width, json: json ?? false, ...settingsFile };
+}
+
+function sinceOption(): Option {
+  return new Option(
+    "--since <when>",
+    "90s, 30m, 12h, 7d or 2w ago, or a date such as 2026-01-31",
+  ).argParser((text: string) => {
+    const since = parseSince(text, Date.now());
+    if (since === null) throw new InvalidArgumentError("expected 7d, 12h, 30m or a date.");
+    return since;
+  });
+}
+
+function limitOption(): Option {
+  return new Option("--limit <count>", "at most so many")
+    .default(DEFAULT_LIMIT)
+    .argParser((text: string) => {
+      const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+      if (count < 1 || count > MOST_ROWS)
+        throw new InvalidArgumentError(`expected a number from 1 to ${MOST_ROWS}.`);
+      return count;
+    });
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
+
+/** For the records: who became root, not that it was root. */
+function whoCommands(env: CliContext["env"]): string {
+  if (env.SUDO_USER) return env.SUDO_USER;
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a number without a name.
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+}

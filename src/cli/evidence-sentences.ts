@@ -1,0 +1,130 @@
+import type { Json } from "../base/json.ts";
+
+/**
+ * What stages saw, in a postmaster's words. A sentence that does not find what it expects throws,
+ * and the caller shows the outline of the evidence instead: stored evidence may be of another
+ * version of its stage.
+ */
+type Sentences = (evidence: Json) => readonly string[];
+
+const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
+  ["dnsbl", dnsbl],
+  ["spf", spf],
+  ["domains", domains],
+  ["antivirus", antivirus],
+]);
+
+/** Null when there are no words for it. Never throws. */
+export function sayEvidence(stage: string, evidence: Json): readonly string[] | null {
+  try {
+    return BY_STAGE.get(stage)?.(evidence) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function dnsbl(evidence: Json): readonly string[] {
+  const zones = list(evidence, "zones");
+  if (zones.length === 0) return ["no list was asked"];
+  return zones.map((zone) => {
+    const answers = list(zone, "answers").map(String).join(", ");
+    const said = [answers, optional(zone, "reason"), quoted(optional(zone, "text"))];
+    const details = said.filter(Boolean).join("; ");
+    return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}`;
+  });
+}
+
+function spf(evidence: Json): readonly string[] {
+  const { result, domain, ip } = {
+    result: text(evidence, "result"),
+    domain: text(evidence, "domain"),
+    ip: text(evidence, "ip"),
+  };
+  const identity = text(evidence, "identity") === "helo" ? "HELO name" : "sender's domain";
+  const mechanism = optional(evidence, "mechanism");
+  const by = mechanism ? `, decided by ${mechanism}` : "";
+  const trace = list(evidence, "trace").map((entry) => {
+    const lookups = list(entry, "lookups").map(
+      (lookup) => `${text(lookup, "name")} ${text(lookup, "type")} ${text(lookup, "kind")}`,
+    );
+    const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
+    return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
+  });
+  const problem = optional(evidence, "problem");
+  const explanation = optional(evidence, "explanation");
+  return [
+    `${result} for ${ip} and the ${identity} ${domain}${by}`,
+    ...(problem ? [`problem: ${problem}`] : []),
+    ...(explanation ? [`the domain's own words: ${quoted(explanation)}`] : []),
+    ...trace,
+  ];
+}
+
+function domains(evidence: Json): readonly string[] {
+  const probe = member(evidence, "probe");
+  if (probe === null) return ["the hub was not asked"];
+  const from = member(probe, "cached") === true ? ", from the cache" : "";
+  const reply = optional(probe, "reply");
+  return [`the hub was asked: ${text(probe, "kind")}${from}${reply ? `: ${reply}` : ""}`];
+}
+
+function antivirus(evidence: Json): readonly string[] {
+  if (text(evidence, "kind") === "off") return ["no scanner: the settings say clamd: none"];
+  const scanner = optional(evidence, "address") ?? "no scanner";
+  const version = optional(evidence, "version");
+  const by = version ? `${scanner} (${version})` : scanner;
+  const failed = list(evidence, "failed").map(
+    (one) => `${text(one, "address")} failed: ${text(one, "reason")}`,
+  );
+  return [`${scanResult(member(evidence, "result"))}, by ${by}`, ...scanned(evidence), ...failed];
+}
+
+function scanned(evidence: Json): readonly string[] {
+  const scan = member(evidence, "scan");
+  if (scan === null) return [];
+  const parts = member(scan, "parts");
+  const views = [`whole message: ${scanResult(member(scan, "raw"))}`];
+  if (parts === null) return views;
+  return views.concat(
+    list(scan, "parts").map((part) => {
+      const octets = text(part, "octets");
+      return `part ${text(part, "path")}, ${octets} octets: ${scanResult(member(part, "result"))}`;
+    }),
+  );
+}
+
+function scanResult(result: Json): string {
+  const kind = text(result, "kind");
+  if (kind === "infected") return `infected: ${text(result, "name")}`;
+  return kind === "clean" ? "clean" : `NOT scanned: ${text(result, "reason")}`;
+}
+
+function quoted(words: string | null): string | null {
+  return words === null ? null : `"${words}"`;
+}
+
+function member(value: Json, key: string): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new TypeError("expected an object");
+  const members = value as { readonly [key: string]: Json | undefined };
+  const found = Object.hasOwn(members, key) ? members[key] : undefined;
+  if (found === undefined) throw new TypeError(`expected ${key}`);
+  return found;
+}
+
+function list(value: Json, key: string): readonly Json[] {
+  const found = member(value, key);
+  if (!Array.isArray(found)) throw new TypeError(`expected ${key} to be a list`);
+  return found;
+}
+
+function text(value: Json, key: string): string {
+  const found = member(value, key);
+  if (typeof found === "object") throw new TypeError(`expected ${key} to be a text`);
+  return String(found);
+}
+
+function optional(value: Json, key: string): string | null {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return null;
+  return member(value, key) === null ? null : text(value, key);
+}

@@ -1,0 +1,75 @@
+import { remedyFor } from "../gateway/replies.ts";
+import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import { formatTime } from "./time-words.ts";
+
+/** What was decided, for whom, because of what, and what the client was told. */
+export function describeDecision(record: TransactionRecord): readonly string[] {
+  const { action, stage, cause, score, scl, recipients, reply } = record;
+  const what = cause === null ? action : `${action}, cause ${cause}`;
+  const who = stage === null ? "" : `, decided by the stage ${stage}`;
+  const remedy = remedyOf(record);
+  return [
+    `${what}${who}; score ${score}, SCL ${scl}`,
+    ...recipients.map((recipient) => {
+      const why = recipient.cause === null ? "" : ` (${recipient.cause})`;
+      return `<${recipient.address}>: ${recipient.action}${why}; at RCPT: ${recipient.reply}`;
+    }),
+    reply === "" ? "the client was told nothing more" : `the client was told: ${reply}`,
+    outcomeOf(record),
+    ...(remedy ? [`what helps: ${remedy}`] : []),
+  ];
+}
+
+function outcomeOf({ action, via }: TransactionRecord): string {
+  if (via === "hub") return "the hub had accepted the message before we answered";
+  if (via === "spool") return "the message was safe in the spool before we answered";
+  if (via === "quarantine") return "the message was safe in quarantine before we answered";
+  if (action === "dropped") return "the client ended the transaction before a reply to data";
+  return "nothing was kept: the message stayed with the client";
+}
+
+/** A stored cause may be one that this version no longer knows. */
+function remedyOf({ cause }: TransactionRecord): string | null {
+  try {
+    return cause === null ? null : remedyFor(cause);
+  } catch {
+    return null;
+  }
+}
+
+/** What became of it after our reply, one line an event. */
+export function describeFate(fate: readonly Fact[]): readonly string[] {
+  return fate.map((fact) => `${formatTime(fact.at)}  ${sentence(fact)}`);
+}
+
+function sentence(fact: Fact): string {
+  switch (fact.kind) {
+    case "delivered":
+      return `delivered to ${fact.hub ?? "the hub"} for ${people(fact)}: ${fact.reply}`;
+    case "deferred":
+      return `put off for ${people(fact)}${at(fact)}: ${fact.reply}`;
+    case "refused":
+      return `refused for ${people(fact)}${at(fact)}: ${fact.reply}`;
+    case "bounced":
+      return `a bounce for ${people(fact)} went to <${fact.bounceTo}>: ${fact.reply}`;
+    case "held":
+      return `held as ${fact.holdId} for ${people(fact)}, cause ${fact.cause}`;
+    case "released":
+      return `${fact.holdId} was released by ${fact.by} for ${people(fact)}`;
+    case "deleted":
+      return `${fact.holdId} was deleted by ${fact.by}`;
+    case "decided":
+    case "policy-reloaded":
+      return fact.kind;
+    default:
+      return `another version of the gateway noted: ${JSON.stringify(fact)}`;
+  }
+}
+
+function people({ recipients }: { readonly recipients: readonly string[] }): string {
+  return recipients.map((address) => `<${address}>`).join(", ");
+}
+
+function at({ hub }: { readonly hub: string | null }): string {
+  return hub === null ? "" : ` by ${hub}`;
+}

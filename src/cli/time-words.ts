@@ -1,0 +1,39 @@
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ["s", 1000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+  ["d", 86_400_000],
+  ["w", 604_800_000],
+]);
+
+/**
+ * Milliseconds since the epoch of `90s`, `30m`, `12h`, `7d`, `2w` ago, or of a date such as
+ * `2026-01-31` or `2026-01-31T08:00:00Z`. Null for anything else.
+ */
+export function parseSince(text: string, now: number): number | null {
+  const ago = /^(\d{1,6})([smhdw])$/.exec(text.trim());
+  if (ago) return now - Number(ago[1]) * (UNITS.get(ago[2] ?? "") ?? 0);
+  if (!/^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2})?)?$/.test(text.trim())) return null;
+  const at = Date.parse(text.trim());
+  return Number.isNaN(at) ? null : at;
+}
+
+/** `2026-01-31 08:00:00`, in UTC as all our records are. */
+export function formatTime(at: number): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return String(at);
+  return date.toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** `350 ms`, `12.5 s`, `3 min`. */
+export function formatSpan(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  return ms < 120_000 ? `${Math.round(ms / 100) / 10} s` : `${Math.round(ms / 60_000)} min`;
+}
+
+/** `812 B`, `1.5 KiB`, `25 MiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const step = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${Math.round((bytes / 1024 ** step) * 10) / 10} ${units[step]}`;
+}
