@@ -26,7 +26,7 @@ export interface DnsMessage {
 }
 
 /** DNS flag day 2020: the largest UDP answer that is not fragmented, and so not half forged. */
-export const UDP_PAYLOAD_BYTES = 1232;
+const UDP_PAYLOAD_BYTES = 1232;
 const ID_VALUES = 0x10000;
 const HEADER_BYTES = 12;
 /**

@@ -7,7 +7,7 @@ export type QueryName =
 /** RFC 1035 2.3.4: 255 octets on the wire are 253 characters as text. */
 export const MAX_NAME_LENGTH = 253;
 /** RFC 1035 2.3.4. */
-export const MAX_LABEL_LENGTH = 63;
+const MAX_LABEL_LENGTH = 63;
 
 const ALLOWED: { readonly [R in NameRule]: RegExp } = {
   host: /^[A-Za-z0-9_.-]*$/,

@@ -36,16 +36,17 @@ function toFrame(bytes: Buffer): Buffer {
   return Buffer.concat([length, bytes]);
 }
 
+/** Chunks are joined once, however small a hostile server makes them. */
 async function readFrame(socket: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let received = 0;
+  let end = Number.POSITIVE_INFINITY;
   for await (const chunk of socket) {
     chunks.push(chunk);
     received += chunk.length;
-    if (received < LENGTH_BYTES) continue;
-    const all = Buffer.concat(chunks);
-    const end = LENGTH_BYTES + all.readUInt16BE(0);
-    if (received >= end) return all.subarray(LENGTH_BYTES, end);
+    if (received >= LENGTH_BYTES && end === Number.POSITIVE_INFINITY)
+      end = LENGTH_BYTES + Buffer.concat(chunks).readUInt16BE(0);
+    if (received >= end) return Buffer.concat(chunks).subarray(LENGTH_BYTES, end);
   }
   throw new Unavailable("dns", "the connection ended within the answer");
 }

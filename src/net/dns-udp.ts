@@ -41,10 +41,12 @@ export function askUdp(
       strays += 1;
       if (strays > MAX_STRAYS) fail(new Error("too many forged answers"));
     });
-    // A connected socket takes no datagrams from others, and learns at once of a closed port.
-    socket.connect(server.port, server.host, () => {
+    socket.on("connect", () => {
       if (open) socket.send(query.bytes);
     });
+    // A connected socket takes no datagrams from others, and learns at once of a closed port. With
+    // a callback, an error of connect would not come as an 'error'.
+    socket.connect(server.port, server.host);
   });
 }
 

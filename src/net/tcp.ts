@@ -37,7 +37,7 @@ export async function connectTcp(target: TcpTarget, options: ConnectOptions): Pr
 }
 
 /** `host:port`, `[::1]:port` or `unix:/path`. */
-export function describeTarget(target: TcpTarget): string {
+function describeTarget(target: TcpTarget): string {
   if ("path" in target) return `unix:${target.path}`;
   return `${isIP(target.host) === 6 ? `[${target.host}]` : target.host}:${target.port}`;
 }

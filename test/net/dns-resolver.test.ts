@@ -133,7 +133,16 @@ describe("the DNS resolver", () => {
       [["10.1.0.25"], ["fd00::25"], ["hub.internal"]],
     );
     assert.equal((await resolver.lookup("v4.internal", "AAAA", scope)).kind, "none");
+    assert.equal((await resolver.lookup("localhost", "A", scope)).kind, "found");
     assert.equal(dns.queries.length, 0);
+  });
+
+  it("is not made of servers or hosts that are no addresses", () => {
+    const clock = createFakeClock();
+    const wrongHost = { clock, hosts: { "hub.internal": "10.1.0" } };
+    assert.throws(() => createDnsResolver(wrongHost), /hosts\.hub\.internal: expected an address/);
+    const wrongServer = { clock, servers: ["dns.example.org"] };
+    assert.throws(() => createDnsResolver(wrongServer), /dns\.servers: expected an address/);
   });
 });
 
@@ -322,6 +331,19 @@ describe("the limits of the DNS resolver", () => {
     assert.equal((await resolver.lookup("mail.example.org", "A", scope)).kind, "temporary");
     assert.equal((await resolver.lookup("example.org", "MX", scope)).kind, "temporary");
     assert.equal(dns.queries.length, 1);
+  });
+
+  it("give up a query that nobody waits for any more, and free its place", async (t) => {
+    const { resolver, dns } = await setUp(t, { maxActive: 1 });
+    const leaving = new AbortController();
+    const first = resolver.lookup("mail.example.org", "A", createLookupScope(leaving.signal));
+    const second = resolver.lookup("example.org", "MX", createLookupScope(leaving.signal));
+    leaving.abort(new Error("client left"));
+    assert.equal((await first).kind, "temporary");
+    assert.equal((await second).kind, "temporary");
+    const scope = createLookupScope(new AbortController().signal);
+    assert.equal((await resolver.lookup("null.example.org", "MX", scope)).kind, "found");
+    assert.equal(dns.count("MX example.org"), 0);
   });
 
   it("do not let a transaction that is over ask anything", async (t) => {

@@ -84,6 +84,6 @@ async function findText(
 ): Promise<{ readonly text: string }> {
   const found = await resolver.lookup(name, "TXT", scope);
   const [text = ""] = found.kind === "found" ? found.records : [];
-  const printable = text.slice(0, MAX_TEXT).replace(/[^\x20-\x7e]+/g, " ");
+  const printable = text.slice(0, MAX_TEXT).replace(/[^\x21-\x7e]+/g, " ");
   return { text: printable.trim() };
 }
