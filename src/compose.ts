@@ -64,7 +64,7 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
   relay.start();
   starting.defer(startHousekeeping({ ...ground, policy, ...stores }));
   const about = () => ({ running: true, policy: policy.current().version });
-  const commands = storeCommands(ground, stores, () => relay.wake(), about);
+  const commands = storeCommands(ground, stores, relay, about);
   const path = controlPath(settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   starting.defer(() => control.close());
@@ -119,6 +119,7 @@ function openRelay(ground: Ground, policy: Policy, stores: Stores): Relay {
     connector: createSmtpConnector({ clock, log, hostname, resolveHost }),
     routing: () => policy.current().routing,
     limits: () => policy.current().limits.delivery,
+    keepDays: () => policy.current().quarantine.keepDays,
   });
 }
 

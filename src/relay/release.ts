@@ -9,7 +9,8 @@ import type { Relay } from "./relay.ts";
 export interface ReleaseDeps {
   readonly quarantine: Quarantine;
   readonly spool: Spool;
-  readonly relay: Relay;
+  /** Delivers what is spooled; where none runs, the next one will find it. */
+  readonly relay: Pick<Relay, "adopt" | "wake">;
   readonly facts: FactBus;
   readonly clock: Clock;
 }
