@@ -1,6 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { decode } from "dns-packet";
 import { dnsAnswer, type FakeHost, type FakeZone, forgedAnswers } from "./fake-dns-answer.ts";
 
@@ -148,18 +148,19 @@ async function answerTcp(socket: Socket, handle: (bytes: Buffer) => Reaction): P
 }
 
 /** The port that UDP got may be taken on TCP, so this may need another. */
-async function listenOnOnePort(host: string) {
+async function listenOnOnePort(host: string): Promise<readonly [UdpSocket, Server]> {
   for (;;) {
     const udp = createSocket(host === "::1" ? "udp6" : "udp4");
     udp.bind(0, host);
     await once(udp, "listening");
     const tcp = createServer();
     tcp.listen(udp.address().port, host);
-    const listening = await Promise.race([
-      once(tcp, "listening").then(() => true),
-      once(tcp, "error").then(() => false),
-    ]);
-    if (listening && (tcp.address() as AddressInfo).port > 0) return [udp, tcp] as const;
+    // `once` rejects when there is an 'error' instead.
+    const isFree = await once(tcp, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (isFree) return [udp, tcp];
     udp.close();
   }
 }
