@@ -64,12 +64,13 @@ test("says what is away when nobody listens, when a name is unknown, and for a b
   await assert.rejects(connectTcp({ host: "hub.internal", port }, named), isAway);
 });
 
-test("gives up when the signal aborts", async () => {
+test("gives up when the signal aborts", async (t) => {
+  const server = await listen(t, { host: "127.0.0.1", port: 0 });
+  const { port } = server.address() as AddressInfo;
   const leaving = new AbortController();
-  // RFC 5737: an address that no packet reaches.
-  const connecting = connectTcp({ host: "192.0.2.1", port: 9 }, { signal: leaving.signal });
+  const connecting = connectTcp({ host: "127.0.0.1", port }, { signal: leaving.signal });
   leaving.abort(new Error("client left"));
-  await assert.rejects(connecting, /client left|ENETUNREACH|EHOSTUNREACH/);
-  const gone = connectTcp({ host: "127.0.0.1", port: 9 }, { signal: AbortSignal.abort() });
+  await assert.rejects(connecting, /client left/);
+  const gone = connectTcp({ host: "127.0.0.1", port }, { signal: AbortSignal.abort() });
   await assert.rejects(gone, Unavailable);
 });

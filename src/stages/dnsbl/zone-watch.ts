@@ -63,8 +63,9 @@ export class ZoneWatch {
     return this.#standing;
   }
 
-  /** Puts it out of use until its next canary passes. */
+  /** Puts it out of use until its next canary passes; one under way has seen too little. */
   disable(reason: string): void {
+    this.#running = null;
     this.#change({ kind: "disabled", reason });
     this.#schedule(CANARY_EVERY_MS);
   }
@@ -90,14 +91,14 @@ export class ZoneWatch {
     const { signal } = this.#stopping;
     if (this.#running !== null || signal.aborted) return;
     this.#canaryAt = this.#options.clock.monotonic();
-    this.#running = sendCanary(this.zone, this.#options.resolver, signal).then((result) =>
-      this.#finish(result),
-    );
+    const running = sendCanary(this.zone, this.#options.resolver, signal).then((result) => {
+      if (this.#running === running && !signal.aborted) this.#finish(result);
+    });
+    this.#running = running;
   }
 
   #finish(result: CanaryResult): void {
     this.#running = null;
-    if (this.#stopping.signal.aborted) return;
     this.#options.onCanary(result);
     const { kind, reason } = result;
     this.#change(kind === "passed" ? { kind: "healthy" } : { kind: "disabled", reason });

@@ -116,6 +116,18 @@ test("trouble brings the canary forward, but at most once a minute", async (t) =
   assert.equal(dns.queries.length, 4);
 });
 
+test("a canary that was under way does not bring a parked zone back", async (t) => {
+  const { health, clock, signal, canaries, canariesAre } = await setUp(t, HEALTHY);
+  assert.equal(health.standing(ZONE).kind, "unproven");
+  const waiting = health.proven(ZONE, signal);
+  health.record(ZONE, "hijacked", "answers 192.0.2.80, outside 127/8");
+  assert.equal((await waiting).kind, "disabled");
+  assert.equal(await canaries(), 0);
+  await clock.advance(15 * MINUTE_MS);
+  await canariesAre(1);
+  assert.equal(health.standing(ZONE).kind, "healthy");
+});
+
 test("a zone that nobody uses any more is forgotten", async (t) => {
   const { health, clock, signal, canariesAre } = await setUp(t, HEALTHY);
   await health.proven(ZONE, signal);
