@@ -15,44 +15,53 @@ export interface PolicyInput<Services> {
   readonly clock: Clock;
 }
 
-export interface LoadedPolicy<Services> {
-  readonly snapshot: PolicySnapshot<Services>;
-  /** Files that were read, recipient lists included: what a watcher must watch. */
+/** What one reading of the folder came to: a snapshot, or why there is none. */
+export type Reading<Services> = {
+  /** Files that were read or missed, recipient lists included: what a watcher must watch. */
   readonly paths: readonly string[];
-}
+} & (
+  | { readonly kind: "policy"; readonly snapshot: PolicySnapshot<Services> }
+  | { readonly kind: "refused"; readonly error: PolicyError }
+);
 
 /** Somebody is saving several files: give them this long, so often. */
 const STALE_PAUSE_MS = 100;
 const MAX_READINGS = 10;
 
-/**
- * Reads the whole folder as one value. Throws PolicyError with all problems of all files. What was
- * changed while it was read is read again: files of two moments never make one policy.
- */
+/** Reads the whole folder as one value. Throws PolicyError with all problems of all files. */
 export async function loadPolicy<Services>(
   input: PolicyInput<Services>,
 ): Promise<PolicySnapshot<Services>> {
-  return (await loadPolicyWithPaths(input)).snapshot;
+  const reading = await readPolicy(input);
+  if (reading.kind === "refused") throw reading.error;
+  return reading.snapshot;
 }
 
-/** As loadPolicy, for the one who watches the files. */
-export async function loadPolicyWithPaths<Services>(
+/**
+ * As loadPolicy, for the one who watches the files. What was changed while it was read is read
+ * again: files of two moments never make one policy.
+ */
+export async function readPolicy<Services>(
   input: PolicyInput<Services>,
-): Promise<LoadedPolicy<Services>> {
-  for (let reading = 1; reading <= MAX_READINGS; reading++) {
-    const folder = await openPolicyFolder(input.folder).catch((error: unknown) => {
-      throw new PolicyError([wholeFile(input.folder, `cannot be read: ${errorText(error)}`)]);
-    });
+): Promise<Reading<Services>> {
+  const refuse = (problems: readonly Problem[], paths: readonly string[] = []) =>
+    ({ kind: "refused", error: new PolicyError(problems), paths }) as const;
+  for (let attempt = 1; attempt <= MAX_READINGS; attempt++) {
     const problems: Problem[] = [];
-    const snapshot = await readPolicy(folder, input, (problem) => void problems.push(problem));
+    const folder = await openPolicyFolder(input.folder).catch((error: unknown) => {
+      problems.push(wholeFile(input.folder, `cannot be read: ${errorText(error)}`));
+    });
+    if (!folder) return refuse(problems);
+    const snapshot = await compileFolder(folder, input, (problem) => void problems.push(problem));
+    const paths = folder.paths();
     if (await folder.isStale()) await pause(input.clock, STALE_PAUSE_MS);
-    else if (snapshot && problems.length === 0) return { snapshot, paths: folder.paths() };
-    else throw new PolicyError(sortProblems(problems));
+    else if (snapshot && problems.length === 0) return { kind: "policy", snapshot, paths };
+    else return refuse(sortProblems(problems), paths);
   }
-  throw new PolicyError([wholeFile(input.folder, "changed again and again while it was read")]);
+  return refuse([wholeFile(input.folder, "changed again and again while it was read")]);
 }
 
-async function readPolicy<Services>(
+async function compileFolder<Services>(
   folder: PolicyFolder,
   { catalog, clock }: PolicyInput<Services>,
   report: Report,

@@ -16,7 +16,7 @@ export interface PolicyFolder {
   read(name: string, maxBytes: number): Promise<Buffer>;
   /** Hash of names and bytes of everything read so far. */
   version(): string;
-  /** Where everything read so far stands on disk. */
+  /** Where everything read so far, or not found, stands on disk. */
   paths(): readonly string[];
   /** True when something changed since it was read: what was read may never have been one policy. */
   isStale(): Promise<boolean>;
@@ -29,26 +29,28 @@ export interface PolicyFolder {
 export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
   const root = await realpath(folder);
   const names = await listNames(root);
-  const read = new Map<string, { readonly path: string; bytes: Buffer; mark: string }>();
+  const contents = new Map<string, Buffer>();
+  const marks = new Map<string, string>();
   return {
     names,
     label: (name) => join(folder, name),
     async read(name, maxBytes) {
       const path = resolve(root, name);
-      const content = await readMarked(path, maxBytes);
-      read.set(name, { path, ...content });
-      return content.bytes;
+      marks.set(path, await markOf(path)); // also of a file that cannot be read
+      const { bytes, mark } = await readMarked(path, maxBytes);
+      marks.set(path, mark);
+      contents.set(name, bytes);
+      return bytes;
     },
     version() {
       const hash = createHash("sha256");
-      for (const [name, { bytes }] of [...read].sort(([a], [b]) => (a < b ? -1 : 1)))
+      for (const [name, bytes] of [...contents].sort(([a], [b]) => (a < b ? -1 : 1)))
         hash.update(`${name}\0${bytes.length}\0`).update(bytes);
       return hash.digest("hex").slice(0, VERSION_CHARS);
     },
-    paths: () => [...read.values()].map(({ path }) => path),
+    paths: () => [...marks.keys()],
     async isStale() {
-      const now = await Promise.all([...read.values()].map(({ path }) => markOf(path)));
-      if ([...read.values()].some(({ mark }, i) => mark !== now[i])) return true;
+      for (const [path, mark] of marks) if ((await markOf(path)) !== mark) return true;
       if ((await realpath(folder).catch(() => null)) !== root) return true;
       return (await listNames(root).catch(() => [])).join("\0") !== names.join("\0");
     },

@@ -2,7 +2,7 @@ import { errorText, formatProblem, PolicyError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { FactBus } from "../pipeline/facts.ts";
-import { type LoadedPolicy, loadPolicyWithPaths, type PolicyInput } from "./load-policy.ts";
+import { type PolicyInput, readPolicy } from "./load-policy.ts";
 import type { PolicyHolder, PolicySnapshot } from "./snapshot.ts";
 import { watchFiles } from "./watch-files.ts";
 
@@ -23,12 +23,7 @@ export async function createPolicyHolder<Services>(
   input: PolicyHolderInput<Services>,
 ): Promise<PolicyHolder<Services>> {
   const { folder, clock, log } = input;
-  const outcomes = input.metrics.counter(
-    "postern_policy_reloads_total",
-    "Readings of the policy folder after the start, by outcome.",
-    ["outcome"],
-  );
-  let onFiles = () => {};
+  let onFiles = ignore;
   // Before the first reading, so that no change falls between the two.
   const watcher = await watchFiles({
     folder,
@@ -36,54 +31,88 @@ export async function createPolicyHolder<Services>(
     onChange: () => onFiles(),
     onError: (error) => log.warn("policy-watch-failed", { error: errorText(error) }),
   });
-  const first = await loadPolicyWithPaths(input).catch(async (error: unknown) => {
+  const readAndFollow = async () => {
+    const reading = await readPolicy(input);
+    await watcher.follow(reading.paths);
+    if (reading.kind === "refused") throw reading.error;
+    return reading.snapshot;
+  };
+  const first = await readAndFollow().catch(async (error: unknown) => {
     await watcher.close();
     throw error;
   });
-  let current = first.snapshot;
+  const inForce = createInForce(first, input);
+  const reload = createSingleFlight(() => readAndFollow().then(inForce.adopt, inForce.refuse));
+  onFiles = () => void reload().catch(ignore); // the log has said it
+  return {
+    current: inForce.current,
+    reload,
+    onChange: inForce.onChange,
+    lastError: inForce.lastError,
+    close: () => watcher.close(),
+  };
+}
+
+interface InForce<Services>
+  extends Pick<PolicyHolder<Services>, "current" | "onChange" | "lastError"> {
+  /** Puts the snapshot in force, unless it is the same policy. */
+  adopt(snapshot: PolicySnapshot<Services>): PolicySnapshot<Services>;
+  /** Keeps the policy in force, says so, and throws the error. */
+  refuse(error: unknown): never;
+}
+
+function createInForce<Services>(
+  first: PolicySnapshot<Services>,
+  { clock, log, facts, metrics }: PolicyHolderInput<Services>,
+): InForce<Services> {
+  let current = first;
   let lastError: Error | null = null;
   const listeners = new Set<(snapshot: PolicySnapshot<Services>) => void>();
-
-  const adopt = async ({ snapshot, paths }: LoadedPolicy<Services>) => {
-    await watcher.follow(paths);
-    lastError = null;
-    const previous = current.version;
-    if (snapshot.version === previous) return outcomes.add({ outcome: "unchanged" });
-    current = snapshot;
-    outcomes.add({ outcome: "applied" });
-    log.info("policy-reloaded", { version: snapshot.version, previous });
-    input.facts.emit({ kind: "policy-reloaded", at: clock.now(), version: snapshot.version });
-    tell(listeners, snapshot, log);
-  };
-  const reload = createSingleFlight(async () => {
-    try {
-      await adopt(await loadPolicyWithPaths(input));
-    } catch (error) {
-      lastError = error instanceof Error ? error : new Error(String(error));
-      outcomes.add({ outcome: "rejected" });
-      log.error("policy-rejected", { kept: current.version, ...rejection(error) });
-      throw lastError;
-    }
-    return current;
-  });
-
-  input.metrics.gauge(
+  const outcomes = metrics.counter(
+    "postern_policy_reloads_total",
+    "Readings of the policy folder after the start, by outcome.",
+    ["outcome"],
+  );
+  metrics.gauge(
     "postern_policy_in_force",
     "1 when the policy files on disk are in force, 0 when an older policy is kept.",
     () => (lastError === null ? 1 : 0),
   );
-  await watcher.follow(first.paths);
-  onFiles = () => void reload().catch(ignore); // the log has said it
   return {
     current: () => current,
-    reload,
+    lastError: () => lastError,
     onChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    lastError: () => lastError,
-    close: () => watcher.close(),
+    adopt(snapshot) {
+      lastError = null;
+      const previous = current.version;
+      const isNew = snapshot.version !== previous;
+      outcomes.add({ outcome: isNew ? "applied" : "unchanged" });
+      if (!isNew) return current;
+      current = snapshot;
+      log.info("policy-reloaded", { version: snapshot.version, previous });
+      facts.emit({ kind: "policy-reloaded", at: clock.now(), version: snapshot.version });
+      for (const listener of listeners) tell(listener, snapshot, log);
+      return current;
+    },
+    refuse(error) {
+      lastError = error instanceof Error ? error : new Error(String(error));
+      outcomes.add({ outcome: "rejected" });
+      log.error("policy-rejected", { kept: current.version, ...rejection(error) });
+      throw lastError;
+    },
   };
+}
+
+/** A listener that throws does not keep the others from hearing. */
+function tell<T>(listener: (value: T) => void, value: T, log: Log): void {
+  try {
+    listener(value);
+  } catch (error) {
+    log.error("policy-listener-failed", { error: errorText(error) });
+  }
 }
 
 function rejection(error: unknown): Readonly<Record<string, unknown>> {
@@ -95,16 +124,6 @@ function rejection(error: unknown): Readonly<Record<string, unknown>> {
   const { problems } = error;
   const shown = problems.slice(0, MAX_LOGGED_PROBLEMS).map(formatProblem);
   return { problems: shown, more: problems.length - shown.length };
-}
-
-function tell<T>(listeners: Iterable<(value: T) => void>, value: T, log: Log): void {
-  for (const listener of listeners) {
-    try {
-      listener(value);
-    } catch (error) {
-      log.error("policy-listener-failed", { error: errorText(error) });
-    }
-  }
 }
 
 /**

@@ -41,6 +41,7 @@ export async function watchFiles(input: FileWatchInput): Promise<FileWatch> {
   const poll = await startPoll(folder, clock, burst.stroke);
   return {
     async follow(paths) {
+      if (watcher.closed) return; // add would open it again
       const watched = [resolve(folder), await realpath(folder).catch(() => folder)];
       const fresh = await poll.add(paths);
       watcher.add(fresh.filter((path) => !watched.includes(dirname(path))));
