@@ -35,29 +35,29 @@ function dnsbl(evidence: Json): readonly string[] {
 }
 
 function spf(evidence: Json): readonly string[] {
-  const { result, domain, ip } = {
-    result: text(evidence, "result"),
-    domain: text(evidence, "domain"),
-    ip: text(evidence, "ip"),
-  };
   const identity = text(evidence, "identity") === "helo" ? "HELO name" : "sender's domain";
   const mechanism = optional(evidence, "mechanism");
   const by = mechanism ? `, decided by ${mechanism}` : "";
   const trace = list(evidence, "trace").map((entry) => {
-    const lookups = list(entry, "lookups").map(
-      (lookup) => `${text(lookup, "name")} ${text(lookup, "type")} ${text(lookup, "kind")}`,
-    );
+    const lookups = list(entry, "lookups").map(spfLookup);
     const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
     return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
   });
   const problem = optional(evidence, "problem");
   const explanation = optional(evidence, "explanation");
   return [
-    `${result} for ${ip} and the ${identity} ${domain}${by}`,
+    `${text(evidence, "result")} for ${text(evidence, "ip")} and the ${identity} ${text(evidence, "domain")}${by}`,
     ...(problem ? [`problem: ${problem}`] : []),
     ...(explanation ? [`the domain's own words: ${quoted(explanation)}`] : []),
     ...trace,
   ];
+}
+
+function spfLookup(lookup: Json): string {
+  const found = list(lookup, "records").map(String).join(" | ");
+  const said = found || optional(lookup, "reason") || "";
+  const asked = `${text(lookup, "name")} ${text(lookup, "type")} ${text(lookup, "kind")}`;
+  return said ? `${asked} ${said}` : asked;
 }
 
 function domains(evidence: Json): readonly string[] {

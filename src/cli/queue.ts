@@ -8,13 +8,13 @@ import { toJsonLine } from "./visible-text.ts";
 
 const COLUMNS: readonly Column[] = [
   { title: "id" },
-  { title: "received (UTC)" },
   { title: "next try (UTC)" },
   { title: "tries", align: "right" },
-  { title: "size", align: "right" },
   { title: "to", flexible: true },
   { title: "reason", flexible: true },
   { title: "from", flexible: true, optional: true },
+  { title: "size", align: "right", optional: true },
+  { title: "received (UTC)", optional: true },
 ];
 
 /** `postern queue list`: mail that was promised and is not delivered yet. */
@@ -31,12 +31,12 @@ export async function queueListCommand(context: CliContext, port: CommandPort): 
 function toCells(item: SpoolItem): readonly string[] {
   return [
     item.transactionId,
-    formatTime(item.receivedAt),
     formatTime(item.dueAt),
     String(item.attempts),
-    formatBytes(item.bytes),
     shortList(item.envelope.recipients.map(({ address }) => address.spoken)),
     item.reason,
     item.envelope.sender?.spoken ?? "<>",
+    formatBytes(item.bytes),
+    formatTime(item.receivedAt),
   ];
 }

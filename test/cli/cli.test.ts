@@ -1,0 +1,256 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { createSystemClock } from "../../src/base/clock.ts";
+import { Unavailable } from "../../src/base/errors.ts";
+import { createSilentLog } from "../../src/base/log.ts";
+import { runCli } from "../../src/cli/cli.ts";
+import { isVisible } from "../../src/cli/visible-text.ts";
+import { openCommandPort } from "../../src/control/command-port.ts";
+import type { ReleaseOutcome } from "../../src/control/quarantine-commands.ts";
+import { createStoreCommands } from "../../src/control/store-commands.ts";
+import { createFactBus } from "../../src/pipeline/facts.ts";
+import type { Hold } from "../../src/quarantine/quarantine.ts";
+import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
+import type { SpoolItem } from "../../src/spool/spool.ts";
+import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
+import { testHold, testSource } from "../support/test-holds.ts";
+import { testId, testRecord } from "../support/test-records.ts";
+
+const clock = createSystemClock();
+const log = createSilentLog();
+const hostile = "\u001b[31mred\u202e\n";
+let root = "";
+let dataDir = "";
+let release: (id: string, order: unknown) => Promise<ReleaseOutcome>;
+let queue: readonly SpoolItem[] = [];
+
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), "postern-cli-"));
+});
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(root, "d-"));
+  release = async () => ({ kind: "released", recipients: ["alice@example.org"] });
+  queue = [];
+});
+afterEach(() => rm(dataDir, { recursive: true }));
+after(() => rm(root, { recursive: true, force: true }));
+
+function openStores() {
+  const tracking = createSqliteTracking({ folder: join(dataDir, "tracking"), clock, log });
+  const quarantine = createSqliteQuarantine({ folder: join(dataDir, "quarantine"), clock, log });
+  const commands = createStoreCommands({
+    tracking,
+    quarantine,
+    spool: {
+      list: () => queue,
+      stats: () => ({ due: 0, active: 0, corrupt: 0, bytes: 0, oldestAt: null }),
+    },
+    release: (id, order) => release(id, order),
+    facts: createFactBus((error) => assert.fail(String(error))),
+    clock,
+    about: () => ({}),
+  });
+  const close = async () => void (await Promise.all([tracking.close(), quarantine.close()]));
+  return { tracking, quarantine, commands, close };
+}
+
+/** What a terminal sees, and the exit code. */
+async function run(...argv: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCli(argv, {
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    env: { SUDO_USER: "admin" },
+    cwd: dataDir,
+    width: 100,
+    openPort: () => openCommandPort({ dataDir, clock, openAlone: async () => openStores() }),
+  });
+  return { code, out, err, text: out.join("\n") };
+}
+
+async function record(...numbers: number[]): Promise<void> {
+  const { tracking, close } = openStores();
+  for (const number of numbers) {
+    const message = { ...testRecord(number).message!, subject: hostile };
+    const made = testRecord(number, { decidedAt: clock.now() + number, message });
+    tracking.record({ kind: "decided", at: made.decidedAt, record: made });
+  }
+  await close();
+}
+
+async function hold(number: number): Promise<Hold> {
+  const { quarantine, close } = openStores();
+  const held = await quarantine.hold(testHold(number, { subject: hostile }), testSource("x"));
+  await close();
+  return held;
+}
+
+describe("command line", () => {
+  test("wrong usage is told on standard error with exit code 2, help that was asked for is 0", async () => {
+    for (const argv of [
+      [],
+      ["nonsense"],
+      ["trace", "--nonsense"],
+      ["trace", "--since", "yesterday"],
+      ["trace", "--limit", "0"],
+      ["trace", "--limit", "99999"],
+      ["explain"],
+      ["explain", "A", "B"],
+      ["quarantine"],
+      ["quarantine", "release"],
+      ["quarantine", "list", "--state", "lost"],
+      ["judge", "file.eml"],
+      ["--settings"],
+    ]) {
+      const { code, out, err } = await run(...argv);
+      assert.equal(code, 2, argv.join(" "));
+      assert.deepEqual(out, []);
+      assert.notDeepEqual(err, []);
+    }
+    for (const argv of [
+      ["--help"],
+      ["help"],
+      ["trace", "--help"],
+      ["quarantine", "release", "-h"],
+    ]) {
+      const { code, text } = await run(...argv);
+      assert.equal(code, 0);
+      assert.match(text, /--json/, "global options are part of every help");
+    }
+  });
+
+  test("version answers people and programs", async () => {
+    assert.match((await run("version")).text, /^postern \d+\.\d+\.\d+$/);
+    const answer = JSON.parse((await run("version", "--json")).text);
+    assert.equal(answer.node, process.version);
+  });
+
+  test("trace shows a table, hostile subjects visibly, and gives rows as JSON lines", async () => {
+    await record(1, 2);
+    const table = await run("trace");
+    assert.equal(table.code, 0);
+    assert.equal(table.out.length, 3);
+    assert.ok(table.out[1]?.includes(testId(2)));
+    for (const line of table.out) assert.equal(isVisible(line), true);
+    const json = await run("--json", "trace", "--to", "ALICE", "--subject", "RED");
+    assert.deepEqual(
+      json.out.map((line) => JSON.parse(line).id),
+      [testId(2), testId(1)],
+    );
+    for (const line of json.out) assert.equal(isVisible(line), true);
+    const limited = await run("trace", "--limit", "1");
+    assert.equal(limited.out.length, 2);
+    assert.match(limited.err.join(), /there may be more/);
+  });
+
+  test("a search that finds nothing is a negative answer", async () => {
+    await record(1);
+    for (const argv of [
+      ["--from", "nobody@"],
+      ["--ip", "203.0.113.9"],
+      ["--since", "2099-01-01"],
+    ]) {
+      const { code, out, err } = await run("trace", ...argv);
+      assert.deepEqual([code, out, err], [1, [], ["nothing found"]]);
+    }
+    assert.deepEqual(await run("trace", "--from", "nobody@", "--json"), {
+      code: 1,
+      out: [],
+      err: [],
+      text: "",
+    });
+  });
+
+  test("explain tells the story, as JSON the whole of it, and says when there is none", async () => {
+    await record(1);
+    assert.match((await run("explain", testId(1).toLowerCase())).text, /^Transaction 01M3TEST0/);
+    const story = JSON.parse((await run("explain", testId(1), "--json")).text);
+    assert.equal(story.record.message.subject, hostile);
+    const missing = await run("explain", testId(7));
+    assert.deepEqual([missing.code, missing.out], [1, []]);
+    const rubbish = await run("explain", hostile, "--json");
+    assert.equal(rubbish.code, 1);
+    assert.equal(JSON.parse(rubbish.err.join()).code, "not-found");
+  });
+
+  test("held mail is listed, shown and counted", async () => {
+    assert.deepEqual((await run("quarantine", "list")).out, ["nothing is held"]);
+    const { id } = await hold(1);
+    const list = await run("quarantine", "list", "--recipient", "alice");
+    assert.equal(list.out.length, 2);
+    assert.ok(list.out[1]?.startsWith(id));
+    const show = await run("quarantine", "show", id);
+    assert.match(show.text, /cause +spam \(score 12\)/);
+    for (const line of [...list.out, ...show.out]) assert.equal(isVisible(line), true);
+    assert.deepEqual((await run("quarantine", "stats")).out, ["1 held, 1 B"]);
+    assert.equal((await run("quarantine", "show", "0000000000000000")).code, 1);
+    const [line] = (await run("quarantine", "list", "--json", "--cause", "spam")).out;
+    assert.equal(JSON.parse(line ?? "").id, id);
+  });
+
+  test("a release without a running gateway says when the message will go", async () => {
+    const { id } = await hold(1);
+    let asked: unknown;
+    release = async (...args) => {
+      asked = args;
+      return { kind: "released", recipients: ["bob@example.org"] };
+    };
+    const released = await run("quarantine", "release", id, "--to", "bob@example.org", "--force");
+    assert.equal(released.code, 0);
+    assert.match(released.text, /for bob@example\.org: delivered when the gateway starts/);
+    assert.deepEqual(asked, [id, { to: "bob@example.org", by: "admin", force: true }]);
+  });
+
+  test("a release that is refused is a negative answer, a store that is away is none", async () => {
+    const { id } = await hold(1);
+    release = async () => ({ kind: "refused", reason: "held for malware: needs --force" });
+    const refused = await run("quarantine", "release", id);
+    assert.deepEqual([refused.code, refused.err], [1, ["held for malware: needs --force"]]);
+    release = async () => {
+      throw new Unavailable("spool", "no space");
+    };
+    const away = await run("quarantine", "release", id);
+    assert.deepEqual([away.code, away.err], [2, ["spool: no space"]]);
+  });
+
+  test("a deletion is done once", async () => {
+    const { id } = await hold(1);
+    assert.deepEqual((await run("quarantine", "delete", id)).out, [`deleted ${id}`]);
+    assert.equal((await run("quarantine", "delete", id)).code, 1);
+    assert.equal((await run("quarantine", "list", "--state", "deleted")).out.length, 2);
+  });
+
+  test("the queue is listed with why each message waits", async () => {
+    assert.deepEqual((await run("queue", "list")).out, ["the queue is empty"]);
+    const { transactionId, envelope, senderAuthenticated, needs } = testHold(1);
+    const times = { receivedAt: 0, dueAt: 300_000 };
+    const item = { transactionId, envelope, senderAuthenticated, needs, ...times };
+    queue = [{ ...item, id: "Q1", attempts: 2, bytes: 2048, reason: hostile }];
+    const { out } = await run("queue", "list");
+    assert.match(out[1] ?? "", /00:05:00 +2 +alice@example\.org +\\x1b\[31mred\\u\{202e\}/);
+    assert.equal(JSON.parse((await run("queue", "list", "--json")).text).id, "Q1");
+  });
+
+  test("a data folder that is not there is told, and the exit code is 2", async () => {
+    const out: string[] = [];
+    const err: string[] = [];
+    const code = await runCli(["trace"], {
+      out: (line) => out.push(line),
+      err: (line) => err.push(line),
+      env: {},
+      cwd: dataDir,
+      openPort: () =>
+        openCommandPort({
+          dataDir: join(dataDir, "nowhere"),
+          clock,
+          openAlone: async () => openStores(),
+        }),
+    });
+    assert.equal(code, 2);
+    assert.match(err.join(), /no data folder/);
+  });
+});
