@@ -8,7 +8,7 @@ import { limitsSchema } from "./limits.ts";
 import { checkPipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
-import { checkRoutes, compileRouting } from "./routing.ts";
+import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
 import type { PolicySnapshot, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
@@ -76,9 +76,9 @@ async function compileMail<Services>(
   const compiled =
     domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
   const routing = given(routingSource, compileRouting);
-  if (compiled && routing && routingSource)
-    checkRoutes(compiled, routing, domainsSource, routingSource);
-  return { domains: compiled?.domains, routing };
+  if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
+  checkRoutes(compiled, routing, domainsSource, routingSource);
+  return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
 }
 
 function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {

@@ -4,7 +4,7 @@ import { coverage, type DomainPattern, parseDomainPattern, patternsFor } from ".
 import type { CompiledDomains } from "./domains.ts";
 import { type HostPort, parseHostPort } from "./host-port.ts";
 import { parsedText } from "./parsed-text.ts";
-import type { Connector, Routing } from "./snapshot.ts";
+import type { Connector, Domains, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 
 const SMTP_PORT = 25;
@@ -51,6 +51,12 @@ export function toRouting(all: readonly Connector[]): Routing {
       return null;
     },
   };
+}
+
+/** The bare `<postmaster>` of RFC 5321 4.5.1 has no domain: it goes where the first of ours goes. */
+export function withPostmaster(routing: Routing, { all }: Domains): Routing {
+  const home = all[0] ? routing.route(all[0].name) : null;
+  return { ...routing, route: (domain) => (domain === "" ? home : routing.route(domain)) };
 }
 
 /** Mail that is accepted must have somewhere to go, and a connector must have mail. */
