@@ -18,6 +18,8 @@ export interface ScriptedHub {
   /** Connections accepted so far, and those open now. */
   readonly connections: number;
   openConnections(): number;
+  /** How many times a step has happened: `count("dot")` messages have arrived whole. */
+  count(step: HubStep): number;
   waitForMessages(count: number, limitMs?: number): Promise<readonly HubMessage[]>;
   /** Resolves when `condition` holds; looked at after every event. */
   waitFor(condition: () => boolean, limitMs?: number): Promise<void>;
@@ -144,6 +146,7 @@ function toHub(state: HubState, server: Server, port: number): ScriptedHub {
       return state.connections;
     },
     openConnections: () => state.sockets.size,
+    count: (step) => state.counts.get(step) ?? 0,
     waitFor,
     async waitForMessages(count, limitMs) {
       await waitFor(() => state.messages.length >= count, limitMs);

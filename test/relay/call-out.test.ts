@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { createFakeClock } from "../support/fake-clock.ts";
+import { openRelayBench } from "../support/relay-bench.ts";
+import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
+import { toAddress } from "../support/spool-item.ts";
+
+const NEVER = new AbortController().signal;
+
+async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
+  const hub = await startScriptedHub(options);
+  t.after(() => hub.close());
+  return hub;
+}
+
+/** nobody@ is unknown, busy@ is for later. */
+function knowsSome({ step, line }: { step: string; line: string }): string | undefined {
+  if (step !== "rcpt") return undefined;
+  if (line.includes("<nobody@")) return "550 5.1.1 unknown";
+  return line.includes("<busy@") ? "450 4.2.0 later" : undefined;
+}
+
+test("the hub is asked with the null sender and without a message", async (t) => {
+  const hub = await hubFor(t, { script: knowsSome });
+  const { relay } = await openRelayBench(t, { hubs: [hub] });
+  const probe = (spoken: string) => relay.probe(toAddress(spoken), NEVER);
+  const yes = { kind: "accepted", reply: "250 2.1.5 ok", cached: false };
+  assert.deepEqual(await probe("somebody@x.test"), yes);
+  const no = { kind: "refused", reply: "550 5.1.1 unknown", cached: false };
+  assert.deepEqual(await probe("nobody@x.test"), no);
+  assert.equal((await probe("busy@x.test")).kind, "later");
+  assert.ok(hub.lines.includes("MAIL FROM:<>"));
+  assert.ok(!hub.lines.includes("DATA"));
+  assert.equal(hub.connections, 1);
+});
+
+test("answers are kept for their time, a no for less, a later not at all", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, { script: knowsSome });
+  const { relay } = await openRelayBench(t, { hubs: [hub], clock });
+  const asked = async (spoken: string) => {
+    const before = hub.count("rcpt");
+    const { cached } = await relay.probe(toAddress(spoken), NEVER);
+    assert.equal(cached, hub.count("rcpt") === before);
+    return !cached;
+  };
+  for (const spoken of ["somebody@x.test", "nobody@x.test", "busy@x.test"]) await asked(spoken);
+  assert.equal(await asked("Somebody@x.test"), true, "local parts differ in case");
+  assert.equal(await asked("somebody@X.TEST"), false, "domains do not");
+  assert.equal(await asked("busy@x.test"), true);
+  await clock.advance(5 * 60_000);
+  assert.equal(await asked("nobody@x.test"), true);
+  assert.equal(await asked("somebody@x.test"), false);
+  await clock.advance(55 * 60_000);
+  assert.equal(await asked("somebody@x.test"), true);
+});
+
+test("the same question at the same time is asked once", async (t) => {
+  const hub = await hubFor(t);
+  const { relay } = await openRelayBench(t, { hubs: [hub] });
+  const probes = Array.from({ length: 20 }, () => relay.probe(toAddress("a@x.test"), NEVER));
+  for (const { kind } of await Promise.all(probes)) assert.equal(kind, "accepted");
+  assert.equal(hub.count("rcpt"), 1);
+});
+
+test("whoever cannot wait gets unknown, and the answer serves the next", async (t) => {
+  const answer = Promise.withResolvers<string>();
+  const hub = await hubFor(t, {
+    script: ({ step }) => (step === "rcpt" ? answer.promise : undefined),
+  });
+  const { relay } = await openRelayBench(t, { hubs: [hub] });
+  const leaving = new AbortController();
+  const first = relay.probe(toAddress("a@x.test"), leaving.signal);
+  await hub.waitFor(() => hub.count("rcpt") === 1);
+  leaving.abort(new Error("no answer in time"));
+  assert.deepEqual(await first, { kind: "unknown", reply: "no answer in time", cached: false });
+  const second = relay.probe(toAddress("a@x.test"), NEVER);
+  answer.resolve("250 ok");
+  assert.equal((await second).kind, "accepted");
+  assert.equal(hub.count("rcpt"), 1);
+});
+
+test("no route, no hub, a mute hub and a refused null sender are unknown, never a no", async (t) => {
+  const clock = createFakeClock();
+  const refusing = await hubFor(t, {
+    script: ({ step }) => (step === "mail" ? "550 5.7.1 no bounces" : undefined),
+  });
+  const mute = await hubFor(t, {
+    script: ({ step }) => (step === "rcpt" ? { hang: true } : undefined),
+  });
+  const dropping = await hubFor(t, {
+    script: ({ step }) => (step === "rcpt" ? { drop: true } : undefined),
+  });
+  for (const hub of [refusing, dropping]) {
+    const { relay } = await openRelayBench(t, { hubs: [hub], clock });
+    assert.equal((await relay.probe(toAddress("a@nowhere.test"), NEVER)).kind, "unknown");
+    assert.equal((await relay.probe(toAddress("a@x.test"), NEVER)).kind, "unknown");
+  }
+  const { relay } = await openRelayBench(t, { hubs: [mute], clock });
+  const probe = relay.probe(toAddress("a@x.test"), NEVER);
+  await mute.waitFor(() => mute.count("rcpt") === 1);
+  await clock.advance(30_000);
+  assert.equal((await probe).kind, "unknown");
+  await mute.waitFor(() => mute.openConnections() === 0);
+});

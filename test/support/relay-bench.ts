@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type Clock, createSystemClock } from "../../src/base/clock.ts";
+import { Unavailable } from "../../src/base/errors.ts";
+import { createSilentLog } from "../../src/base/log.ts";
+import { createMetrics } from "../../src/base/metrics.ts";
+import type { MessageSource } from "../../src/mail/message.ts";
+import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
+import type { Limits } from "../../src/policy/limits.ts";
+import type { Connector, Routing } from "../../src/policy/snapshot.ts";
+import type { Hold, NewHold, Quarantine } from "../../src/quarantine/quarantine.ts";
+import { createRelay, type Leg, type Relay } from "../../src/relay/relay.ts";
+import { CLIENT_TIMES } from "../../src/smtp/client-times.ts";
+import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
+import type { RecipientFate } from "../../src/smtp/smtp-client.ts";
+import { createDiskSpool } from "../../src/spool/disk-spool.ts";
+import type { Spool } from "../../src/spool/spool.ts";
+import { readAll } from "./bytes-source.ts";
+import type { ScriptedHub } from "./scripted-hub.ts";
+import { toSpoolItem } from "./spool-item.ts";
+
+/** A relay with a real spool and real sockets; the quarantine is kept in memory. */
+export interface RelayBench {
+  readonly relay: Relay;
+  readonly spool: Spool;
+  readonly folder: string;
+  readonly facts: readonly Fact[];
+  readonly holds: readonly (NewHold & { readonly bytes: Buffer })[];
+  /** While set, `hold` throws it. */
+  failHold(error: Error | null): void;
+  /** Resolves when the condition holds after a fact or a hold, looked at every few turns. */
+  until(condition: () => boolean): Promise<void>;
+}
+
+export interface BenchOptions {
+  readonly hubs: readonly Pick<ScriptedHub, "port">[];
+  readonly clock?: Clock;
+  /** Domains that have a route. Default: x.test and away.test. */
+  readonly domains?: readonly string[];
+  readonly maxConnections?: number;
+  readonly limits?: Partial<Limits["delivery"]>;
+  /** Of a bench that is gone: its spool is recovered. */
+  readonly folder?: string;
+}
+
+const LIMITS: Limits["delivery"] = {
+  waitSeconds: 20,
+  retryFirstSeconds: 300,
+  retryMaxSeconds: 3600,
+  warnAfterSeconds: 14_400,
+  giveUpAfterSeconds: 432_000,
+};
+
+export async function openRelayBench(t: TestContext, options: BenchOptions): Promise<RelayBench> {
+  const { clock = createSystemClock(), limits = {} } = options;
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), "postern-relay-"));
+  if (!options.folder) t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const log = createSilentLog();
+  const facts: Fact[] = [];
+  const bus = createFactBus((error) => {
+    throw error;
+  });
+  bus.listen((fact) => void facts.push(fact));
+  const { quarantine, holds, fail } = memoryQuarantine();
+  const spool = createDiskSpool({ folder, clock, log });
+  await spool.recover();
+  const relay = createRelay({
+    routing: () => routingTo(options),
+    spool,
+    quarantine,
+    connector: createSmtpConnector({
+      clock,
+      log,
+      hostname: "mx.postern.test",
+      resolveHost: async () => [],
+      times: CLIENT_TIMES,
+    }),
+    facts: bus,
+    clock,
+    log,
+    metrics: createMetrics(),
+    limits: () => ({ ...LIMITS, ...limits }),
+    hostname: "mx.postern.test",
+    random: () => 0.5,
+  });
+  t.after(() => relay.stop(0));
+  return { relay, spool, folder, facts, holds, failHold: fail, until };
+}
+
+function routingTo({ hubs, domains, maxConnections = 20 }: BenchOptions): Routing {
+  const connector: Connector = {
+    name: "hub",
+    domains: domains ?? ["x.test", "away.test"],
+    cost: 1,
+    smarthosts: hubs.map(({ port }) => ({ host: "127.0.0.1", port })),
+    tls: "none",
+    maxConnections,
+  };
+  return {
+    all: [connector],
+    route: (domain) => (connector.domains.includes(domain) ? connector : null),
+  };
+}
+
+function memoryQuarantine() {
+  const holds: (NewHold & { bytes: Buffer })[] = [];
+  let failure: Error | null = null;
+  const hold = async (item: NewHold, source: MessageSource): Promise<Hold> => {
+    if (failure) throw failure;
+    const bytes = await readAll(source);
+    holds.push({ ...item, bytes });
+    const id = `hold-${holds.length}`;
+    return {
+      ...item,
+      id,
+      bytes: bytes.length,
+      sha256: "",
+      state: "held",
+      releasedBy: null,
+    };
+  };
+  const quarantine: Pick<Quarantine, "hold"> = { hold };
+  return {
+    quarantine,
+    holds,
+    fail: (error: Error | null) => {
+      failure = error;
+    },
+  };
+}
+
+/** Looks again every few turns of the event loop, within a bound. */
+async function until(condition: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`in vain: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** A leg as the gateway makes it. */
+export function toLeg(recipients: readonly string[], change: Partial<Leg> = {}): Leg {
+  const item = toSpoolItem(createSystemClock(), recipients);
+  return { ...item, ...change };
+}
+
+export function kindsOf(fates: readonly RecipientFate[]): readonly string[] {
+  return fates.map((fate) => `${fate.kind} ${fate.reply.code}`);
+}
+
+export const QUARANTINE_AWAY: Error = new Unavailable("quarantine", "made by a test");
