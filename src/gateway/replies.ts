@@ -81,7 +81,13 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     text: ({ hub }) => `Recipient unknown${hub ? `; the destination said: ${hub}` : ""}`,
     remedy: "Check the address; an operator looks at the list in domains.yaml or at the hub.",
   },
-  "recipient-unverified": line(450, "1.1", "Recipient cannot be verified now", "Check the hub."),
+  "recipient-unverified": {
+    code: 450,
+    status: "1.1",
+    text: ({ hub }) =>
+      `Recipient cannot be verified now${hub ? `; the destination said: ${hub}` : ""}`,
+    remedy: "Check the hub.",
+  },
   "relay-denied": line(550, "7.1", "Relaying denied", "Accepted domains are in domains.yaml."),
   "too-many-recipients": line(452, "5.3", "Too many recipients", "Send the rest separately."),
   "recipients-differ": line(
