@@ -25,8 +25,9 @@ export function formatTime(at: number): string {
   return date.toISOString().slice(0, 19).replace("T", " ");
 }
 
-/** `350 ms`, `12.5 s`, `3 min`. */
+/** `0.4 ms`, `350 ms`, `12.5 s`, `3 min`. */
 export function formatSpan(ms: number): string {
+  if (ms < 10) return `${Math.round(ms * 10) / 10} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   return ms < 120_000 ? `${Math.round(ms / 100) / 10} s` : `${Math.round(ms / 60_000)} min`;
 }

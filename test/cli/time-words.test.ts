@@ -35,6 +35,7 @@ describe("time words", () => {
     assert.equal(formatTime(NOW), "2026-01-31 08:00:00");
     assert.equal(formatTime(Number.NaN), "NaN");
     assert.equal(formatTime(1e300), "1e+300");
+    assert.equal(formatSpan(0.42), "0.4 ms");
     assert.equal(formatSpan(350.4), "350 ms");
     assert.equal(formatSpan(12_540), "12.5 s");
     assert.equal(formatSpan(180_000), "3 min");
