@@ -94,11 +94,32 @@ export class DataReader {
 
   /** Takes the ordinary octets up to the next that means something, and that one. */
   #readRun(chunk: Buffer, from: number): number {
-    const run = this.#place === "in-line" ? endOfRun(chunk, from) : from;
-    if (run > from) this.#putRun(chunk, from, run);
+    const run = this.#place === "in-line" ? this.#putRun(chunk, from) : from;
     if (run === chunk.length) return run;
     this.#take(chunk[run] as number);
     return run + 1;
+  }
+
+  /** Copies what is ordinary; in the body, where lines need not be counted, line ends too. */
+  #putRun(chunk: Buffer, from: number): number {
+    const out = this.#out;
+    const inBody = !this.#inHeader;
+    let to = this.#written;
+    let at = from;
+    for (; at < chunk.length; at++) {
+      const octet = chunk[at] as number;
+      if (octet <= CR && (octet === CR || octet === LF || octet === NUL)) {
+        const skipped = inBody && octet === CR ? lineEndOctets(chunk, at) : 0;
+        if (skipped === 0) break;
+        out[to++] = CR;
+        out[to++] = LF;
+        at += skipped - 1;
+      } else {
+        out[to++] = octet;
+      }
+    }
+    this.#written = to;
+    return at;
   }
 
   #take(octet: number): void {
@@ -144,12 +165,6 @@ export class DataReader {
     this.#endLine();
   }
 
-  #putRun(chunk: Buffer, from: number, to: number): void {
-    const inPlace = this.#out === chunk && this.#written === from;
-    if (!inPlace) chunk.copy(this.#out, this.#written, from, to);
-    this.#written += to - from;
-  }
-
   #put(octet: number): void {
     this.#out[this.#written++] = octet;
   }
@@ -169,10 +184,9 @@ export class DataReader {
   }
 }
 
-function endOfRun(chunk: Buffer, from: number): number {
-  for (let at = from; at < chunk.length; at++) {
-    const octet = chunk[at] as number;
-    if (octet <= CR && (octet === CR || octet === LF || octet === NUL)) return at;
-  }
-  return chunk.length;
+/** The octets of a CRLF and of the dot stuffed behind it, or 0 when more must be known or done. */
+function lineEndOctets(chunk: Buffer, at: number): number {
+  if (chunk[at + 1] !== LF || at + 3 >= chunk.length) return 0;
+  if (chunk[at + 2] !== DOT) return 2;
+  return chunk[at + 3] === CR ? 0 : 3;
 }

@@ -31,7 +31,7 @@ export function isXtext(value: string): boolean {
 
 function parseParameters(text: string): ReadonlyMap<string, string | null> | null {
   const parameters = new Map<string, string | null>();
-  if (text === "") return parameters;
+  if (text.trim() === "") return parameters;
   if (!text.startsWith(" ")) return null;
   for (const word of text.trim().split(/ +/)) {
     const match = PARAMETER.exec(word);

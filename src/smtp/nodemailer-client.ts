@@ -21,6 +21,9 @@ export interface SmtpConnectorOptions {
   readonly authorities?: string;
 }
 
+/** A whole reply with all its lines; RFC 5321 4.5.3.1.5 has 512 for each. */
+const MAX_REPLY_BYTES = 65_536;
+
 const HOSTNAME = /^[A-Za-z0-9.-]{1,255}$|^\[[0-9A-Fa-f.:IPv]{1,60}\]$/;
 
 /**
@@ -104,6 +107,7 @@ function toSessionOptions(
     connectionTimeout: times.sessionMs,
     greetingTimeout: times.greetingMs,
     socketTimeout: times.finalMs,
+    maxResponseSize: MAX_REPLY_BYTES,
     ignoreTLS: tls === "none",
     requireTLS: tls === "required" || tls === "verified",
     // A refused STARTTLS (not a failed handshake) lets the session go on in the clear.

@@ -52,11 +52,13 @@ function oracle(text: string): Outcome {
   };
 }
 
+const SPICE = ["\r\n", "\r", "\n", ".", "..", "\0", "a", "bc", ".\r\n", "\r\n.\r\n", "\r\n.."];
 const pieces = fc
-  .array(fc.constantFrom("\r\n", "\r", "\n", ".", "..", "\0", "a", "bc", ".\r\n", "\r\n.\r\n"), {
-    maxLength: 14,
-  })
-  .map((parts) => `${parts.join("")}\r\n.\r\nQUIT\r\n`);
+  .tuple(
+    fc.constantFrom("", "A: b\r\n\r\n", "\r\n"),
+    fc.array(fc.constantFrom(...SPICE), { maxLength: 14 }),
+  )
+  .map(([header, parts]) => `${header}${parts.join("")}\r\n.\r\nQUIT\r\n`);
 
 test("whatever arrives, the end, the fault and the rest are those of RFC 5321", () => {
   fc.assert(

@@ -43,6 +43,8 @@ export interface EdgeOptions {
   readonly log?: Log;
   readonly tls?: Certificate;
   readonly counters?: ConnectionCounters;
+  /** Default: a free one. */
+  readonly port?: number;
 }
 
 export interface Edge extends AsyncDisposable {
@@ -69,7 +71,7 @@ export async function startEdge(
   const listener = createSmtpListener({
     handler,
     listener: { name: "internet", kind: "internet", hostname: "mx.test" },
-    listen: { host: "127.0.0.1", port: 0 },
+    listen: { host: "127.0.0.1", port: options.port ?? 0 },
     tls: options.tls ?? CERTIFICATE,
     limits: () => limits,
     clock,
