@@ -5,27 +5,14 @@ import type { WeighedFact } from "./stored-fact.ts";
 import type { StoredFact } from "./tracking-store.ts";
 
 /** How long a fact waits for company: a commit for each would cost the disk more than the mail. */
-export const GATHER_MS = 50;
+const GATHER_MS = 50;
 /** Facts of one commit; and characters, so that a batch is copied to the thread in milliseconds. */
 const BATCH_FACTS = 500;
 const BATCH_CHARS = 2 * 1024 * 1024;
 /** Between attempts while the store is away. */
-export const RETRY_MS = 1000;
+const RETRY_MS = 1000;
 /** `flush` gives up then: a stop must not hang on a dead disk. */
-export const FLUSH_LIMIT_MS = 10_000;
-
-/** Facts on their way to the writer: bounded, in order, one batch under way at a time. */
-export interface FactQueue {
-  /** False when there is no room: the fact is lost. */
-  push(fact: WeighedFact): boolean;
-  /** Counts facts as lost. Always false, as push would say. */
-  lose(count: number): false;
-  /** Throws Unavailable("tracking") when a fact taken so far cannot be stored. */
-  flush(): Promise<void>;
-  lost(): number;
-  /** Stores what it can; the rest is lost. Never throws. */
-  close(): Promise<void>;
-}
+const FLUSH_LIMIT_MS = 10_000;
 
 export interface FactQueueOptions {
   readonly clock: Clock;
@@ -36,83 +23,98 @@ export interface FactQueueOptions {
   write(facts: readonly StoredFact[]): Promise<number>;
 }
 
-export function createFactQueue(options: FactQueueOptions): FactQueue {
-  const { clock, log } = options;
-  let waiting: WeighedFact[] = [];
-  let chars = 0;
-  let done = 0;
-  let lost = 0;
-  let away = false;
-  let closed = false;
-  let underWay: Promise<void> | null = null;
-  let cancelTimer: (() => void) | null = null;
+/** Facts on their way to the writer: bounded, in order, one batch under way at a time. */
+export class FactQueue {
+  readonly #options: FactQueueOptions;
+  #waiting: WeighedFact[] = [];
+  #chars = 0;
+  #done = 0;
+  #lost = 0;
+  #away = false;
+  #closed = false;
+  #underWay: Promise<void> | null = null;
+  #cancelTimer: (() => void) | null = null;
 
-  const lose = (count: number): false => {
-    if (lost === 0 && count > 0) log.error("tracking-facts-lost", { waiting: waiting.length });
-    lost += count;
+  constructor(options: FactQueueOptions) {
+    this.#options = options;
+  }
+
+  /** False when there is no room: the fact is lost. */
+  push(fact: WeighedFact): boolean {
+    const { maxFacts, maxChars } = this.#options;
+    const isFull = this.#waiting.length >= maxFacts || this.#chars + fact.chars > maxChars;
+    if (this.#closed || isFull) return this.lose(1);
+    this.#waiting.push(fact);
+    this.#chars += fact.chars;
+    this.#wake(GATHER_MS);
+    return true;
+  }
+
+  /** Counts facts as lost. Always false, as push would say. */
+  lose(count: number): false {
+    if (this.#lost === 0 && count > 0)
+      this.#options.log.error("tracking-facts-lost", { waiting: this.#waiting.length });
+    this.#lost += count;
     return false;
-  };
+  }
 
-  const wake = (ms: number) => {
-    if (closed || waiting.length === 0) return;
-    cancelTimer ??= clock.after(ms, () => {
-      cancelTimer = null;
-      if (!underWay) writeOne().catch(() => {});
+  lost(): number {
+    return this.#lost;
+  }
+
+  /** Throws Unavailable("tracking") when a fact taken so far cannot be stored. */
+  flush(): Promise<void> {
+    return withinLimit(this.#options.clock, (stopped) => this.#drain(stopped));
+  }
+
+  /** Stores what it can; the rest is lost. Never throws. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    await this.flush().catch(() => {});
+    this.lose(this.#waiting.length);
+    this.#waiting = [];
+  }
+
+  #wake(ms: number): void {
+    if (this.#closed || this.#waiting.length === 0) return;
+    this.#cancelTimer ??= this.#options.clock.after(ms, () => {
+      this.#cancelTimer = null;
+      if (!this.#underWay) this.#writeOne().catch(() => {});
     });
-  };
+  }
+
+  async #drain(stopped: () => boolean): Promise<void> {
+    const goal = this.#done + this.#waiting.length;
+    while (this.#done < goal && !stopped()) await (this.#underWay ?? this.#writeOne());
+  }
+
+  #writeOne(): Promise<void> {
+    this.#underWay = this.#write(takeBatch(this.#waiting)).finally(() => {
+      this.#underWay = null;
+      if (this.#away) this.#wake(RETRY_MS);
+      else this.#wake(this.#waiting.length < BATCH_FACTS ? GATHER_MS : 0);
+    });
+    return this.#underWay;
+  }
 
   /** A batch that failed stays at the head of the line. */
-  const writeOne = (): Promise<void> => {
-    const batch = takeBatch(waiting);
-    underWay = options
-      .write(batch.map(({ fact }) => fact))
-      .then(
-        (stored) => {
-          waiting = waiting.slice(batch.length);
-          chars -= weigh(batch);
-          done += batch.length;
-          lose(batch.length - stored);
-          if (away) log.info("tracking-back", { lost });
-          away = false;
-        },
-        (error: unknown) => {
-          if (!away) log.error("tracking-away", { error: errorText(error) });
-          away = true;
-          throw error;
-        },
-      )
-      .finally(() => {
-        underWay = null;
-        wake(away ? RETRY_MS : waiting.length < BATCH_FACTS ? GATHER_MS : 0);
-      });
-    return underWay;
-  };
-
-  const drain = async (stopped: () => boolean) => {
-    const goal = done + waiting.length;
-    while (done < goal && !stopped()) await (underWay ?? writeOne());
-  };
-
-  return {
-    push(fact) {
-      if (closed || waiting.length >= options.maxFacts) return lose(1);
-      if (chars + fact.chars > options.maxChars) return lose(1);
-      waiting.push(fact);
-      chars += fact.chars;
-      wake(GATHER_MS);
-      return true;
-    },
-    lose,
-    lost: () => lost,
-    flush: () => withinLimit(clock, drain),
-    async close() {
-      closed = true;
-      cancelTimer?.();
-      await withinLimit(clock, drain).catch(() => {});
-      if (waiting.length > 0) lose(waiting.length);
-      waiting = [];
-    },
-  };
+  async #write(batch: readonly WeighedFact[]): Promise<void> {
+    const { log, write } = this.#options;
+    try {
+      const stored = await write(batch.map(({ fact }) => fact));
+      this.#waiting = this.#waiting.slice(batch.length);
+      this.#chars -= batch.reduce((sum, { chars }) => sum + chars, 0);
+      this.#done += batch.length;
+      this.lose(batch.length - stored);
+      if (this.#away) log.info("tracking-back", { lost: this.#lost });
+      this.#away = false;
+    } catch (error) {
+      if (!this.#away) log.error("tracking-away", { error: errorText(error) });
+      this.#away = true;
+      throw error;
+    }
+  }
 }
 
 function takeBatch(waiting: readonly WeighedFact[]): readonly WeighedFact[] {
@@ -122,10 +124,6 @@ function takeBatch(waiting: readonly WeighedFact[]): readonly WeighedFact[] {
     return index === BATCH_FACTS || (index > 0 && chars > BATCH_CHARS);
   });
   return end === -1 ? waiting.slice() : waiting.slice(0, end);
-}
-
-function weigh(facts: readonly WeighedFact[]): number {
-  return facts.reduce((sum, { chars }) => sum + chars, 0);
 }
 
 async function withinLimit(

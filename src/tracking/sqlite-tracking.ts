@@ -5,7 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts";
 import type { Fact } from "../pipeline/facts.ts";
-import { createFactQueue, type FactQueue } from "./fact-queue.ts";
+import { FactQueue } from "./fact-queue.ts";
 import { toStoredFact } from "./stored-fact.ts";
 import type { TraceQuery, TraceRow, Tracking, TransactionStory } from "./tracking.ts";
 import type { StoredQuery, TrackingOperations } from "./tracking-store.ts";
@@ -35,7 +35,7 @@ type TrackingWorker = SqliteWorker<TrackingOperations>;
 export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
   const writer = startWorker(options, { limitMs: WRITE_LIMIT_MS });
   const reader = startWorker(options, { limitMs: SEARCH_LIMIT_MS, endWhenLate: true });
-  const queue = createFactQueue({
+  const queue = new FactQueue({
     clock: options.clock,
     log: options.log,
     maxFacts: options.queueLimit ?? DEFAULT_QUEUE_LIMIT,
@@ -45,14 +45,14 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
   options.metrics?.gauge(
     "postern_tracking_lost_facts",
     "Facts that the tracking store could not take since the start.",
-    queue.lost,
+    () => queue.lost(),
   );
   /** A search sees what was recorded before it; a store that is away answers for itself. */
   const settle = () => queue.flush().catch(() => {});
   return {
     record: (fact) => record(fact, queue, options.log),
-    flush: queue.flush,
-    lost: queue.lost,
+    flush: () => queue.flush(),
+    lost: () => queue.lost(),
     async explain(id) {
       await settle();
       return toStory(await reader.call("explain", id));

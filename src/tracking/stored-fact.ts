@@ -46,7 +46,7 @@ function fromRecord(record: TransactionRecord): WeighedFact {
   return { fact, chars: text.length + row.length };
 }
 
-export function toTraceRow(record: TransactionRecord): TraceRow {
+function toTraceRow(record: TransactionRecord): TraceRow {
   return {
     id: record.id,
     at: record.decidedAt,
