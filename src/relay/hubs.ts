@@ -140,7 +140,7 @@ export class Hubs {
 }
 
 /** `host:port`, an IPv6 address in brackets. */
-export function toHubName({ host, port }: SmtpTarget): string {
+function toHubName({ host, port }: SmtpTarget): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

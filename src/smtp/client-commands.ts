@@ -32,7 +32,7 @@ export function isSpeakable(address: Address): boolean {
   return !/[\s<>"]/.test(unquoted);
 }
 
-export function isAscii(address: Address | null): boolean {
+function isAscii(address: Address | null): boolean {
   return address === null || !/[^\x00-\x7f]/.test(address.spoken);
 }
 

@@ -15,6 +15,7 @@ import {
 import type { SpoolFile, SpoolIo } from "./spool-io.ts";
 
 const CHUNK_BYTES = 65_536;
+const LF = 10;
 
 /** Writes a whole entry, fsynced, and removes it again when that fails. */
 export async function writeEntry(
@@ -96,10 +97,9 @@ export async function readEntry(io: SpoolIo, path: string, id: string): Promise<
   if (header.id !== id) throw new CorruptEntry(`is the entry ${header.id}`);
   const tailAt = offset + header.bytes;
   if (!(size > tailAt)) throw new CorruptEntry("cut before its seal");
-  if (size - tailAt > MAX_RECORDS_BYTES) throw new CorruptEntry("too many records");
-  const tail =
-    head.length === size ? head.subarray(tailAt) : await readFrom(io, path, tailAt, size - tailAt);
-  return parseEntry(header, offset, tail);
+  if (head.length === size) return parseEntry(header, offset, head.subarray(tailAt));
+  const { tail, skipped } = await readTail(io, path, tailAt, size - tailAt);
+  return parseEntry(header, offset, tail, skipped);
 }
 
 async function readLongHeader(
@@ -112,10 +112,21 @@ async function readLongHeader(
   return parsed;
 }
 
-async function readFrom(io: SpoolIo, path: string, at: number, bytes: number): Promise<Buffer> {
+/** The records: all of them, or the seal and the last MAX_RECORDS_BYTES. */
+async function readTail(
+  io: SpoolIo,
+  path: string,
+  at: number,
+  bytes: number,
+): Promise<{ tail: Buffer; skipped: number }> {
   const file = await io.open(path, "read");
   try {
-    return await readRange(file, at, bytes);
+    if (bytes <= MAX_RECORDS_BYTES) return { tail: await readRange(file, at, bytes), skipped: 0 };
+    const start = await readRange(file, at, MAX_RECORDS_BYTES);
+    const seal = start.subarray(0, start.indexOf(LF) + 1);
+    const last = await readRange(file, at + bytes - MAX_RECORDS_BYTES, MAX_RECORDS_BYTES);
+    const whole = last.subarray(last.indexOf(LF) + 1);
+    return { tail: Buffer.concat([seal, whole]), skipped: bytes - seal.length - whole.length };
   } finally {
     await file.close();
   }

@@ -54,8 +54,8 @@ export class CorruptEntry extends Error {
 
 /** A header lists at most a few hundred recipients; more is not ours. */
 export const MAX_HEADER_BYTES: number = 1024 * 1024;
-/** Five days of retries of such a message. */
-export const MAX_RECORDS_BYTES: number = 4 * 1024 * 1024;
+/** Of the records at the end only the last counts; so much of them is read. */
+export const MAX_RECORDS_BYTES: number = 1024 * 1024;
 
 export function toRecord(value: EntryHeader | Seal | Left): Buffer {
   const json = JSON.stringify(value);
@@ -74,8 +74,11 @@ export function parseHeader(head: Buffer): { header: EntryHeader; offset: number
   return { header, offset: lf + 1 };
 }
 
-/** `tail`: everything behind the message. Throws CorruptEntry. */
-export function parseEntry(header: EntryHeader, offset: number, tail: Buffer): Entry {
+/**
+ * `tail`: what stands behind the message, beginning with the seal; `skipped` octets of records
+ * after the seal may be left out. Throws CorruptEntry.
+ */
+export function parseEntry(header: EntryHeader, offset: number, tail: Buffer, skipped = 0): Entry {
   const lines = completeLines(tail);
   const [first, ...rest] = lines;
   if (!first) throw new CorruptEntry("cut before its seal");
@@ -90,7 +93,7 @@ export function parseEntry(header: EntryHeader, offset: number, tail: Buffer): E
     item: last ? applyLeft(fresh, allRecipients, last) : fresh,
     allRecipients,
     offset,
-    end: offset + bytes + length,
+    end: offset + bytes + skipped + length,
     sha256,
   };
 }

@@ -14,7 +14,7 @@ export interface SpoolOptions {
   readonly io?: SpoolIo;
 }
 
-export interface SpoolFolders {
+interface SpoolFolders {
   readonly incoming: string;
   readonly due: string;
   readonly active: string;

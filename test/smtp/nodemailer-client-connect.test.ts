@@ -96,6 +96,15 @@ test("a hub that accepts and is mute, or drops, fails in bounded time", async (t
   }
 });
 
+test("a reply without an end is cut off", async (t) => {
+  const endless = "250-and so on\r\n".repeat(10_000);
+  const hub = await hubFor(t, { script: ({ step }) => (step === "ehlo" ? endless : undefined) });
+  const target = { host: "127.0.0.1", port: hub.port };
+  const result = await connector().connect(target, "none", NEVER);
+  assert.ok(result.kind === "failed");
+  assert.match(result.reason, /exceeds/);
+});
+
 test("an aborted attempt ends at once and leaves no connection", async (t) => {
   const hub = await hubFor(t, {
     script: ({ step }) => (step === "ehlo" ? { hang: true } : undefined),

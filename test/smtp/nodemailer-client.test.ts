@@ -6,7 +6,7 @@ import type { Address } from "../../src/mail/address.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { CLIENT_TIMES, type ClientTimes } from "../../src/smtp/client-times.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
-import type { SmtpConnection, TlsMode } from "../../src/smtp/smtp-client.ts";
+import type { SmtpConnection } from "../../src/smtp/smtp-client.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
@@ -32,26 +32,16 @@ async function hubFor(context: TestContext, options: HubOptions = {}): Promise<S
   return hub;
 }
 
-function connector(times: Partial<ClientTimes> = {}, authorities?: string) {
-  return createSmtpConnector({
+async function open(hub: ScriptedHub, times: Partial<ClientTimes> = {}): Promise<SmtpConnection> {
+  const connector = createSmtpConnector({
     clock: createSystemClock(),
     log: createSilentLog(),
     hostname: "mx.example.org",
-    resolveHost: async (host) => (host === "localhost" ? ["127.0.0.1"] : []),
+    resolveHost: async () => ["127.0.0.1"],
     times: { ...CLIENT_TIMES, ...times },
-    ...(authorities === undefined ? {} : { authorities }),
   });
-}
-
-async function open(
-  hub: ScriptedHub,
-  options: { times?: Partial<ClientTimes>; tls?: TlsMode; authorities?: string | null } = {},
-): Promise<SmtpConnection> {
-  const made = connector(options.times, options.authorities ?? undefined);
-  const target = { host: "localhost", port: hub.port };
-  const result = await made.connect(target, options.tls ?? "none", NEVER);
-  assert.equal(result.kind, "connected", JSON.stringify(result));
-  assert.ok(result.kind === "connected");
+  const result = await connector.connect({ host: "localhost", port: hub.port }, "none", NEVER);
+  assert.ok(result.kind === "connected", JSON.stringify(result));
   return result.connection;
 }
 
@@ -241,7 +231,7 @@ test("a hub that answers nothing is given up at each step in its own time", asyn
     const script = (event: { step: string }) =>
       event.step === step ? { hang: true as const } : undefined;
     const hub = await hubFor(t, { script });
-    const connection = await open(hub, { times: limits });
+    const connection = await open(hub, limits);
     const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT));
     assert.equal(outcome.kind, step === "dot" ? "uncertain" : "unsent", step);
   }

@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
+import { toRecord } from "../../src/spool/entry-format.ts";
 import type { Spool, SpoolLease } from "../../src/spool/spool.ts";
 import { createSpoolIo, type SpoolIo } from "../../src/spool/spool-io.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
@@ -194,6 +195,23 @@ test("a record that a crash cut short does not count, and the next one replaces 
   await lease.retry({ recipients: lease.item.envelope.recipients, dueAt: 1, reason: "new" });
   const again = await leaseOne(await openSpool(folder));
   assert.deepEqual([again.item.reason, again.item.attempts], ["new", 1]);
+});
+
+test("an entry that was retried ten thousand times is read like any other", async (t) => {
+  const folder = folderFor(t);
+  const spool = await openSpool(folder);
+  await spool.add(toSpoolItem(clock, ["a@x", "b@x"]), toBytesSource(TEXT));
+  const path = theFile(folder, "due");
+  const records = Array.from({ length: 10_000 }, (_, attempts) =>
+    toRecord({ recipients: [1], dueAt: 1, attempts, reason: "r".repeat(attempts % 200) }),
+  );
+  writeFileSync(path, Buffer.concat(records), { flag: "a" });
+  const lease = await leaseOne(await openSpool(folder));
+  assert.equal(lease.item.attempts, 9999);
+  await lease.retry({ recipients: lease.item.envelope.recipients, dueAt: 1, reason: "last" });
+  const again = await leaseOne(await openSpool(folder));
+  assert.deepEqual([again.item.attempts, again.item.reason], [10_000, "last"]);
+  assert.deepEqual(await readAll(again.source), TEXT);
 });
 
 test("two recipients with one address are two", async (t) => {
