@@ -75,11 +75,6 @@ export function formatPath(address: Address | null): string {
   return `<${address?.spoken ?? ""}>`;
 }
 
-/** True when any SMTP server of today can be told this address (no SMTPUTF8 needed). */
-export function isAsciiAddress(address: Address): boolean {
-  return /^[\x20-\x7e]*$/.test(address.spoken);
-}
-
 function parseAddress(mailbox: string, options: AddressOptions): AddressResult {
   if (octets(mailbox) + 2 > MAX_PATH_OCTETS) return refused("too-long");
   // The last one: a domain has none, while a quoted local part may.

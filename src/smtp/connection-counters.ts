@@ -13,11 +13,11 @@ export interface ConnectionCounts {
 
 /**
  * Shared by all listeners of a gateway, since the limits are the gateway's. Every `enter` is followed
- * by one `leave`, also of a connection that is refused.
+ * by one `leave`, also of a connection that is refused. A client is what `prefixKey` makes of it.
  */
 export interface ConnectionCounters {
-  enter(network: string): ConnectionCounts;
-  leave(network: string): void;
+  enter(client: string): ConnectionCounts;
+  leave(client: string): void;
   open(): number;
 }
 
@@ -33,29 +33,29 @@ export function createConnectionCounters(clock: Clock): ConnectionCounters {
   let all = 0;
   let entered = 0;
   const sweep = (now: number) => {
-    for (const [network, client] of clients) {
-      if (client.open === 0 && client.windowEndsAt <= now) clients.delete(network);
+    for (const [client, count] of clients) {
+      if (count.open === 0 && count.windowEndsAt <= now) clients.delete(client);
     }
   };
   return {
-    enter(network) {
+    enter(client) {
       const now = clock.monotonic();
       entered += 1;
       if (entered % SWEEP_EVERY === 0) sweep(now);
-      const client = clients.get(network) ?? { open: 0, fresh: 0, windowEndsAt: now + WINDOW_MS };
-      clients.set(network, client);
-      if (client.windowEndsAt <= now) {
-        client.fresh = 0;
-        client.windowEndsAt = now + WINDOW_MS;
+      const count = clients.get(client) ?? { open: 0, fresh: 0, windowEndsAt: 0 };
+      clients.set(client, count);
+      if (count.windowEndsAt <= now) {
+        count.fresh = 0;
+        count.windowEndsAt = now + WINDOW_MS;
       }
-      client.open += 1;
-      client.fresh += 1;
+      count.open += 1;
+      count.fresh += 1;
       all += 1;
-      return { all, ofClient: client.open, newOfClientThisMinute: client.fresh };
+      return { all, ofClient: count.open, newOfClientThisMinute: count.fresh };
     },
-    leave(network) {
-      const client = clients.get(network);
-      if (client) client.open -= 1;
+    leave(client) {
+      const count = clients.get(client);
+      if (count) count.open -= 1;
       all -= 1;
     },
     open: () => all,

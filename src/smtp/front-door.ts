@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
-import { parseClientAddress } from "./client-address.ts";
+import { canonicalIp, prefixKey } from "../net/ip.ts";
 import type { ConnectionCounters, ConnectionCounts } from "./connection-counters.ts";
 import { closing } from "./protocol-replies.ts";
 import { formatReply } from "./reply.ts";
@@ -63,18 +63,19 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
     receive(socket) {
       // A reset between here and the session must not end the process.
       socket.on("error", () => socket.destroy());
-      const address = parseClientAddress(socket.remoteAddress);
-      if (address === null) {
+      const ip = canonicalIp(socket.remoteAddress ?? "");
+      if (ip === null) {
         socket.destroy();
         return;
       }
-      const counts = counters.enter(address.network);
-      const leave = () => counters.leave(address.network);
+      const client = prefixKey(ip);
+      const counts = counters.enter(client);
+      const leave = () => counters.leave(client);
       const outcome = judge(counts, options.limits().connections);
       metrics.connections.add({ listener: listener.name, outcome });
       if (outcome === "accepted") {
         const port = socket.remotePort ?? 0;
-        options.admit(socket, { ip: address.ip, port, listener }, leave);
+        options.admit(socket, { ip, port, listener }, leave);
       } else {
         socket.once("close", leave);
         refuse(socket);

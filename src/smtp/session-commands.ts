@@ -5,7 +5,6 @@ import {
   badSyntax,
   CANNOT_VERIFY,
   closing,
-  formatLines,
   HELP,
   NO_RECIPIENTS,
   NOT_IMPLEMENTED,
@@ -15,7 +14,7 @@ import {
   TOO_MANY_RECIPIENTS,
 } from "./protocol-replies.ts";
 import { parseRcptArgument } from "./rcpt-argument.ts";
-import { isPositive, type Reply } from "./reply.ts";
+import { isPositive, type Reply, type ReplyCode } from "./reply.ts";
 import type { SessionBudget } from "./session-budget.ts";
 import type { DataSink, HeloFacts, Offers } from "./session-handler.ts";
 import { dropTransaction, type OpenTransaction, type SessionState } from "./session-state.ts";
@@ -32,7 +31,7 @@ export interface CommandContext {
   /** Octets that have arrived behind this command. */
   unread(): number;
   /** Says several lines of a positive reply. */
-  sayLines(text: string): void;
+  sayLines(code: ReplyCode, lines: readonly string[]): void;
   startTls(): void;
   /** The sink is the session's from here on: it will be told its end. */
   startData(transaction: OpenTransaction, sink: DataSink): void;
@@ -59,7 +58,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["NOOP", { run: () => OK, idle: true }],
   ["QUIT", { run: quit, bare: true }],
   ["STARTTLS", { run: startTls, idle: true, bare: true }],
-  ["VRFY", { run: () => CANNOT_VERIFY, idle: true }],
+  ["VRFY", { run: verify, idle: true }],
   ["HELP", { run: () => HELP, idle: true }],
   ["EXPN", { run: () => NOT_IMPLEMENTED, idle: true }],
   ["AUTH", { run: () => NOT_IMPLEMENTED, idle: true }],
@@ -102,7 +101,7 @@ async function greet(
   const offers = state.handler.offers();
   state.offers = { ...offers, maxBytes: Math.min(offers.maxBytes, context.maxBytes) };
   if (verb === "HELO") return { code: 250, status: null, text: hostname };
-  context.sayLines(formatLines(250, [hostname, ...capabilities(state.offers, state.tls !== null)]));
+  context.sayLines(250, [hostname, ...capabilities(state.offers, state.tls !== null)]);
   return null;
 }
 
@@ -172,6 +171,10 @@ async function data(context: CommandContext): Promise<Reply | null> {
 function reset(context: CommandContext): Reply {
   dropTransaction(context.state, "RSET");
   return OK;
+}
+
+function verify(_context: CommandContext, user: string): Reply {
+  return user === "" ? badSyntax("VRFY user") : CANNOT_VERIFY;
 }
 
 function quit(context: CommandContext): Reply {

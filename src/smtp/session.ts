@@ -7,11 +7,12 @@ import { LineReader } from "./line-reader.ts";
 import {
   type ClosingReason,
   closing,
+  formatLines,
   GO_AHEAD,
   READY_FOR_TLS,
   TOO_EARLY,
 } from "./protocol-replies.ts";
-import { formatReply, isPositive, type Reply } from "./reply.ts";
+import { formatReply, isPositive, type Reply, type ReplyCode } from "./reply.ts";
 import { SessionBudget } from "./session-budget.ts";
 import type { CommandContext } from "./session-commands.ts";
 import type { ClientFacts, ConnectionHandler, DataSink, TlsFacts } from "./session-handler.ts";
@@ -165,7 +166,7 @@ export class Session implements WireListener {
       maxBytes: this.#options.limits.message.maxBytes,
       signal: this.#abort.signal,
       unread: () => this.#unread(),
-      sayLines: (text) => this.#wire.write(text),
+      sayLines: (code, lines) => this.#write(code, formatLines(code, lines)),
       startTls: () => this.#startTls(),
       startData: (transaction, sink) => this.#startData(state, transaction, sink),
     };
@@ -235,10 +236,14 @@ export class Session implements WireListener {
 
   #say(reply: Reply, reason?: string): void {
     if (this.#over !== null) return;
-    const { client, metrics } = this.#options;
-    this.#wire.write(`${formatReply(reply)}\r\n`);
-    metrics.replies.add({ listener: client.listener.name, code: String(reply.code) });
+    this.#write(reply.code, `${formatReply(reply)}\r\n`);
     if (reply.close) this.#end(reason ?? (reply.code === 221 ? "quit" : `said ${reply.code}`));
+  }
+
+  #write(code: ReplyCode, text: string): void {
+    const { client, metrics } = this.#options;
+    this.#wire.write(text);
+    metrics.replies.add({ listener: client.listener.name, code: String(code) });
   }
 
   /** A client that sends commands and reads no replies is not read any further. */
