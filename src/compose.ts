@@ -54,8 +54,7 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
   await takeLock(starting, settings.dataDir);
   const policy = await openPolicy(starting, ground);
   const stores = openStores(starting, ground);
-  const recovered = await stores.spool.recover();
-  log.info("spool-recovered", { ...recovered });
+  await stores.spool.recover();
   const relay = openRelay(ground, policy, stores);
   const services = openServices(starting, ground, relay);
   logFacts(ground.facts, log);

@@ -36,7 +36,8 @@ interface Attempted extends PlannedLeg {
 
 /**
  * Makes the promise behind 250 come true, or says that it did not: holds first, then the hub, then
- * the spool for whatever the hub has not taken. Nothing is kept unless everything is.
+ * the spool for whatever the hub has not taken. When a part can be kept nowhere the client is told
+ * to send all of it again: somebody may get it twice, nobody not at all.
  */
 export async function carryOut(
   deps: CarryOutDeps,
