@@ -10,6 +10,7 @@ import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
 import type { Settings } from "./settings.ts";
+import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
 import type { Spool } from "./spool/spool.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
@@ -54,13 +55,15 @@ export function layGround(settings: Settings, log: Log): Ground {
 export function openStores(
   stack: AsyncDisposableStack,
   { settings, clock, log, metrics }: Ground,
+  minFreePercent: () => number,
 ): Stores {
   const place = (name: string) => ({ folder: join(settings.dataDir, name), clock, log });
   const tracking = createSqliteTracking({ ...place("tracking"), metrics });
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine(place("quarantine"));
   stack.defer(() => quarantine.close());
-  return { tracking, quarantine, spool: createDiskSpool(place("spool")) };
+  const hasSpace = createDiskSpace({ folder: settings.dataDir, minFreePercent });
+  return { tracking, quarantine, spool: createDiskSpool({ ...place("spool"), hasSpace }) };
 }
 
 export function openServices(

@@ -53,7 +53,7 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
   starting.defer(() => ground.resolver.close());
   await takeLock(starting, settings.dataDir);
   const policy = await openPolicy(starting, ground);
-  const stores = openStores(starting, ground);
+  const stores = openStores(starting, ground, () => policy.current().limits.disk.minFreePercent);
   await stores.spool.recover();
   const relay = openRelay(ground, policy, stores);
   const services = openServices(starting, ground, relay);

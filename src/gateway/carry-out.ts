@@ -4,7 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
-import type { AttemptResult, Relay } from "../relay/relay.ts";
+import type { AttemptResult, Leg, Relay } from "../relay/relay.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { Ruled } from "./fold.ts";
@@ -108,31 +108,43 @@ interface Kept {
 async function settle(deps: CarryOutDeps, context: LegContext, one: Attempted): Promise<Kept> {
   const { result, leg } = one;
   if (result.kind === "unsent") {
-    await keepInSpool(deps, context, one, leg.envelope.recipients, result.reason);
+    const everyone = leg.envelope.recipients;
+    await keepInSpool(deps, context, one, {
+      recipients: everyone,
+      reason: result.reason,
+      delayMs: 0,
+    });
     return { via: "spool", released: Promise.resolve() };
   }
   if (result.kind === "pending") return lend(deps, context, one, result);
   const later = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "later");
   const refused = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "refused");
   if (refused.length > 0) await deps.relay.settleRefused(leg, one.source, result.fates, result.hub);
-  if (later.length > 0) await keepInSpool(deps, context, one, later, "deferred by the hub");
+  if (later.length > 0) {
+    const { delivery } = context.transaction.snapshot.limits;
+    const delayMs = delivery.retryFirstSeconds * 1000;
+    const reason = "deferred by the hub";
+    await keepInSpool(deps, context, one, { recipients: later, reason, delayMs });
+  }
   const anyAccepted = result.fates.some(({ kind }) => kind === "accepted");
   return { via: anyAccepted ? "hub" : "spool", released: Promise.resolve() };
+}
+
+interface Owed {
+  readonly recipients: Leg["envelope"]["recipients"];
+  readonly reason: string;
+  /** 0: nobody was asked, or nobody answered; else the hub said "later". */
+  readonly delayMs: number;
 }
 
 async function keepInSpool(
   deps: CarryOutDeps,
   context: LegContext,
   { leg, source }: PlannedLeg,
-  recipients: PlannedLeg["leg"]["envelope"]["recipients"],
-  reason: string,
+  { recipients, reason, delayMs }: Owed,
 ): Promise<void> {
-  const item = {
-    ...leg,
-    envelope: { ...leg.envelope, recipients },
-    dueAt: deps.clock.now(),
-    reason,
-  };
+  const dueAt = deps.clock.now() + delayMs;
+  const item = { ...leg, envelope: { ...leg.envelope, recipients }, dueAt, reason };
   await deps.spool.add(item, source);
   deps.relay.wake();
   deps.facts.emit({

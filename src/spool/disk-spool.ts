@@ -50,6 +50,7 @@ async function promise(
   where: "due" | "active",
 ): Promise<Entry> {
   const { io, folders } = state;
+  if (!(await state.hasSpace(source.size))) throw new Unavailable("spool", "too little free disk");
   const id = `${item.transactionId}-${randomBytes(4).toString("hex")}`;
   const draft = join(folders.incoming, id);
   const entry = await writeEntry(io, draft, { v: 1, id, bytes: source.size, item }, source);

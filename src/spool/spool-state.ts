@@ -12,6 +12,8 @@ export interface SpoolOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly io?: SpoolIo;
+  /** Whether the disk may take a message of so many octets; see disk-space.ts. Default: it may. */
+  readonly hasSpace?: (bytes: number) => Promise<boolean>;
 }
 
 interface SpoolFolders {
@@ -27,6 +29,7 @@ export interface SpoolState {
   readonly folders: SpoolFolders;
   readonly clock: Clock;
   readonly log: Log;
+  readonly hasSpace: (bytes: number) => Promise<boolean>;
   readonly entries: Map<string, Entry>;
   readonly active: Set<string>;
   readonly queue: DueQueue;
@@ -37,7 +40,7 @@ export interface SpoolState {
 }
 
 export function createSpoolState(options: SpoolOptions): SpoolState {
-  const { folder, clock, log, io = createSpoolIo() } = options;
+  const { folder, clock, log, io = createSpoolIo(), hasSpace = async () => true } = options;
   const folders = {
     incoming: join(folder, "incoming"),
     due: join(folder, "due"),
@@ -49,6 +52,7 @@ export function createSpoolState(options: SpoolOptions): SpoolState {
     folders,
     clock,
     log,
+    hasSpace,
     entries: new Map(),
     active: new Set(),
     queue: createDueQueue(),
