@@ -178,6 +178,7 @@ export class Session implements WireListener {
 
   /** Whatever was sent before the handshake is dropped with the reader (threats.md P4). */
   #startTls(): void {
+    if (this.#over !== null) return;
     this.#say(READY_FOR_TLS);
     this.#lines = new LineReader(this.#options.limits.session.commandBytes);
     this.#cancelHandshake = this.#options.clock.after(TLS_HANDSHAKE_MS, () => this.#wire.destroy());
@@ -255,6 +256,8 @@ export class Session implements WireListener {
   }
 
   #fail(error: unknown): void {
+    // A call that gave up because the client left did as it was told.
+    if (this.#over !== null && error === this.#abort.signal.reason) return;
     const { client, log } = this.#options;
     const stack = error instanceof Error ? error.stack : String(error);
     log.error("session-failed", { client: client.ip, listener: client.listener.name, stack });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { abandonOn } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { createScriptedHandler, type Script } from "../support/scripted-handler.ts";
@@ -174,6 +175,30 @@ for (const phase of ["mail", "rcpt", "data"] as const) {
     assert.equal(end, phase === "data" ? "gone" : "dropped");
   });
 }
+
+test("a call that gives up because the client left is no failure", async () => {
+  const log: string[] = [];
+  const waiting = Promise.withResolvers<void>();
+  const handler = createScriptedHandler({
+    mail: (_sender, signal) => {
+      waiting.resolve();
+      return abandonOn(signal, new Promise<never>(() => {}));
+    },
+  });
+  await using edge = await startEdge(handler, {
+    log: createLog({ level: "info", format: "json", write: (line) => log.push(line) }),
+  });
+  const client = await edge.greeted();
+  client.send("EHLO client.test\r\nMAIL FROM:<>\r\n");
+  await waiting.promise;
+  client.destroy();
+  const closed = await waitUntil(
+    () => "closed was not called",
+    () => handler.sessions[0]?.closed ?? undefined,
+  );
+  assert.equal(closed, "client left");
+  assert.deepEqual(log, []);
+});
 
 test("a message is abandoned when the client leaves before its end", async () => {
   const handler = createScriptedHandler();
