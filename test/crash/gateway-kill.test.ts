@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { spawnGateway } from "../support/gateway-process.ts";
+import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
+import { writeGatewayFiles } from "../support/test-gateway.ts";
+import { waitUntil } from "../support/wait-until.ts";
+import { createLoad, type Load, numberOf, toMessage } from "./gateway-load.ts";
+
+const ROUNDS = process.env.POSTERN_TEST_FULL ? 50 : 5;
+const CLIENTS = 8;
+/** Promises of one round before the kill, at most; and how long they may take. */
+const MOST_PROMISES = 100;
+const ROUND_LIMIT_MS = 20_000;
+const DRAIN_LIMIT_MS = 60_000;
+
+const POLICIES = {
+  domains: {
+    domains: {
+      "example.org": { recipients: { list: ["alice@example.org", "bob@example.org"] } },
+      "spooled.test": { verify: "off", ack: "spool" },
+    },
+  },
+  limits: {
+    connections: { newPerClientPerMinute: 1000 },
+    session: { transactions: 10_000 },
+    delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 },
+  },
+};
+
+/** Mulberry32: the choices of a run can be made again from its seed, though not their timing. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Now and then slow, later than the gateway waits, gone in the middle, or not for this person. */
+function createMoods(random: () => number) {
+  const state = { isHealthy: false, round: 0, thinking: 0 };
+  const roundOf = new Map<number, number>();
+  const script: HubOptions["script"] = async ({ step, line, connection }) => {
+    if (step === "connect") roundOf.set(connection, state.round);
+    if (state.isHealthy) return undefined;
+    const choice = random();
+    if (step === "mail" && choice < 0.005) return { drop: true, reply: "421 4.3.2 Going down" };
+    if (step === "rcpt" && choice < 0.2 && line.includes("bob")) return "450 4.2.1 Later";
+    if (step !== "dot") return undefined;
+    const ms = choice < 0.02 ? 1500 : choice < 0.3 ? 100 * random() : 0;
+    if (ms === 0) return undefined;
+    state.thinking += 1;
+    await pause(ms);
+    state.thinking -= 1;
+    return undefined;
+  };
+  return { state, roundOf, script };
+}
+
+interface Bench {
+  readonly settingsFile: string;
+  readonly spool: string;
+  readonly load: Load;
+  readonly random: () => number;
+}
+
+async function killDuringStart({ settingsFile, random }: Bench): Promise<void> {
+  const gateway = spawnGateway({ settingsFile });
+  await pause(1000 * random());
+  await gateway.kill();
+}
+
+/** Returns how many entries the spool held when the process was dead. */
+async function killUnderLoad({ settingsFile, spool, load, random }: Bench): Promise<number> {
+  const gateway = spawnGateway({ settingsFile });
+  load.start(await gateway.listening(), CLIENTS);
+  const enough = load.promised.size + 1 + Math.floor(MOST_PROMISES * random());
+  await waitUntil(
+    () => `only ${load.promised.size} of ${enough} messages were accepted: ${gateway.output()}`,
+    () => load.promised.size >= enough || undefined,
+    ROUND_LIMIT_MS,
+  );
+  await pause(30 * random());
+  await gateway.kill();
+  await load.stop();
+  return owed(spool).length;
+}
+
+async function drain({ settingsFile, spool }: Bench, isOver: () => boolean): Promise<void> {
+  const gateway = spawnGateway({ settingsFile });
+  await gateway.listening();
+  await waitUntil(
+    () => `the spool still holds ${owed(spool).length}: ${gateway.output()}`,
+    () => (isOver() && owed(spool).length === 0) || undefined,
+    DRAIN_LIMIT_MS,
+  );
+  await gateway.stop();
+}
+
+const filesIn = (...path: readonly string[]): readonly string[] => readdirSync(join(...path));
+const owed = (spool: string): readonly string[] =>
+  ["incoming", "due", "active"].flatMap((state) => filesIn(spool, state));
+
+/** For each message and recipient the connections that carried a copy, in order. */
+function copiesAt(hub: ScriptedHub): ReadonlyMap<string, readonly number[]> {
+  const copies = new Map<string, number[]>();
+  for (const { data, recipients, connection } of hub.messages) {
+    const number = numberOf(data);
+    const { octets } = toMessage(number);
+    assert.ok(data.subarray(-octets.length).equals(octets), `message ${number} was changed`);
+    for (const recipient of recipients) {
+      const key = `${number} ${recipient}`;
+      copies.set(key, [...(copies.get(key) ?? []), connection]);
+    }
+  }
+  return copies;
+}
+
+/** Each connection that a crash cut may have carried one message that comes again, and no more. */
+function assertFewDoubles(
+  copies: ReadonlyMap<string, readonly number[]>,
+  roundOf: ReadonlyMap<number, number>,
+): number {
+  const doubled = new Map<number, Set<string>>();
+  for (const [key, connections] of copies) {
+    const rounds = connections.map((connection) => roundOf.get(connection));
+    assert.equal(new Set(rounds).size, rounds.length, `${key} twice from one process`);
+    for (const connection of [...connections].sort((a, b) => a - b).slice(0, -1)) {
+      const [number = ""] = key.split(" ");
+      doubled.set(connection, (doubled.get(connection) ?? new Set()).add(number));
+    }
+  }
+  for (const [connection, numbers] of doubled)
+    assert.equal(numbers.size, 1, `connection ${connection} doubled ${[...numbers]}`);
+  return doubled.size;
+}
+
+test("killed at any moment under load, the gateway loses nothing that it promised", async (t) => {
+  const seed = Number(process.env.POSTERN_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`POSTERN_TEST_SEED=${seed}`);
+  const random = createRandom(seed);
+  const { state, roundOf, script } = createMoods(random);
+  const folder = mkdtempSync(join(tmpdir(), "postern-kill-"));
+  const hub = await startScriptedHub({ script });
+  const { port } = hub;
+  const connector = { domains: ["example.org", "spooled.test"], smarthosts: [`127.0.0.1:${port}`] };
+  const policies = { ...POLICIES, routing: { connectors: { hub: connector } } };
+  const settingsFile = await writeGatewayFiles(folder, { hubPort: port, policies });
+  const bench = { settingsFile, spool: join(folder, "data/spool"), load: createLoad(), random };
+  try {
+    let left = 0;
+    for (; state.round < ROUNDS; state.round++) {
+      if (state.round % 3 === 1) await killDuringStart(bench);
+      left += await killUnderLoad(bench);
+    }
+    state.isHealthy = true;
+    await drain(bench, () => state.thinking === 0);
+    const copies = copiesAt(hub);
+    const missing = [...bench.load.promised]
+      .flatMap((number) => toMessage(number).recipients.map((one) => `${number} ${one}`))
+      .filter((key) => !copies.has(key));
+    const doubles = assertFewDoubles(copies, roundOf);
+    const { promised, sent } = bench.load;
+    t.diagnostic(
+      `${ROUNDS} kills: ${promised.size} of ${sent()} promised, ${left} from the spool, ${doubles} twice`,
+    );
+    assert.deepEqual(missing, [], `POSTERN_TEST_SEED=${seed}`);
+    assert.deepEqual(filesIn(bench.spool, "corrupt"), []);
+    assert.ok(left > 0 && promised.size > left, "both ways to a promise were used");
+  } finally {
+    await hub.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
