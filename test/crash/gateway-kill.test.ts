@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { spawnGateway } from "../support/gateway-process.ts";
+import { type GatewayProcess, spawnGateway } from "../support/gateway-process.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -13,7 +13,7 @@ import { createLoad, type Load, numberOf, toMessage } from "./gateway-load.ts";
 const ROUNDS = process.env.POSTERN_TEST_FULL ? 50 : 5;
 const CLIENTS = 8;
 /** Promises of one round before the kill, at most; and how long they may take. */
-const MOST_PROMISES = 100;
+const MOST_PROMISES = 300;
 const ROUND_LIMIT_MS = 20_000;
 const DRAIN_LIMIT_MS = 60_000;
 
@@ -44,10 +44,8 @@ function createRandom(seed: number): () => number {
 
 /** Now and then slow, later than the gateway waits, gone in the middle, or not for this person. */
 function createMoods(random: () => number) {
-  const state = { isHealthy: false, round: 0, thinking: 0 };
-  const roundOf = new Map<number, number>();
-  const script: HubOptions["script"] = async ({ step, line, connection }) => {
-    if (step === "connect") roundOf.set(connection, state.round);
+  const state = { isHealthy: false, thinking: 0 };
+  const script: HubOptions["script"] = async ({ step, line }) => {
     if (state.isHealthy) return undefined;
     const choice = random();
     if (step === "mail" && choice < 0.005) return { drop: true, reply: "421 4.3.2 Going down" };
@@ -60,7 +58,7 @@ function createMoods(random: () => number) {
     state.thinking -= 1;
     return undefined;
   };
-  return { state, roundOf, script };
+  return { state, script };
 }
 
 interface Bench {
@@ -68,17 +66,26 @@ interface Bench {
   readonly spool: string;
   readonly load: Load;
   readonly random: () => number;
+  /** How many connections the hub had seen when each process was dead. */
+  readonly deaths: number[];
+  readonly hub: ScriptedHub;
 }
 
-async function killDuringStart({ settingsFile, random }: Bench): Promise<void> {
-  const gateway = spawnGateway({ settingsFile });
-  await pause(1000 * random());
+async function kill({ deaths, hub }: Bench, gateway: GatewayProcess): Promise<void> {
   await gateway.kill();
+  deaths.push(hub.connections);
+}
+
+async function killDuringStart(bench: Bench): Promise<void> {
+  const gateway = spawnGateway(bench);
+  await pause(1000 * bench.random());
+  await kill(bench, gateway);
 }
 
 /** Returns how many entries the spool held when the process was dead. */
-async function killUnderLoad({ settingsFile, spool, load, random }: Bench): Promise<number> {
-  const gateway = spawnGateway({ settingsFile });
+async function killUnderLoad(bench: Bench): Promise<number> {
+  const { spool, load, random } = bench;
+  const gateway = spawnGateway(bench);
   load.start(await gateway.listening(), CLIENTS);
   const enough = load.promised.size + 1 + Math.floor(MOST_PROMISES * random());
   await waitUntil(
@@ -87,7 +94,7 @@ async function killUnderLoad({ settingsFile, spool, load, random }: Bench): Prom
     ROUND_LIMIT_MS,
   );
   await pause(30 * random());
-  await gateway.kill();
+  await kill(bench, gateway);
   await load.stop();
   return owed(spool).length;
 }
@@ -125,12 +132,13 @@ function copiesAt(hub: ScriptedHub): ReadonlyMap<string, readonly number[]> {
 /** Each connection that a crash cut may have carried one message that comes again, and no more. */
 function assertFewDoubles(
   copies: ReadonlyMap<string, readonly number[]>,
-  roundOf: ReadonlyMap<number, number>,
+  deaths: readonly number[],
 ): number {
+  const processOf = (connection: number) => deaths.filter((seen) => seen < connection).length;
   const doubled = new Map<number, Set<string>>();
   for (const [key, connections] of copies) {
-    const rounds = connections.map((connection) => roundOf.get(connection));
-    assert.equal(new Set(rounds).size, rounds.length, `${key} twice from one process`);
+    const processes = new Set(connections.map(processOf));
+    assert.equal(processes.size, connections.length, `${key} twice from one process`);
     for (const connection of [...connections].sort((a, b) => a - b).slice(0, -1)) {
       const [number = ""] = key.split(" ");
       doubled.set(connection, (doubled.get(connection) ?? new Set()).add(number));
@@ -145,18 +153,19 @@ test("killed at any moment under load, the gateway loses nothing that it promise
   const seed = Number(process.env.POSTERN_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
   t.diagnostic(`POSTERN_TEST_SEED=${seed}`);
   const random = createRandom(seed);
-  const { state, roundOf, script } = createMoods(random);
+  const { state, script } = createMoods(random);
   const folder = mkdtempSync(join(tmpdir(), "postern-kill-"));
   const hub = await startScriptedHub({ script });
   const { port } = hub;
   const connector = { domains: ["example.org", "spooled.test"], smarthosts: [`127.0.0.1:${port}`] };
   const policies = { ...POLICIES, routing: { connectors: { hub: connector } } };
   const settingsFile = await writeGatewayFiles(folder, { hubPort: port, policies });
-  const bench = { settingsFile, spool: join(folder, "data/spool"), load: createLoad(), random };
+  const spool = join(folder, "data/spool");
+  const bench = { settingsFile, spool, load: createLoad(), random, deaths: [], hub };
   try {
     let left = 0;
-    for (; state.round < ROUNDS; state.round++) {
-      if (state.round % 3 === 1) await killDuringStart(bench);
+    for (let round = 0; round < ROUNDS; round++) {
+      if (round % 3 === 1) await killDuringStart(bench);
       left += await killUnderLoad(bench);
     }
     state.isHealthy = true;
@@ -165,7 +174,7 @@ test("killed at any moment under load, the gateway loses nothing that it promise
     const missing = [...bench.load.promised]
       .flatMap((number) => toMessage(number).recipients.map((one) => `${number} ${one}`))
       .filter((key) => !copies.has(key));
-    const doubles = assertFewDoubles(copies, roundOf);
+    const doubles = assertFewDoubles(copies, bench.deaths);
     const { promised, sent } = bench.load;
     t.diagnostic(
       `${ROUNDS} kills: ${promised.size} of ${sent()} promised, ${left} from the spool, ${doubles} twice`,
