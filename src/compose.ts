@@ -60,6 +60,8 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
   logFacts(ground.facts, log);
   countFacts(ground.facts, ground.metrics);
   ground.facts.listen((fact) => void stores.tracking.record(fact));
+  // Also when what comes next fails: without the lock nobody may deliver from this spool.
+  starting.defer(() => relay.stop(0));
   relay.start();
   starting.defer(startHousekeeping({ ...ground, policy, ...stores }));
   const about = () => ({ running: true, policy: policy.current().version });

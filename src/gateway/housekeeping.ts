@@ -21,7 +21,12 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
   let cancel = () => {};
   let stopped = false;
   const round = async () => {
-    await removeExpired(deps);
+    try {
+      await removeExpired(deps);
+    } catch (error) {
+      // A stop closes the stores under a round.
+      if (!stopped) deps.log.error("housekeeping-failed", { error: errorText(error) });
+    }
     if (!stopped) cancel = deps.clock.after(EVERY_MS, () => void round());
   };
   void round();
@@ -32,12 +37,8 @@ export function startHousekeeping(deps: HousekeepingDeps): () => void {
 }
 
 async function removeExpired({ policy, tracking, quarantine, clock, log }: HousekeepingDeps) {
-  try {
-    const now = clock.now();
-    const transactions = await tracking.expire(now - policy.current().tracking.keepDays * DAY_MS);
-    const holds = await quarantine.expire(now);
-    if (transactions + holds > 0) log.info("expired", { transactions, holds });
-  } catch (error) {
-    log.error("housekeeping-failed", { error: errorText(error) });
-  }
+  const now = clock.now();
+  const transactions = await tracking.expire(now - policy.current().tracking.keepDays * DAY_MS);
+  const holds = await quarantine.expire(now);
+  if (transactions + holds > 0) log.info("expired", { transactions, holds });
 }
