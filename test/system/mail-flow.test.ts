@@ -18,8 +18,7 @@ after(async () => {
 });
 
 test("clean mail arrives at the hub byte for byte below our headers", async () => {
-  const body =
-    "8-bit \xe4\xf6\xfc\r\n.dot\r\n..two\r\ntrailing blanks  \r\n\r\n" + "x".repeat(900) + "\r\n";
+  const body = `8-bit \xe4\xf6\xfc\r\n.dot\r\n..two\r\ntrailing blanks  \r\n\r\n${"x".repeat(900)}\r\n`;
   const message = Buffer.from(SIMPLE_MESSAGE + body, "latin1");
   const sent = await sendMail({ port: edge.port, message, parameters: "BODY=8BITMIME" });
   assert.match(sent.final?.text ?? "", /^250 2\.0\.0 /);
