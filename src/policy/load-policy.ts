@@ -2,7 +2,7 @@ import { type Clock, pause } from "../base/clock.ts";
 import { errorText, PolicyError, type Problem } from "../base/errors.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { compilePolicy, OWN_FILES } from "./compile-policy.ts";
-import { openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
+import { type Marks, openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
 import { createRecipientReader, readSources } from "./policy-sources.ts";
 import { sortProblems, wholeFile } from "./problems.ts";
 import type { PolicySnapshot } from "./snapshot.ts";
@@ -18,7 +18,7 @@ export interface PolicyInput<Services> {
 /** What one reading of the folder came to: a snapshot, or why there is none. */
 export type Reading<Services> = {
   /** Files that were read or missed, recipient lists included: what a watcher must watch. */
-  readonly paths: readonly string[];
+  readonly marks: Marks;
 } & (
   | { readonly kind: "policy"; readonly snapshot: PolicySnapshot<Services> }
   | { readonly kind: "refused"; readonly error: PolicyError }
@@ -44,8 +44,8 @@ export async function loadPolicy<Services>(
 export async function readPolicy<Services>(
   input: PolicyInput<Services>,
 ): Promise<Reading<Services>> {
-  const refuse = (problems: readonly Problem[], paths: readonly string[] = []) =>
-    ({ kind: "refused", error: new PolicyError(problems), paths }) as const;
+  const refuse = (problems: readonly Problem[], marks: Marks = new Map()) =>
+    ({ kind: "refused", error: new PolicyError(problems), marks }) as const;
   for (let attempt = 1; attempt <= MAX_READINGS; attempt++) {
     const problems: Problem[] = [];
     const folder = await openPolicyFolder(input.folder).catch((error: unknown) => {
@@ -53,10 +53,10 @@ export async function readPolicy<Services>(
     });
     if (!folder) return refuse(problems);
     const snapshot = await compileFolder(folder, input, (problem) => void problems.push(problem));
-    const paths = folder.paths();
+    const marks = folder.marks();
     if (await folder.isStale()) await pause(input.clock, STALE_PAUSE_MS);
-    else if (snapshot && problems.length === 0) return { kind: "policy", snapshot, paths };
-    else return refuse(sortProblems(problems), paths);
+    else if (snapshot && problems.length === 0) return { kind: "policy", snapshot, marks };
+    else return refuse(sortProblems(problems), marks);
   }
   return refuse([wholeFile(input.folder, "changed again and again while it was read")]);
 }

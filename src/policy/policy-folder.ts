@@ -6,6 +6,9 @@ import { join, resolve } from "node:path";
 /** Characters of the version: 48 bits tell policies apart and fit a log line. */
 const VERSION_CHARS = 12;
 
+/** What files looked like from outside, by absolute path; see markOf. */
+export type Marks = ReadonlyMap<string, string>;
+
 /** One reading of the policy folder. Everything read counts for the version and for `isStale`. */
 export interface PolicyFolder {
   /** Files at the top that look like policy, sorted. */
@@ -16,8 +19,8 @@ export interface PolicyFolder {
   read(name: string, maxBytes: number): Promise<Buffer>;
   /** Hash of names and bytes of everything read so far. */
   version(): string;
-  /** Where everything read so far, or not found, stands on disk. */
-  paths(): readonly string[];
+  /** The folder and everything read so far, or not found, each with its mark before that. */
+  marks(): Marks;
   /** True when something changed since it was read: what was read may never have been one policy. */
   isStale(): Promise<boolean>;
 }
@@ -28,6 +31,7 @@ export interface PolicyFolder {
  */
 export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
   const root = await realpath(folder);
+  const rootMark = await markOf(root);
   const names = await listNames(root);
   const contents = new Map<string, Buffer>();
   const marks = new Map<string, string>();
@@ -48,7 +52,7 @@ export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
         hash.update(`${name}\0${bytes.length}\0`).update(bytes);
       return hash.digest("hex").slice(0, VERSION_CHARS);
     },
-    paths: () => [...marks.keys()],
+    marks: () => new Map([[root, rootMark], ...marks]),
     async isStale() {
       for (const [path, mark] of marks) if ((await markOf(path)) !== mark) return true;
       if ((await realpath(folder).catch(() => null)) !== root) return true;

@@ -33,12 +33,12 @@ export async function createPolicyHolder<Services>(
   });
   const readAndFollow = async () => {
     const reading = await readPolicy(input);
-    await watcher.follow(reading.paths);
+    await watcher.follow(reading.marks);
     if (reading.kind === "refused") throw reading.error;
     return reading.snapshot;
   };
-  const first = await readAndFollow().catch(async (error: unknown) => {
-    await watcher.close();
+  const first = await readAndFollow().catch((error: unknown) => {
+    watcher.close();
     throw error;
   });
   const inForce = createInForce(first, input);
@@ -49,7 +49,7 @@ export async function createPolicyHolder<Services>(
     reload,
     onChange: inForce.onChange,
     lastError: inForce.lastError,
-    close: () => watcher.close(),
+    close: async () => watcher.close(),
   };
 }
 

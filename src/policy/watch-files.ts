@@ -1,8 +1,8 @@
+import { type FSWatcher, watch } from "node:fs";
 import { realpath } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { watch } from "chokidar";
+import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
-import { markOf } from "./policy-folder.ts";
+import { type Marks, markOf } from "./policy-folder.ts";
 
 /** An edit is over when nothing happened for this long; an editor writes in several strokes. */
 const QUIET_MS = 250;
@@ -12,9 +12,9 @@ const MAX_WAIT_MS = 2000;
 const POLL_MS = 5000;
 
 export interface FileWatch {
-  /** Also watch these files. */
-  follow(paths: readonly string[]): Promise<void>;
-  close(): Promise<void>;
+  /** Watches these paths: a change is what differs from these marks. */
+  follow(marks: Marks): Promise<void>;
+  close(): void;
 }
 
 export interface FileWatchInput {
@@ -26,69 +26,100 @@ export interface FileWatchInput {
 }
 
 /**
- * Watches a folder (not below it) and single files. Resolves when watching has begun: a change made
- * afterwards is seen. What is replaced by renaming, or by switching a symbolic link, stays watched.
+ * Watches a folder (not below it) and single files. Resolves when watching has begun. Folders are
+ * watched, never files, so that what is replaced by renaming stays watched; what sends no event (a
+ * switched link above the folder, a network mount) is found by looking. node:fs and not chokidar 5,
+ * which loses watchers when it is closed during a change and keeps the process from ending.
  */
 export async function watchFiles(input: FileWatchInput): Promise<FileWatch> {
-  const { folder, clock, onChange, onError } = input;
-  const burst = createBurst(clock, onChange);
-  const watcher = watch(folder, { ignoreInitial: true, depth: 0, atomic: false });
-  watcher.on("error", onError);
-  watcher.on("all", burst.stroke);
-  // A switched link (Kubernetes' ..data) is no change of any file that chokidar knows.
-  watcher.on("raw", burst.stroke);
-  await new Promise<void>((ready) => watcher.once("ready", ready));
-  const poll = await startPoll(folder, clock, burst.stroke);
+  const { folder, clock, onError } = input;
+  let sight: Sight = { root: await rootOf(folder), marks: new Map() };
+  let watchers: readonly FSWatcher[] = [];
+  let closed = false;
+  const look = async (): Promise<void> => {
+    const before = sight;
+    const now = await lookAgain(folder, before.marks);
+    if (closed) return;
+    if (sight !== before) return look(); // a reading came between
+    sight = now;
+    // An event may be about a neighbour of our files: only another mark is a change.
+    if (!isSame(before, now)) input.onChange();
+  };
+  const burst = createBurst(clock, () => void look());
+  const stopPoll = repeat(clock, POLL_MS, look);
+  const watchFolders = (paths: Iterable<string>) => {
+    // Anew each time: a folder may have been replaced by another of its name. New before old, so
+    // that nothing happens unseen.
+    const before = watchers;
+    watchers = [...paths].flatMap((path) => watchFolder(path, burst.stroke, onError));
+    for (const watcher of before) watcher.close();
+  };
+  watchFolders([sight.root]);
   return {
-    async follow(paths) {
-      if (watcher.closed) return; // add would open it again
-      const watched = [resolve(folder), await realpath(folder).catch(() => folder)];
-      const fresh = await poll.add(paths);
-      watcher.add(fresh.filter((path) => !watched.includes(dirname(path))));
+    async follow(marks) {
+      const root = await rootOf(folder);
+      if (closed) return;
+      sight = { root, marks };
+      const files = marks.keys().filter((path) => path !== root);
+      watchFolders(new Set([root, ...files.map((path) => dirname(path))]));
+      burst.stroke(); // something may have changed since the marks were taken
     },
-    async close() {
-      poll.cancel();
+    close() {
+      closed = true;
+      stopPoll();
       burst.cancel();
-      await watcher.close();
+      for (const watcher of watchers) watcher.close();
     },
   };
 }
 
-interface Poll {
-  /** Returns the paths that are new. */
-  add(paths: readonly string[]): Promise<readonly string[]>;
-  cancel(): void;
+/** What was there when we last looked. */
+interface Sight {
+  readonly root: string;
+  readonly marks: Marks;
 }
 
-async function startPoll(folder: string, clock: Clock, onChange: () => void): Promise<Poll> {
-  const look = async (path: string) => {
-    const target = path === folder ? await realpath(folder).catch(() => "absent") : "";
-    return target + (await markOf(path));
+async function rootOf(folder: string): Promise<string> {
+  return realpath(folder).catch(() => folder);
+}
+
+async function lookAgain(folder: string, marks: Marks): Promise<Sight> {
+  const now = new Map<string, string>();
+  for (const path of marks.keys()) now.set(path, await markOf(path));
+  return { root: await rootOf(folder), marks: now };
+}
+
+function isSame(a: Sight, b: Sight): boolean {
+  return a.root === b.root && a.marks.entries().every(([path, mark]) => b.marks.get(path) === mark);
+}
+
+function watchFolder(
+  path: string,
+  onEvent: () => void,
+  onError: (error: unknown) => void,
+): readonly FSWatcher[] {
+  try {
+    const watcher = watch(path, { persistent: false }, onEvent);
+    watcher.on("error", onError);
+    return [watcher];
+  } catch (error) {
+    onError(error); // no such folder, or no watches left: the poll still looks
+    return [];
+  }
+}
+
+/** Runs `work` again and again, `ms` after its end. Returns the function that stops it. */
+function repeat(clock: Clock, ms: number, work: () => Promise<void>): () => void {
+  let stopped = false;
+  let cancel = () => {};
+  const schedule = () => {
+    if (stopped) return;
+    cancel = clock.after(ms, () => void work().finally(schedule));
   };
-  const known = new Map([[folder, await look(folder)]]);
-  let cancelled = false;
-  const poll = async () => {
-    let changed = false;
-    for (const [path, mark] of known) {
-      const seen = await look(path);
-      changed ||= seen !== mark;
-      known.set(path, seen);
-    }
-    if (cancelled) return;
-    if (changed) onChange();
-    cancelTimer = clock.after(POLL_MS, () => void poll());
-  };
-  let cancelTimer = clock.after(POLL_MS, () => void poll());
-  return {
-    async add(paths) {
-      const fresh = paths.filter((path) => !known.has(path));
-      for (const path of fresh) known.set(path, await look(path));
-      return fresh;
-    },
-    cancel() {
-      cancelled = true;
-      cancelTimer();
-    },
+  schedule();
+  return () => {
+    stopped = true;
+    cancel();
   };
 }
 
@@ -100,6 +131,7 @@ interface Burst {
 /** Many strokes, one call: when they have ended, or have lasted too long. */
 function createBurst(clock: Clock, onEnd: () => void): Burst {
   let startedAt: number | null = null;
+  let ended = false;
   let cancel = () => {};
   const end = () => {
     startedAt = null;
@@ -107,11 +139,15 @@ function createBurst(clock: Clock, onEnd: () => void): Burst {
   };
   return {
     stroke() {
+      if (ended) return;
       startedAt ??= clock.monotonic();
       const left = startedAt + MAX_WAIT_MS - clock.monotonic();
       cancel();
       cancel = clock.after(Math.max(0, Math.min(QUIET_MS, left)), end);
     },
-    cancel: () => cancel(),
+    cancel() {
+      ended = true;
+      cancel();
+    },
   };
 }

@@ -8,6 +8,7 @@ import type { Log } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
 import { createPolicyHolder } from "../../src/policy/policy-holder.ts";
+import type { PolicySnapshot } from "../../src/policy/snapshot.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { MINIMAL, policyOnDisk } from "./policy-on-disk.ts";
 import { createTestCatalog } from "./test-catalog.ts";
@@ -144,6 +145,11 @@ async function seesPerClient(
   );
 }
 
+function countOf({ domains }: PolicySnapshot<object>): number | null {
+  const recipients = domains.find("example.org")?.recipients;
+  return recipients?.kind === "list" ? recipients.count : null;
+}
+
 test("a file that is written, replaced by renaming, or removed is noticed", async (context) => {
   const folder = await policyOnDisk(context, MINIMAL);
   const { holder } = await hold(context, folder);
@@ -166,13 +172,9 @@ test("a recipient file outside the folder is noticed", async (context) => {
   });
   const { holder } = await hold(context, folder);
   await writeFile(join(outside, "people.txt"), "a@example.org\nb@example.org\n");
-  const known = () => {
-    const recipients = holder.current().domains.find("example.org")?.recipients;
-    return recipients?.kind === "list" ? recipients.count : null;
-  };
   await waitUntil(
-    () => `count is ${known()}`,
-    () => (known() === 2 ? true : undefined),
+    () => `count is ${countOf(holder.current())}`,
+    () => (countOf(holder.current()) === 2 ? true : undefined),
   );
 });
 
@@ -196,6 +198,46 @@ test("a reload after the end neither fails nor watches again", async (context) =
   await holder.close();
   await writeFile(join(folder, "limits.yaml"), perClient(3));
   assert.equal((await holder.reload()).limits.connections.perClient, 3);
+});
+
+test("a change of a neighbour of a recipient file is no reason to read", async (context) => {
+  const outside = await policyOnDisk(context, { "people.txt": "a@example.org\n" });
+  const folder = await policyOnDisk(context, {
+    ...MINIMAL,
+    "domains.yaml": `domains: { example.org: { recipients: { file: ${outside}/people.txt } } }\n`,
+  });
+  const { holder, metrics } = await hold(context, folder);
+  await writeFile(join(outside, "neighbour.txt"), "x");
+  await writeFile(join(outside, "people.txt"), "a@example.org\nb@example.org\n");
+  await waitUntil(
+    () => "the recipients are the old ones",
+    () => (countOf(holder.current()) === 2 ? true : undefined),
+  );
+  await writeFile(join(outside, "neighbour.txt"), "y");
+  await writeFile(join(folder, "limits.yaml"), perClient(3));
+  await seesPerClient(holder, 3);
+  const { text } = await metrics.expose();
+  assert.match(text, /postern_policy_reloads_total\{outcome="applied"\} 2/);
+  assert.doesNotMatch(text, /outcome="unchanged"/);
+});
+
+test("a folder that is replaced by another of its name stays watched", async (context) => {
+  const around = await policyOnDisk(context, {});
+  const folder = join(around, "policies");
+  const replace = async (n: number) => {
+    await mkdir(join(around, "new"));
+    await writeFile(join(around, "new", "limits.yaml"), perClient(n));
+    await rm(folder, { recursive: true, force: true });
+    await rename(join(around, "new"), folder);
+  };
+  await replace(3);
+  const { holder } = await hold(context, folder);
+  for (const n of [4, 5]) {
+    await replace(n);
+    await seesPerClient(holder, n);
+  }
+  await writeFile(join(folder, "limits.yaml"), perClient(6));
+  await seesPerClient(holder, 6);
 });
 
 test("a mount that switches its folder by a symbolic link is noticed", async (context) => {
