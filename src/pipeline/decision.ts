@@ -39,7 +39,8 @@ const SEVERITY = { quarantine: 1, defer: 2, reject: 3 } as const;
 
 /**
  * Folds all reports that concern one recipient: the severest verdict first (reject > defer >
- * quarantine, the earliest in plan order among equals), then the sum of scores, else relay. Pure.
+ * quarantine; among equals malware, then the earliest in plan order), then the sum of scores, else
+ * relay. In monitor mode only essential stages count, whatever else there is to refuse. Pure.
  */
 export function decide(reports: readonly StageReport[], rule: DecisionRule): Decision {
   const counted = reports.filter((report) => counts(report, reports, rule.exempt));
@@ -54,10 +55,10 @@ export function decide(reports: readonly StageReport[], rule: DecisionRule): Dec
   };
   const unsure = reports.some((report) => report.canTrust && isUnanswered(report));
   const refusal = severest(counted, unsure) ?? soften(byScore(score, rule), unsure);
-  if (!refusal) return { ...base, ...RELAY, would: null };
-  if (rule.mode === "monitor" && !refusal.essential)
-    return { ...base, ...RELAY, would: refusal.action };
-  const { action, cause, stage, about } = refusal;
+  const essential = counted.filter((report) => report.essential);
+  const inForce = rule.mode === "monitor" ? severest(essential, unsure) : refusal;
+  if (!inForce) return { ...base, ...RELAY, would: refusal?.action ?? null };
+  const { action, cause, stage, about } = inForce;
   return { ...base, action, cause, stage, about, would: null };
 }
 
@@ -85,7 +86,6 @@ interface Refusal {
   readonly cause: Cause;
   readonly stage: string | null;
   readonly about: Readonly<Record<string, string>>;
-  readonly essential: boolean;
   readonly trustable: boolean;
 }
 
@@ -102,15 +102,21 @@ function severest(counted: readonly StageReport[], unsure: boolean): Refusal | n
   let best: Refusal | null = null;
   for (const report of counted) {
     const refusal = soften(toRefusal(report), unsure);
-    if (refusal && (!best || SEVERITY[refusal.action] > SEVERITY[best.action])) best = refusal;
+    if (refusal && (!best || outranks(refusal, best))) best = refusal;
   }
   return best;
 }
 
+/** Among equals malware: held under another cause it would be released without `--force`. */
+function outranks(a: Refusal, b: Refusal): boolean {
+  if (SEVERITY[a.action] !== SEVERITY[b.action]) return SEVERITY[a.action] > SEVERITY[b.action];
+  return a.cause === "malware" && b.cause !== "malware";
+}
+
 /** A live run never leaves `unknown`; should one come, it is a missing check, never a clean one. */
 function toRefusal(report: StageReport): Refusal | null {
-  const { stage, verdict, essential, trustable } = report;
-  const from = { stage, essential, trustable };
+  const { stage, verdict, trustable } = report;
+  const from = { stage, trustable };
   if (isRefusing(verdict))
     return { ...from, action: verdict.kind, cause: verdict.cause, about: verdict.about ?? {} };
   if (verdict.kind !== "unknown") return null;
@@ -125,13 +131,7 @@ function soften(refusal: Refusal | null, unsure: boolean): Refusal | null {
 
 function byScore(score: number, rule: DecisionRule): Refusal | null {
   const { reject, quarantine } = rule.thresholds ?? rule.scoring.thresholds;
-  const spam = {
-    cause: "spam",
-    stage: null,
-    about: {},
-    essential: false,
-    trustable: true,
-  } as const;
+  const spam = { cause: "spam", stage: null, about: {}, trustable: true } as const;
   if (reject !== null && score >= reject) return { ...spam, action: "reject" };
   if (quarantine !== null && score >= quarantine) return { ...spam, action: "quarantine" };
   return null;

@@ -50,8 +50,18 @@ test("the severest verdict decides whatever its place", () => {
 });
 
 test("among equals the earliest in plan order decides", () => {
-  const decision = decide([report(reject, { stage: "a" }), report(malware, { stage: "b" })], RULE);
+  const spf = { kind: "reject", cause: "spf-fail" } as const;
+  const decision = decide([report(reject, { stage: "a" }), report(spf, { stage: "b" })], RULE);
   assert.equal(decision.stage, "a");
+});
+
+test("mail held for several causes is held as malware when that is one of them", () => {
+  const hold = { kind: "quarantine", cause: "check-unavailable" } as const;
+  const virus = { kind: "quarantine", cause: "malware" } as const;
+  const spam = report(hold, { stage: "dnsbl" });
+  const found = report(virus, { stage: "antivirus", trustable: false });
+  assert.equal(decide([spam, found], RULE).cause, "malware");
+  assert.equal(decide([found, spam], RULE).cause, "malware");
 });
 
 test("trust makes spam stages count for nothing, before and after it", () => {
@@ -164,4 +174,22 @@ test("evidence that was never gathered is a missing check, not a clean one", () 
 test("stages that could not answer are named", () => {
   const reports = [report({ kind: "neutral" }, { stage: "dnsbl", outcome: "timeout" })];
   assert.deepEqual(decide(reports, RULE).degraded, ["dnsbl"]);
+});
+
+test("monitor mode refuses what an essential stage refuses, though others would refuse as well", () => {
+  const monitor = { ...RULE, mode: "monitor" } as const;
+  const listed = report(reject, { stage: "dnsbl" });
+  const foreign = { kind: "reject", cause: "relay-denied" } as const;
+  const domains = report(foreign, { stage: "domains", trustable: false, essential: true });
+  assert.deepEqual(
+    [decide([listed, domains], monitor).action, decide([listed, domains], monitor).cause],
+    ["reject", "relay-denied"],
+  );
+  const unsure = { kind: "defer", cause: "recipient-unverified" } as const;
+  const later = report(unsure, { stage: "domains", trustable: false, essential: true });
+  assert.equal(decide([listed, later], monitor).action, "defer");
+  assert.deepEqual(
+    [decide([listed], monitor).action, decide([listed], monitor).would],
+    ["relay", "reject"],
+  );
 });
