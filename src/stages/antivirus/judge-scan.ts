@@ -31,7 +31,7 @@ export function judgeScan(evidence: AntivirusEvidence, options: AntivirusOptions
   }
   const judgements = judgeViews(evidence, options);
   const findings = distinct(judgements.map(({ finding }) => finding));
-  const [first] = judgements.toSorted((a, b) => SEVERITY[b.action] - SEVERITY[a.action]);
+  const [first] = judgements.toSorted(bySeverity);
   if (first && first.action !== "stamp") {
     const about = first.name === null ? {} : { about: { name: first.name } };
     return { kind: first.action, cause: first.cause, ...about, findings };
@@ -40,6 +40,12 @@ export function judgeScan(evidence: AntivirusEvidence, options: AntivirusOptions
   if (options.scanParts && evidence.scan?.parts === null)
     return { kind: "unknown", missing: ["scan of the decoded parts"], findings };
   return { kind: "neutral", findings };
+}
+
+/** Among equals malware: held as unscannable it would be released without `--force`. */
+function bySeverity(a: Judgement, b: Judgement): number {
+  const isMalware = ({ cause }: Judgement) => Number(cause === "malware");
+  return SEVERITY[b.action] - SEVERITY[a.action] || isMalware(b) - isMalware(a);
 }
 
 function judgeViews(

@@ -50,6 +50,14 @@ test("malware in the raw message or in any part is refused by its name", () => {
   assert.equal(inside.findings[0]?.detail, `${name} in part 2.1`);
 });
 
+test("malware in one view is not hidden behind what else a view is held for", () => {
+  const options = { onInfected: "quarantine", onEncrypted: "quarantine" } as const;
+  const encrypted = part("1", found("Heuristics.Encrypted.Zip"));
+  const infected = part("2", found("Win.Test.EICAR_HDB-1"));
+  const verdict = judge(scanned({ parts: [encrypted, infected] }), options);
+  assert.match(say(verdict), /^quarantine malware /);
+});
+
 test("every way of not being scanned defers, never delivers", () => {
   for (const reason of ["down", "timeout", "too-big", "busy", "error"] as const) {
     const result = notScanned(reason, "x");
