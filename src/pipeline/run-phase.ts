@@ -86,10 +86,19 @@ async function gather<P extends Phase, Services>(
   signal: AbortSignal,
 ): Promise<Json> {
   const known = run.known?.get(stage.name);
-  if (known?.outcome === "judged") return known.evidence;
+  if (known?.outcome === "judged" && isEnough(stage, known.evidence, view)) return known.evidence;
   if (stage.observe) return stage.observe(view, run.services, signal);
   if (stage.tap && run.tapped) return run.tapped(stage, signal);
   throw new Error(`stage ${stage.name} has no way to gather evidence here`);
+}
+
+/** A new policy may ask for what nobody looked at under the old one: a list more, for instance. */
+function isEnough<P extends Phase, Services>(
+  stage: BoundStage<P, Services>,
+  evidence: Json,
+  view: Views[P],
+): boolean {
+  return stage.judge(evidence, toFacts(view)).kind !== "unknown";
 }
 
 function stamp<P extends Phase, Services>(

@@ -190,6 +190,19 @@ test("known evidence is judged again and not gathered again", async () => {
   assert.deepEqual([asked, again[0]?.evidence, again[0]?.verdict.kind], [1, 1, "neutral"]);
 });
 
+test("known evidence that leaves a new policy undecided is gathered again", async () => {
+  const one = stage("one", {
+    observe: async () => "two lists",
+    judge: (evidence) =>
+      evidence === "two lists"
+        ? { kind: "neutral", findings: [] }
+        : { kind: "unknown", missing: ["the second list"], findings: [] },
+  });
+  const [old] = await run([[stage("one", { observe: async () => "one list" })]]).reports;
+  const again = await run([[one]], { known: reportsByStage(old ? [old] : []) }).reports;
+  assert.deepEqual([again[0]?.evidence, again[0]?.verdict.kind], ["two lists", "neutral"]);
+});
+
 test("a judge cannot reach the world", () => {
   assert.deepEqual(Object.keys(toFacts<"connect">(VIEW)).includes("dns"), false);
 });
