@@ -127,33 +127,34 @@ function reportPlacements<Services>(
   catalog: readonly AnyStage<Services>[],
 ): void {
   const seen = new Set<string>();
-  for (const phase of PHASES) {
-    for (const [s, step] of (file.phases[phase].steps ?? []).entries()) {
-      for (const [i, placed] of step.entries()) {
-        const name = typeof placed === "string" ? placed : placed.stage;
-        const path = [
-          "phases",
-          phase,
-          "steps",
-          s,
-          i,
-          ...(typeof placed === "string" ? [] : ["stage"]),
-        ];
-        const fault = placementFault(name, phase, catalog, seen);
-        if (fault !== null) source.complain(path, fault);
-        seen.add(name);
-      }
-    }
+  for (const { name, phase, path } of writtenStages(file)) {
+    const fault = placementFault(name, phase, catalog, seen);
+    if (fault !== null) source.complain(path, fault);
+    seen.add(name);
   }
   const ships = catalog.some(({ name }) => name === DOMAINS_STAGE);
-  if (ships && !placedStages(file, catalog).has(DOMAINS_STAGE)) {
-    const path = ["phases", "rcpt", "steps"];
-    source.complain(
-      path,
-      `expected stage \`${DOMAINS_STAGE}\`: without it the gateway is an open relay`,
-      "key",
-    );
-  }
+  if (!ships || placedStages(file, catalog).has(DOMAINS_STAGE)) return;
+  const message = `expected stage \`${DOMAINS_STAGE}\`: without it the gateway is an open relay`;
+  source.complain(["phases", "rcpt", "steps"], message, "key");
+}
+
+interface WrittenStage {
+  readonly name: string;
+  readonly phase: Phase;
+  /** Where the name stands. */
+  readonly path: Path;
+}
+
+function writtenStages(file: PipelineFile): readonly WrittenStage[] {
+  const inStep = (phase: Phase, step: readonly PlacedStage[], s: number): WrittenStage[] =>
+    step.map((placed, i) => {
+      const path = ["phases", phase, "steps", s, i];
+      if (typeof placed === "string") return { name: placed, phase, path };
+      return { name: placed.stage, phase, path: [...path, "stage"] };
+    });
+  return PHASES.flatMap((phase) =>
+    (file.phases[phase].steps ?? []).flatMap((step, s) => inStep(phase, step, s)),
+  );
 }
 
 function placementFault<Services>(

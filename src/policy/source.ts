@@ -6,12 +6,6 @@ export type Path = readonly (string | number)[];
 /** What a complaint points at: the key or (default) the value at the path. */
 export type Target = "key" | "value";
 
-/** Lines and columns count from 1. */
-export interface Position {
-  readonly line: number;
-  readonly col: number;
-}
-
 /** Takes every mistake found; nobody stops at the first. */
 export type Report = (problem: Problem) => void;
 

@@ -3,11 +3,6 @@ import { type AnyStage, defineStage, type Stage } from "../../src/pipeline/stage
 import { NEUTRAL } from "../../src/pipeline/verdict.ts";
 import type { Domains } from "../../src/policy/snapshot.ts";
 
-/** What the options of each stage were when it judged: shows what the loader bound. */
-export interface Seen {
-  readonly options: unknown;
-}
-
 const listsOptions = z.strictObject({
   lists: z
     .array(z.strictObject({ zone: z.string(), score: z.number().default(1) }))
@@ -16,7 +11,10 @@ const listsOptions = z.strictObject({
   rejectAt: z.number().nullable().default(null),
 });
 
-/** A catalog that is made for tests of the loader: one stage for each way to have options. */
+/**
+ * A catalog that is made for tests of the loader: one stage for each way to have options. What each
+ * stage was given when it judged goes to `seen`.
+ */
 export function createTestCatalog(seen: unknown[] = []): readonly AnyStage<object>[] {
   return [gate(seen), lists(seen), spf(seen), domains(seen), scan(seen)];
 }
