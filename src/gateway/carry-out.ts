@@ -3,7 +3,7 @@ import { Unavailable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
-import type { Quarantine } from "../quarantine/quarantine.ts";
+import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
 import type { AttemptResult, Leg, Relay } from "../relay/relay.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { Spool } from "../spool/spool.ts";
@@ -45,9 +45,9 @@ export async function carryOut(
   relay: readonly Ruled[],
   hold: readonly Ruled[],
 ): Promise<CarriedOut> {
-  const holds: string[] = [];
+  const holds: Hold[] = [];
   try {
-    holds.push(...(await holdRecipients(deps, context, hold)));
+    for await (const held of holdRecipients(deps, context, hold)) holds.push(held);
     const attempts = await attemptLegs(deps, context, relay);
     const fates = attempts.flatMap(({ result }) =>
       result.kind === "answered" ? result.fates : [],
@@ -64,9 +64,9 @@ export async function carryOut(
     const released = Promise.all(kept.map((one) => one.released)).then(() => {});
     return { kind: "kept", via, released };
   } catch (error) {
+    await undo(deps, holds);
     if (!(error instanceof Unavailable)) throw error;
     deps.log.error("not-kept", { id: context.transaction.id, reason: error.message });
-    await undo(deps, holds);
     const cause = error.dependency === "spool" ? "no-space" : "check-unavailable";
     return { kind: "not-kept", cause, released: Promise.resolve() };
   }
@@ -188,6 +188,12 @@ function strongest(vias: readonly Kept["via"][], held: boolean): "hub" | "spool"
   return held ? "quarantine" : "spool";
 }
 
-async function undo(deps: CarryOutDeps, holds: readonly string[]): Promise<void> {
-  for (const id of holds) await deps.quarantine.delete(id, "gateway").catch(() => false);
+/** The client sends again: what stays held would be a copy too many. */
+async function undo({ quarantine, facts, clock }: CarryOutDeps, holds: readonly Hold[]) {
+  for (const { id: holdId, transactionId: id, envelope } of holds) {
+    const by = "gateway";
+    if (!(await quarantine.delete(holdId, by).catch(() => false))) continue;
+    const recipients = envelope.recipients.map(({ address }) => address.spoken);
+    facts.emit({ kind: "deleted", at: clock.now(), id, holdId, by, recipients });
+  }
 }

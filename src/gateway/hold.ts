@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
-import type { Quarantine } from "../quarantine/quarantine.ts";
+import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
 import type { Ruled } from "./fold.ts";
 import { hubNeeds, type LegContext, stampedSource } from "./legs.ts";
 import { toMessageRecord } from "./record.ts";
@@ -9,15 +9,14 @@ import { toMessageRecord } from "./record.ts";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Puts the copies of these recipients into quarantine, one entry a cause. Returns the ids; durable
- * when it resolves. Throws Unavailable("quarantine"): then nothing is promised.
+ * Puts the copies of these recipients into quarantine, one entry a cause; what was yielded is
+ * durable. Throws Unavailable("quarantine"): then nothing is promised.
  */
-export async function holdRecipients(
+export async function* holdRecipients(
   deps: { readonly quarantine: Quarantine; readonly facts: FactBus; readonly clock: Clock },
   context: LegContext,
   ruled: readonly Ruled[],
-): Promise<readonly string[]> {
-  const ids: string[] = [];
+): AsyncGenerator<Hold, void, undefined> {
   for (const [cause, group] of byCause(ruled)) {
     const [first] = group;
     if (!first) continue;
@@ -42,12 +41,11 @@ export async function holdRecipients(
       },
       stampedSource(context, first.decision),
     );
-    ids.push(hold.id);
     const addresses = recipients.map(({ address }) => address.spoken);
     const { id } = transaction;
     deps.facts.emit({ kind: "held", at: now, id, holdId: hold.id, cause, recipients: addresses });
+    yield hold;
   }
-  return ids;
 }
 
 function byCause(ruled: readonly Ruled[]): ReadonlyMap<Cause, readonly Ruled[]> {

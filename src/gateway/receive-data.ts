@@ -23,14 +23,14 @@ export function createDataSink(
 ): DataSink {
   const draft = deps.messages.draft();
   const taps = startTaps(deps, transaction, signal);
-  let broken: Unavailable | null = null;
+  let broken: unknown = null;
   return {
     lineEndings: transaction.recipients[0]?.domain?.lineEndings ?? "refuse",
     refusal: (fault) => refuse(transaction, FAULTS[fault]),
     async write(chunk) {
       if (broken) return;
       const stored = draft.write(chunk).catch((error: unknown) => {
-        broken = toUnavailable(error);
+        broken = error;
       });
       await Promise.all([stored, taps.write(chunk)]);
     },
@@ -39,19 +39,17 @@ export function createDataSink(
         if (broken) throw broken;
         return await finish(deps, transaction, await draft.finish(), taps, signal);
       } catch (error) {
-        const { message } = toUnavailable(error);
         await draft.abort();
-        deps.log.error("message-not-stored", { id: transaction.id, reason: message });
-        return conclude(deps, transaction, null, [], endedBy(transaction, "no-space", "defer"));
+        return conclude(deps, transaction, null, [], brokenOff(deps, transaction, error));
       } finally {
         taps.abort();
       }
     },
     async abort(fault) {
       taps.abort();
-      await draft.abort();
       const action = fault === "gone" ? "dropped" : fault === "too-slow" ? "defer" : "reject";
       conclude(deps, transaction, null, [], endedBy(transaction, FAULTS[fault], action));
+      await draft.abort();
     },
   };
 }
@@ -120,12 +118,18 @@ function endedBy(
   return { action, cause, stage: null, score: 0, scl: 0, reply, via: null };
 }
 
-function refuse({ id, snapshot }: Transaction, cause: Cause): Reply {
-  return replyFor(cause, {}, id, snapshot.replies);
+/** Anything but a dependency that is away is a bug: it ends the session, and is told all the same. */
+function brokenOff(deps: ReceiveDeps, transaction: Transaction, error: unknown) {
+  const { id } = transaction;
+  if (error instanceof Unavailable) {
+    deps.log.error("message-not-stored", { id, reason: error.message });
+    return endedBy(transaction, "no-space", "defer");
+  }
+  const stack = error instanceof Error ? error.stack : String(error);
+  deps.log.error("bug", { id, stack });
+  return endedBy(transaction, "internal-error", "defer");
 }
 
-/** Anything but a dependency that is away is a bug, and the session ends with it. */
-function toUnavailable(error: unknown): Unavailable {
-  if (error instanceof Unavailable) return error;
-  throw error;
+function refuse({ id, snapshot }: Transaction, cause: Cause): Reply {
+  return replyFor(cause, {}, id, snapshot.replies);
 }
