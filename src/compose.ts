@@ -70,7 +70,9 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
   const control = await createControlServer({ path, commands, ...ground });
   starting.defer(() => control.close());
   const messages = await openMessages(settings, policy.current());
-  const handler = createReceiver({ ...ground, ...stores, policy, relay, services, messages });
+  const authservIds = [settings.hostname, ...settings.listeners.map(({ hostname }) => hostname)];
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds };
+  const handler = createReceiver(house);
   const listeners = await openListeners(starting, ground, policy, handler);
   let draining = false;
   const status = await openStatus(starting, ground, () => readiness(policy, draining));

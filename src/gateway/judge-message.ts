@@ -70,6 +70,7 @@ function toLegContext(
   dataReports: readonly StageReport[],
 ): LegContext {
   const { facts, recipients, snapshot, id, sender } = transaction;
+  const { authservIds } = deps;
   const reports = [...facts.reports, ...dataReports];
   const [only, ...others] = recipients;
   const onlyRecipient = only && others.length === 0 ? only.envelope.address : null;
@@ -79,7 +80,7 @@ function toLegContext(
   return {
     transaction,
     message,
-    stamp: { id, facts, reports, onlyRecipient, snapshot, at: deps.clock.now() },
+    stamp: { id, facts, reports, onlyRecipient, authservIds, snapshot, at: deps.clock.now() },
     senderAuthenticated: sender !== null && passedSpf,
   };
 }

@@ -10,4 +10,6 @@ export interface ReceiveDeps extends CarryOutDeps {
   readonly services: StageServices;
   readonly messages: MessageStore;
   readonly ids: Ids;
+  /** The names of all listeners. */
+  readonly authservIds: readonly string[];
 }

@@ -1,6 +1,6 @@
 import type { TransactionId } from "../base/ids.ts";
 import type { Address } from "../mail/address.ts";
-import type { HeaderField } from "../mail/header-block.ts";
+import { type HeaderField, toNameKey, unfold } from "../mail/header-block.ts";
 import type { Decision } from "../pipeline/decision.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { MailFacts } from "../pipeline/stage.ts";
@@ -14,6 +14,8 @@ export interface StampContext {
   readonly reports: readonly StageReport[];
   /** Named in `for` only when it is the one recipient (RFC 5321 7.2). */
   readonly onlyRecipient: Address | null;
+  /** The names of all our listeners: nobody else may speak under any of them. */
+  readonly authservIds: readonly string[];
   readonly snapshot: Snapshot;
   readonly at: number;
 }
@@ -48,16 +50,23 @@ export function isForgedField(
   context: StampContext,
   decision: Decision,
 ): boolean {
-  const name = field.name.trim().toLowerCase();
-  const { snapshot, facts } = context;
+  const { name, value } = readLeniently(field);
+  const { snapshot, authservIds } = context;
   if (name.startsWith("x-postern-")) return true;
   if (snapshot.headers.spamCompatibility && SPAM_HEADERS.has(name)) return true;
   if (snapshot.headers.firewall.some((pattern) => matches(pattern, name))) return true;
   if (name === "authentication-results" || name === "received-spf")
-    return claimsAuthservId(name, field.rawValue, facts.listener.hostname);
+    return authservIds.some((id) => claimsAuthservId(name, value, id));
   return decision.edits.some(
     (edit) => edit.kind === "remove-header" && edit.name.toLowerCase() === name,
   );
+}
+
+/** A line that is no field to us is one to a reader that unfolds before it looks for the colon. */
+function readLeniently({ name, rawValue }: HeaderField): HeaderLine {
+  if (name !== "") return { name: toNameKey(name), value: rawValue };
+  const [first = "", ...rest] = unfold(rawValue).split(":");
+  return { name: toNameKey(first), value: rest.join(":") };
 }
 
 const SPAM_HEADERS: ReadonlySet<string> = new Set([

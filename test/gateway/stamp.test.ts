@@ -42,6 +42,7 @@ function context(over: Partial<StampContext> = {}): StampContext {
     facts: FACTS,
     reports: [],
     onlyRecipient: null,
+    authservIds: ["mx.example.org", "mail.example.org"],
     snapshot,
     at: Date.UTC(2026, 10, 22, 3, 4, 5),
     ...over,
@@ -103,13 +104,20 @@ test("inbound copies that claim to be ours or the hub's are removed", () => {
     field("x-internal"),
     field("Authentication-Results", "\r\n MX.example.org; spf=pass"),
     field("Received-SPF", " pass (mx.example.org: ok)"),
+    field("Authentication-Results", " mail.example.org; spf=pass"),
+    field("", "X-Postern-SCL\r\n : -1"),
+    field("", "X-Postern-SCL\r\n\t\r\n : -1"),
+    field("", " X-Postern-SCL: -1"),
+    field("", "Authentication-Results\r\n : mx.example.org; spf=pass"),
   ])
-    assert.ok(isForgedField(forged, context(), DECISION), forged.name);
+    assert.ok(isForgedField(forged, context(), DECISION), JSON.stringify(forged));
 });
 
 test("everything else of the sender stays", () => {
   for (const name of ["Received", "X-MS-Exchange", "X-Internal-Not", "Subject", "X-Spam-Other"])
     assert.ok(!isForgedField(field(name), context(), DECISION), name);
+  for (const line of ["no colon at all", "Subject\r\n : folded too early", ""])
+    assert.ok(!isForgedField(field("", line), context(), DECISION), line);
   assert.ok(
     !isForgedField(field("Authentication-Results", " other.test; spf=pass"), context(), DECISION),
   );
