@@ -7,13 +7,7 @@ import {
   type StoreSchema,
 } from "./sqlite-database.ts";
 
-/**
- * The entry of a worker thread that owns one SQLite connection and runs the operations of one
- * store, one after another. It opens the file at the first call, and again after a failure or when
- * the file was moved away, so that a repaired store is in use again without a restart.
- */
-
-/** A module that the thread loads: it exports this as `store`. */
+/** What one store does with its SQLite file. */
 export interface StoreModule extends StoreSchema {
   readonly operations: StoreOperations;
 }
@@ -22,11 +16,6 @@ export interface StoreModule extends StoreSchema {
 export type StoreOperations = Readonly<
   Record<string, (db: StoreDatabase, input: never) => unknown>
 >;
-
-export interface ThreadData extends StoreFile {
-  /** URL of the module. */
-  readonly module: string;
-}
 
 export interface ThreadRequest {
   readonly call: number;
@@ -46,10 +35,16 @@ const CONNECTION_IS_SOUND: ReadonlySet<number> = new Set([
   19, // CONSTRAINT
 ]);
 
-if (parentPort) await serve(parentPort, workerData as ThreadData);
-
-async function serve(port: NonNullable<typeof parentPort>, target: ThreadData): Promise<void> {
-  const { store } = (await import(target.module)) as { readonly store: StoreModule };
+/**
+ * The whole of a worker thread that owns one SQLite connection and runs the operations of one
+ * store, one after another. It opens the file at the first call, and again after a failure or when
+ * the file was moved away, so that a repaired store is in use again without a restart. A store's
+ * `*-thread.ts` is the thread's entry and calls this.
+ */
+export function serveStore(store: StoreModule): void {
+  const port = parentPort;
+  if (!port) throw new Error("a store is served in a worker thread only");
+  const target = workerData as StoreFile;
   let open: StoreDatabase | null = null;
   const drop = () => {
     try {

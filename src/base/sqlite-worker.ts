@@ -1,12 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { type Clock, startDeadline } from "./clock.ts";
 import { errorText, Unavailable } from "./errors.ts";
-import type {
-  StoreOperations,
-  ThreadData,
-  ThreadRequest,
-  ThreadResponse,
-} from "./sqlite-thread.ts";
+import type { StoreFile } from "./sqlite-database.ts";
+import type { StoreOperations, ThreadRequest, ThreadResponse } from "./sqlite-thread.ts";
 
 /**
  * A store's SQLite connection in a thread of its own, since node:sqlite is synchronous. Calls run
@@ -30,8 +26,8 @@ export interface SqliteWorkerOptions {
   readonly dependency: string;
   readonly file: string;
   readonly durable: boolean;
-  /** The file that exports `store`. */
-  readonly module: URL;
+  /** The file that calls `serveStore`. */
+  readonly thread: URL;
   readonly clock: Clock;
   /** For one call, its wait in the line included. */
   readonly limitMs: number;
@@ -121,10 +117,10 @@ async function ask(
   }
 }
 
-function startThread({ dependency, file, durable, module }: SqliteWorkerOptions): Thread {
+function startThread({ dependency, file, durable, thread }: SqliteWorkerOptions): Thread {
   const away = (reason: string) => new Unavailable(dependency, reason);
-  const workerData: ThreadData = { file, durable, module: module.href };
-  const worker = new Worker(new URL("./sqlite-thread.ts", import.meta.url), { workerData });
+  const workerData: StoreFile = { file, durable };
+  const worker = new Worker(thread, { workerData });
   const waiting = new Map<number, Waiting>();
   const failAll = (reason: string) => {
     for (const { reject } of waiting.values()) reject(away(reason));

@@ -44,7 +44,7 @@ export function createSqliteQuarantine({
     dependency: "quarantine",
     file: join(folder, "quarantine.db"),
     durable: true,
-    module: new URL("./quarantine-store.ts", import.meta.url),
+    thread: new URL("./quarantine-thread.ts", import.meta.url),
     clock,
     limitMs: INDEX_LIMIT_MS,
   });

@@ -78,7 +78,7 @@ function startWorker(
     dependency: "tracking",
     file: join(folder, "tracking.db"),
     durable: false,
-    module: new URL("./tracking-store.ts", import.meta.url),
+    thread: new URL("./tracking-thread.ts", import.meta.url),
     clock,
     ...limits,
   });

@@ -17,13 +17,13 @@ after(() => rm(root, { recursive: true }));
 let files = 0;
 async function withWorker(
   use: (worker: SqliteWorker<ProbeOperations>, file: string) => Promise<void>,
-  options: { readonly file?: string; readonly limitMs?: number; readonly module?: URL } = {},
+  options: { readonly file?: string; readonly limitMs?: number; readonly thread?: URL } = {},
 ): Promise<void> {
   const file = options.file ?? join(root, `${files++}`, "probe.db");
   const worker = createSqliteWorker<ProbeOperations>({
     dependency: "probe",
     durable: true,
-    module: new URL("../support/probe-store.ts", import.meta.url),
+    thread: new URL("../support/probe-thread.ts", import.meta.url),
     clock: createSystemClock(),
     limitMs: 20_000,
     endWhenLate: true,
@@ -87,7 +87,7 @@ describe("sqlite worker", () => {
       { file },
     );
     await withWorker((worker) => assert.rejects(worker.call("add", 1), { name: "Unavailable" }), {
-      module: new URL("file:///nowhere/store.ts"),
+      thread: new URL("file:///nowhere/store.ts"),
     });
   });
 

@@ -1,0 +1,4 @@
+import { serveStore } from "../../src/base/sqlite-thread.ts";
+import { store } from "./probe-store.ts";
+
+serveStore(store);
