@@ -14,6 +14,7 @@ import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
 import type { Spool } from "./spool/spool.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
+import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
@@ -78,5 +79,6 @@ export function openServices(
   const scanner = addresses && createScanner({ addresses, clock, log, metrics, resolver });
   stack.defer(() => scanner?.close());
   if (!scanner) log.warn("antivirus-off", { reason: "settings say clamd: none" });
-  return { clock, resolver, zoneHealth, scanner, recipientProbe };
+  const partReaders = createPartReaders();
+  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders };
 }

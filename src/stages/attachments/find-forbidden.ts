@@ -1,0 +1,122 @@
+import type { AttachmentPart } from "./attachments-evidence.ts";
+import type { AttachmentsOptions } from "./attachments-options.ts";
+import { compilePatterns, type PatternList } from "./name-patterns.ts";
+
+/** One reason why a part may not pass. */
+export interface Forbidden {
+  readonly path: string;
+  /** The name that the sender may be told; the part's type where it has none. */
+  readonly shown: string;
+  readonly why: string;
+}
+
+/** The lists of a policy, compiled. */
+export interface ForbiddenRules {
+  find(part: AttachmentPart): readonly Forbidden[];
+}
+
+export function createForbiddenRules(options: AttachmentsOptions): ForbiddenRules {
+  const trueTypes = new Set(options.trueTypes);
+  const listed = options.mode === "deny" ? denyRules(options) : allowRules(options);
+  return {
+    find(part) {
+      const found = [...listed.ofPart(part), ...ofTrueTypes(part, trueTypes)];
+      return options.archives.inside ? [...found, ...insideOf(part, listed.ofName)] : found;
+    },
+  };
+}
+
+interface Rules {
+  ofPart(part: AttachmentPart): readonly Forbidden[];
+  /** Why a name is forbidden, or null. */
+  ofName(name: string): string | null;
+}
+
+function denyRules({ names, types }: AttachmentsOptions): Rules {
+  const ofName = listedIn(compilePatterns(names));
+  const ofType = listedIn(compilePatterns(types));
+  return { ofName, ofPart: (part) => judgePart(part, part.declaredTypes, { ofName, ofType }) };
+}
+
+/** Each name and each type must be listed: of two that differ, the reader may take the other. */
+function allowRules({ allow }: AttachmentsOptions): Rules {
+  const ofName = missingFrom(compilePatterns(allow.names));
+  const ofType = missingFrom(compilePatterns(allow.types));
+  return {
+    ofName,
+    ofPart(part) {
+      if (!isAttachment(part)) return [];
+      const types = part.declaredTypes.filter((type) => !part.isContainer || !isCarrier(type));
+      return judgePart(part, types, { ofName, ofType });
+    },
+  };
+}
+
+function listedIn(patterns: PatternList): (text: string) => string | null {
+  return (text) => {
+    const pattern = patterns.match(text);
+    return pattern === null ? null : `matches ${pattern}`;
+  };
+}
+
+function missingFrom(patterns: PatternList): (text: string) => string | null {
+  return (text) => (patterns.match(text) === null ? "is not on the allow list" : null);
+}
+
+function judgePart(
+  part: AttachmentPart,
+  types: readonly string[],
+  rules: Pick<Rules, "ofName"> & { ofType(type: string): string | null },
+): readonly Forbidden[] {
+  const { path } = part;
+  const names = part.fileNames.flatMap((name) => {
+    const why = rules.ofName(name);
+    return why === null ? [] : [{ path, shown: name, why: `name ${name} ${why}` }];
+  });
+  const declared = types.flatMap((type) => {
+    const why = rules.ofType(type);
+    return why === null ? [] : [{ path, shown: nameOf(part) ?? type, why: `type ${type} ${why}` }];
+  });
+  return [...names, ...declared];
+}
+
+function ofTrueTypes(part: AttachmentPart, forbidden: ReadonlySet<string>): readonly Forbidden[] {
+  return part.trueTypes
+    .filter((type) => forbidden.has(type))
+    .map((type) => ({
+      path: part.path,
+      shown: nameOf(part) ?? type,
+      why: `the octets are ${type}, declared as ${part.declaredTypes[0] ?? "nothing"}`,
+    }));
+}
+
+function insideOf(
+  part: AttachmentPart,
+  ofName: (name: string) => string | null,
+): readonly Forbidden[] {
+  const files = part.archive?.entries.filter(({ isFolder }) => !isFolder) ?? [];
+  return files.flatMap(({ names }) =>
+    names.flatMap((name) => {
+      const why = ofName(name);
+      if (why === null) return [];
+      const place = nameOf(part) ?? part.archive?.kind ?? "archive";
+      return [{ path: part.path, shown: name, why: `name ${name} in ${place} ${why}` }];
+    }),
+  );
+}
+
+/** What a person would call an attachment: everything but the text and what holds parts. */
+export function isAttachment(part: AttachmentPart): boolean {
+  if (part.fileNames.length > 0 || part.disposition === "attachment") return true;
+  return part.declaredTypes.some((type) => !BODY_TYPES.includes(type) && !isCarrier(type));
+}
+
+const BODY_TYPES: readonly string[] = ["text/plain", "text/html"];
+
+function isCarrier(type: string): boolean {
+  return type.startsWith("multipart/") || type === "message/rfc822";
+}
+
+function nameOf(part: AttachmentPart): string | null {
+  return part.fileNames[0] ?? null;
+}
