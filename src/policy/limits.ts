@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { HEADER_BYTES_MAX } from "../mail/header-collector.ts";
 
 /** `limits.yaml` with its defaults filled in (behaviour.md section 5). */
 export interface Limits {
@@ -98,10 +99,11 @@ const message = z.strictObject({
     .min(64 * KiB)
     .max(2 * GiB)
     .default(25 * MiB),
+  // A header section is kept in memory, its empty line included.
   headerBytes: z
     .int()
     .min(KiB)
-    .max(16 * MiB)
+    .max(HEADER_BYTES_MAX - 2)
     .default(256 * KiB),
   headerLines: z.int().min(10).max(100_000).default(1000),
   // RFC 5321 6.3: a limit below 100 hops is common today; one below 10 breaks real mail.

@@ -65,3 +65,9 @@ test("zero, negative numbers, fractions and infinity are no limits", () => {
   for (const maximum of [0, -1, 1.5, Number.POSITIVE_INFINITY, Number.NaN, "5", null])
     assert.equal(limitsSchema.safeParse({ connections: { max: maximum } }).success, false);
 });
+
+test("no header section may be larger than what a message keeps of it in memory", () => {
+  const most = { message: { headerBytes: 1_048_574 } };
+  assert.equal(limitsSchema.safeParse(most).success, true);
+  assert.equal(limitsSchema.safeParse({ message: { headerBytes: 1_048_575 } }).success, false);
+});
