@@ -23,17 +23,17 @@ export function fileNameReadings(raw: string): readonly string[] {
   const name = bounded(raw);
   const cut = name.indexOf("\0");
   const variants = [name, ...(cut >= 0 ? [name.slice(0, cut)] : []), asDrawn(name)];
-  const readings = new Set<string>();
-  for (const variant of variants) {
-    const visible = variant.replace(INVISIBLE, "");
-    // NFKC folds look-alikes such as the full-width dot, as some file systems do.
-    for (const form of [visible.normalize("NFC"), visible.normalize("NFKC")]) {
-      for (const reading of windowsReadings(lastSegment(form))) {
-        if (reading !== "") readings.add(reading);
-      }
-    }
-  }
-  return [...readings].slice(0, READINGS_MAX);
+  const readings = variants
+    .flatMap(normalForms)
+    .flatMap((form) => windowsReadings(lastSegment(form)))
+    .filter((reading) => reading !== "");
+  return [...new Set(readings)].slice(0, READINGS_MAX);
+}
+
+/** NFKC folds look-alikes such as the full-width dot, as some file systems do. */
+function normalForms(variant: string): readonly string[] {
+  const visible = variant.replace(INVISIBLE, "");
+  return [visible.normalize("NFC"), visible.normalize("NFKC")];
 }
 
 /** The name's extensions are in its tail; what lies between head and tail is replaced by `…`. */

@@ -19,111 +19,116 @@ export interface LineSink {
 }
 
 /** Cuts a stream at lines of structure. Each octet is looked at a bounded number of times. */
-export interface LineScanner {
-  write(chunk: Buffer): void;
-  end(): void;
-}
-
-export function createLineScanner(sink: LineSink): LineScanner {
-  let held: Buffer[] = [];
-  let heldBytes = 0;
-  let inLine = false;
+export class LineScanner {
+  readonly #sink: LineSink;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #inLine = false;
   /** The line break, or a CR that may begin one, behind the data given so far. */
-  let tail: Buffer = NOTHING;
+  #tail: Buffer = NOTHING;
 
-  function give(octets: Buffer): void {
-    const rest = joinsTail(octets) ? octets.subarray(1) : octets;
-    if (rest !== octets) tail = Buffer.of(CR, LF);
-    if (rest.length === 0) return;
-    if (tail.length > 0) sink.data(tail);
-    const end = rest.length - lineBreakLength(rest);
-    if (end > 0) sink.data(rest.subarray(0, end));
-    tail = end === rest.length ? NOTHING : Buffer.from(rest.subarray(end));
+  constructor(sink: LineSink) {
+    this.#sink = sink;
   }
 
-  function joinsTail(octets: Buffer): boolean {
-    return tail.length === 1 && tail[0] === CR && octets[0] === LF;
+  write(chunk: Buffer): void {
+    this.#scan(chunk, this.#heldBytes > 0 ? this.#resume(chunk) : 0);
   }
 
-  function hold(octets: Buffer): void {
-    held.push(Buffer.from(octets));
-    heldBytes += octets.length;
+  end(): void {
+    if (this.#heldBytes > 0) this.#settle(this.#takeHeld());
+    if (this.#tail.length > 0) this.#sink.data(this.#tail);
+    this.#tail = NOTHING;
   }
 
-  function takeHeld(): Buffer {
-    const line = Buffer.concat(held, heldBytes);
-    held = [];
-    heldBytes = 0;
-    return line;
-  }
-
-  /** True when the line was structure; data before it must have been given. */
-  function decide(line: Buffer): boolean {
-    if (line.length > sink.longestLine() || !sink.isStructure(line)) return false;
-    tail = NOTHING;
-    sink.structure(line);
-    return true;
-  }
-
-  /** Completes the line begun in earlier chunks. The position to go on from. */
-  function resume(chunk: Buffer): number {
-    const lf = chunk.indexOf(LF);
-    const end = lf < 0 ? chunk.length : lf + 1;
-    hold(chunk.subarray(0, end));
-    if (lf < 0 && heldBytes <= sink.longestLine()) return end;
-    const line = takeHeld();
-    inLine = lf < 0;
-    if (inLine || !decide(line)) {
-      if (!inLine) sink.text(line);
-      give(line);
-    }
-    return end;
-  }
-
-  function scan(chunk: Buffer, start: number): void {
+  #scan(chunk: Buffer, start: number): void {
     let from = start;
     for (let at = start; at < chunk.length; ) {
       const lf = chunk.indexOf(LF, at);
       const end = lf < 0 ? chunk.length : lf + 1;
-      const watched = !inLine && sink.watches(chunk[at] as number, chunk[at + 1]);
-      inLine = lf < 0;
       const line = chunk.subarray(at, end);
-      if (watched && line.length <= sink.longestLine()) {
-        if (inLine) {
-          give(chunk.subarray(from, at));
-          hold(line);
-          inLine = false;
-          return;
-        }
-        if (sink.isStructure(line)) {
-          give(chunk.subarray(from, at));
-          decide(line);
-          from = end;
-        } else {
-          sink.text(line);
-        }
+      const watched = this.#isWatched(line);
+      this.#inLine = lf < 0;
+      if (watched && this.#inLine) {
+        this.#give(chunk.subarray(from, at));
+        this.#hold(line);
+        this.#inLine = false;
+        return;
       }
+      if (watched && this.#take(line, chunk.subarray(from, at))) from = end;
       at = end;
     }
-    give(chunk.subarray(from));
+    this.#give(chunk.subarray(from));
   }
 
-  return {
-    write(chunk) {
-      scan(chunk, heldBytes > 0 ? resume(chunk) : 0);
-    },
-    end() {
-      if (heldBytes > 0) {
-        const line = takeHeld();
-        if (!decide(line)) {
-          sink.text(line);
-          give(line);
-        }
-      }
-      if (tail.length > 0) sink.data(tail);
-      tail = NOTHING;
-    },
-  };
+  #isWatched(line: Buffer): boolean {
+    if (this.#inLine || line.length > this.#sink.longestLine()) return false;
+    return this.#sink.watches(line[0] as number, line[1]);
+  }
+
+  /** True when a whole watched line was structure; the data before it is given then. */
+  #take(line: Buffer, before: Buffer): boolean {
+    if (!this.#sink.isStructure(line)) {
+      this.#sink.text(line);
+      return false;
+    }
+    this.#give(before);
+    this.#giveStructure(line);
+    return true;
+  }
+
+  /** Completes the line begun in earlier chunks. The position to go on from. */
+  #resume(chunk: Buffer): number {
+    const lf = chunk.indexOf(LF);
+    const end = lf < 0 ? chunk.length : lf + 1;
+    this.#hold(chunk.subarray(0, end));
+    if (lf < 0 && this.#heldBytes <= this.#sink.longestLine()) return end;
+    this.#inLine = lf < 0;
+    if (this.#inLine) this.#give(this.#takeHeld());
+    else this.#settle(this.#takeHeld());
+    return end;
+  }
+
+  /** A held line is whole: structure, or data after all. */
+  #settle(line: Buffer): void {
+    if (line.length <= this.#sink.longestLine() && this.#sink.isStructure(line)) {
+      this.#giveStructure(line);
+      return;
+    }
+    this.#sink.text(line);
+    this.#give(line);
+  }
+
+  #giveStructure(line: Buffer): void {
+    this.#tail = NOTHING;
+    this.#sink.structure(line);
+  }
+
+  #give(octets: Buffer): void {
+    const rest = this.#joinsTail(octets) ? octets.subarray(1) : octets;
+    if (rest !== octets) this.#tail = Buffer.of(CR, LF);
+    if (rest.length === 0) return;
+    if (this.#tail.length > 0) this.#sink.data(this.#tail);
+    const end = rest.length - lineBreakLength(rest);
+    if (end > 0) this.#sink.data(rest.subarray(0, end));
+    this.#tail = end === rest.length ? NOTHING : Buffer.from(rest.subarray(end));
+  }
+
+  #joinsTail(octets: Buffer): boolean {
+    return this.#tail.length === 1 && this.#tail[0] === CR && octets[0] === LF;
+  }
+
+  #hold(octets: Buffer): void {
+    this.#held.push(Buffer.from(octets));
+    this.#heldBytes += octets.length;
+  }
+
+  #takeHeld(): Buffer {
+    const line = Buffer.concat(this.#held, this.#heldBytes);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return line;
+  }
 }
 
 /** The octets of a line break at the end, or of a CR whose LF may follow. */

@@ -90,18 +90,15 @@ function readBoundaries(
   types: readonly ParameterisedValue[],
   notes: Set<MimeNote>,
 ): readonly string[] {
-  const boundaries = new Set<string>();
-  for (const { parameters } of types) {
-    for (const reading of parameterReadings(parameters, "boundary")) {
-      const boundary = Buffer.from(reading, "utf8").toString("latin1");
-      if (boundary.length > BOUNDARY_CHARS_MAX) notes.add("boundary-too-long");
-      if (isOdd(boundary)) notes.add("boundary-odd");
-      // Trailing blanks cannot be told from padding; leading ones some readers cut.
-      for (const kept of [trimBlanks(boundary), trimBlanksAtEnd(boundary)]) {
-        if (kept !== "") boundaries.add(kept);
-      }
-    }
-  }
+  const spoken = types
+    .flatMap(({ parameters }) => parameterReadings(parameters, "boundary"))
+    .map((reading) => Buffer.from(reading, "utf8").toString("latin1"));
+  if (spoken.some((boundary) => boundary.length > BOUNDARY_CHARS_MAX))
+    notes.add("boundary-too-long");
+  if (spoken.some(isOdd)) notes.add("boundary-odd");
+  // Trailing blanks cannot be told from padding; leading ones some readers cut.
+  const kept = spoken.flatMap((boundary) => [trimBlanks(boundary), trimBlanksAtEnd(boundary)]);
+  const boundaries = new Set(kept.filter((boundary) => boundary !== ""));
   if (boundaries.size > 1) notes.add("boundary-odd");
   return [...boundaries].slice(0, COPIES_MAX);
 }

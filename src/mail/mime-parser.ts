@@ -1,9 +1,4 @@
-import {
-  createLineScanner,
-  type LineScanner,
-  type LineSink,
-  withoutLineBreak,
-} from "./line-scanner.ts";
+import { LineScanner, type LineSink, withoutLineBreak } from "./line-scanner.ts";
 import {
   BOUNDARY_LINE_MAX,
   type BoundaryMatch,
@@ -54,7 +49,7 @@ export class MimeParser implements LineSink {
 
   constructor(walk: MimeWalk, place: Place) {
     this.#walk = walk;
-    this.#scanner = createLineScanner(this);
+    this.#scanner = new LineScanner(this);
     this.#push(place);
   }
 

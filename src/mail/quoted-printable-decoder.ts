@@ -1,3 +1,4 @@
+import type { MimeNote } from "./mime-part.ts";
 import type { TransferDecoder } from "./transfer-decoder.ts";
 
 const EQUALS = 0x3d;
@@ -13,73 +14,84 @@ const PADDING_MAX = 76;
  * RFC 2045 6.7, without removing blanks at line ends. An `=` that starts neither an octet nor a soft
  * line break stays as it is and is noted.
  */
-export function createQuotedPrintableDecoder(): TransferDecoder {
+export class QuotedPrintableDecoder implements TransferDecoder {
   /** From an `=` on, while it is not yet known what it starts. */
-  let held: number[] = [];
-  let state: "text" | "equals" | "digit" | "padding" = "text";
-  let junk = false;
+  #held: number[] = [];
+  #state: "text" | "equals" | "digit" | "padding" = "text";
+  #junk = false;
 
-  function hold(octet: number, next: typeof state): "taken" {
-    held.push(octet);
-    state = next;
-    return "taken";
-  }
-
-  function release(): void {
-    held = [];
-    state = "text";
-  }
-
-  /** What an octet means after an `=`: taken, a decoded octet, or that the `=` was text. */
-  function resolve(octet: number): "taken" | "text" | number {
-    const value = hexValue(octet);
-    if (state === "digit") {
-      if (value < 0) return "text";
-      const decoded = hexValue(held[1] ?? 0) * 16 + value;
-      release();
-      return decoded;
-    }
-    if (octet === LF) {
-      release();
-      return "taken";
-    }
-    if (isPadding(octet) && held.length < PADDING_MAX) return hold(octet, "padding");
-    if (state === "equals" && value >= 0) return hold(octet, "digit");
-    return "text";
-  }
-
-  function write(chunk: Buffer): Buffer {
-    if (state === "text" && !chunk.includes(EQUALS)) return chunk;
-    const out = Buffer.allocUnsafe(held.length + chunk.length);
+  write(chunk: Buffer): Buffer {
+    if (this.#state === "text" && !chunk.includes(EQUALS)) return chunk;
+    const out = Buffer.allocUnsafe(this.#held.length + chunk.length);
     let end = 0;
     for (const octet of chunk) {
-      if (state !== "text") {
-        const meaning = resolve(octet);
-        if (meaning === "taken") continue;
-        if (meaning !== "text") {
-          out[end++] = meaning;
-          continue;
-        }
-        junk = true;
-        for (const literal of held) out[end++] = literal;
-        release();
-      }
-      if (octet === EQUALS) hold(octet, "equals");
-      else out[end++] = octet;
+      end = this.#state === "text" ? this.#putText(octet, out, end) : this.#put(octet, out, end);
     }
     return out.subarray(0, end);
   }
 
-  return {
-    write,
-    end() {
-      const rest = Buffer.from(held);
-      const isSoftBreak = state === "equals" || state === "padding";
-      release();
-      return isSoftBreak ? Buffer.alloc(0) : rest;
-    },
-    notes: () => (junk ? ["junk-in-quoted-printable"] : []),
-  };
+  end(): Buffer {
+    const isSoftBreak = this.#state === "equals" || this.#state === "padding";
+    const rest = Buffer.from(this.#held);
+    this.#release();
+    return isSoftBreak ? Buffer.alloc(0) : rest;
+  }
+
+  notes(): readonly MimeNote[] {
+    return this.#junk ? ["junk-in-quoted-printable"] : [];
+  }
+
+  #putText(octet: number, out: Buffer, end: number): number {
+    if (octet === EQUALS) {
+      this.#hold(octet, "equals");
+      return end;
+    }
+    out[end] = octet;
+    return end + 1;
+  }
+
+  #put(octet: number, out: Buffer, end: number): number {
+    const meaning = this.#resolve(octet);
+    if (meaning === "taken") return end;
+    if (meaning !== "text") {
+      out[end] = meaning;
+      return end + 1;
+    }
+    this.#junk = true;
+    let next = end;
+    for (const literal of this.#held) out[next++] = literal;
+    this.#release();
+    return this.#putText(octet, out, next);
+  }
+
+  /** What an octet means after an `=`: taken, a decoded octet, or that the `=` was text. */
+  #resolve(octet: number): "taken" | "text" | number {
+    const value = hexValue(octet);
+    if (this.#state === "digit") {
+      if (value < 0) return "text";
+      const decoded = hexValue(this.#held[1] ?? 0) * 16 + value;
+      this.#release();
+      return decoded;
+    }
+    if (octet === LF) {
+      this.#release();
+      return "taken";
+    }
+    if (isPadding(octet) && this.#held.length < PADDING_MAX) return this.#hold(octet, "padding");
+    if (this.#state === "equals" && value >= 0) return this.#hold(octet, "digit");
+    return "text";
+  }
+
+  #hold(octet: number, next: "equals" | "digit" | "padding"): "taken" {
+    this.#held.push(octet);
+    this.#state = next;
+    return "taken";
+  }
+
+  #release(): void {
+    this.#held = [];
+    this.#state = "text";
+  }
 }
 
 function isPadding(octet: number): boolean {

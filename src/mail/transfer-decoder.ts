@@ -1,6 +1,6 @@
 import { createBase64Decoder } from "./base64-decoder.ts";
 import type { MimeNote } from "./mime-part.ts";
-import { createQuotedPrintableDecoder } from "./quoted-printable-decoder.ts";
+import { QuotedPrintableDecoder } from "./quoted-printable-decoder.ts";
 import { createUuencodeDecoder } from "./uuencode-decoder.ts";
 
 /** Decodes octets as they stream by. Lenient as mail readers are; linear; never throws. */
@@ -32,7 +32,7 @@ export function isKnownEncoding(encoding: string): boolean {
 /** `encoding` in lower case. An unknown one is read as it stands. */
 export function createTransferDecoder(encoding: string): TransferDecoder {
   if (encoding === "base64") return createBase64Decoder();
-  if (encoding === "quoted-printable") return createQuotedPrintableDecoder();
+  if (encoding === "quoted-printable") return new QuotedPrintableDecoder();
   if (UUENCODE_NAMES.includes(encoding)) return createUuencodeDecoder();
   return { write: (chunk) => chunk, end: () => Buffer.alloc(0), notes: () => [] };
 }
