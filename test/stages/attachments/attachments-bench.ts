@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import type { Json } from "../../../src/base/json.ts";
+import type { DataFacts } from "../../../src/pipeline/stage.ts";
+import type { Verdict } from "../../../src/pipeline/verdict.ts";
+import { attachmentsStage } from "../../../src/stages/attachments/attachments.ts";
+import type { AttachmentsEvidence } from "../../../src/stages/attachments/attachments-evidence.ts";
+import { createPartReaders } from "../../../src/stages/attachments/part-readers.ts";
+import { readAttachments } from "../../../src/stages/attachments/read-attachments.ts";
+
+const FACTS: DataFacts = {
+  client: { ip: "192.0.2.1", port: 40000 },
+  listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
+  receivedAt: 0,
+  seed: "seed",
+  reports: [],
+  helo: { verb: "EHLO", name: "client.example.net" },
+  tls: null,
+  sender: null,
+  mail: { body: "7bit", smtputf8: false },
+  recipients: [],
+};
+
+/** What the stage sees in a message that comes in chunks of that size. */
+export async function readMail(mail: Buffer, chunkBytes = 4096): Promise<AttachmentsEvidence> {
+  const tap = readAttachments(createPartReaders());
+  for (let at = 0; at < mail.length; at += chunkBytes)
+    await tap.write(mail.subarray(at, at + chunkBytes));
+  const evidence = await tap.end();
+  // What is stored must say the same as what was seen.
+  const stored: AttachmentsEvidence = JSON.parse(JSON.stringify(evidence));
+  assert.deepEqual(stored, evidence);
+  return stored;
+}
+
+/** The verdict under an attachments.yaml with these keys. */
+export function judgeUnder(file: object, evidence: Json): Verdict {
+  const stage = attachmentsStage.bind(attachmentsStage.options.parse(file), { mode: "enforce" });
+  return stage.judge(evidence, FACTS);
+}
