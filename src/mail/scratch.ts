@@ -25,6 +25,8 @@ export interface Scratch {
   seal(): Promise<void>;
   /** From the start, in chunks of at most 64 KiB, which are the reader's to keep but not to change. */
   read(): AsyncGenerator<Buffer, void, undefined>;
+  /** At most `length` octets from a place on; fewer at the end. They are the reader's to keep. */
+  readAt(position: number, length: number): Promise<Buffer>;
   /** Gives memory and file back. Reads under way fail. May be called twice. */
   free(): Promise<void>;
 }
@@ -88,6 +90,15 @@ class BlockScratch implements Scratch {
     if (this.#freed) throw new Error("scratch octets read after they were freed");
     if (this.#file) yield* this.#readFile(this.#file);
     else yield* this.#readBlocks();
+  }
+
+  async readAt(position: number, length: number): Promise<Buffer> {
+    if (this.#freed) throw new Error("scratch octets read after they were freed");
+    const bytes = Math.max(0, Math.min(length, this.#size - position));
+    const octets = Buffer.allocUnsafeSlow(bytes);
+    if (this.#file) await readFully(this.#file, octets, position);
+    else this.#copyBlocks(octets, position);
+    return octets;
   }
 
   async free(): Promise<void> {
@@ -158,6 +169,16 @@ class BlockScratch implements Scratch {
     return this.#blocks.map((block, i) => (i === last ? block.subarray(0, this.#filled) : block));
   }
 
+  #copyBlocks(to: Buffer, position: number): void {
+    let start = 0;
+    for (const octets of this.#contents()) {
+      const from = Math.max(0, position - start);
+      if (from < octets.length) octets.copy(to, Math.max(0, start - position), from);
+      start += octets.length;
+      if (start >= position + to.length) break;
+    }
+  }
+
   *#readBlocks(): Generator<Buffer, void, undefined> {
     for (const octets of this.#contents()) if (octets.length > 0) yield octets;
   }
@@ -171,6 +192,14 @@ class BlockScratch implements Scratch {
       at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
+  }
+}
+
+async function readFully(file: FileHandle, to: Buffer, position: number): Promise<void> {
+  for (let at = 0; at < to.length; ) {
+    const { bytesRead } = await guarded(() => file.read(to, at, to.length - at, position + at));
+    if (bytesRead === 0) throw new Unavailable("temporary files", "a file became shorter");
+    at += bytesRead;
   }
 }
 

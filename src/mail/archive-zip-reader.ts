@@ -1,0 +1,171 @@
+import type { EntryList } from "./archive-entry-list.ts";
+import { findZipEnds, type ZipDirectory } from "./archive-zip-end.ts";
+import {
+  CENTRAL_FIXED_BYTES,
+  centralVariableBytes,
+  LOCAL_FIXED_BYTES,
+  localVariableBytes,
+  parseCentral,
+  parseLocal,
+  ZIP_CENTRAL,
+  ZIP_LOCAL,
+  type ZipHeader,
+} from "./archive-zip-header.ts";
+import { findZipSignature, type ZipOctets } from "./archive-zip-octets.ts";
+
+const SCAN_BYTES = 64 * 1024;
+const SIGNATURE_BYTES = 4;
+
+/** What is known of a zip while it is read. */
+interface ZipReading {
+  readonly octets: ZipOctets;
+  readonly list: EntryList;
+  /** Headers read, by place; the value is where what they head ends. */
+  readonly centralEnds: Map<number, number>;
+  readonly localEnds: Map<number, number>;
+  hasDirectory: boolean;
+}
+
+/**
+ * Lists a zip as its readers see it: those that go by an end record (any that fits), and those
+ * that go from local header to local header. False when no reader takes it for a zip.
+ */
+export async function readZip(octets: ZipOctets, list: EntryList): Promise<boolean> {
+  const ends = await findZipEnds(octets);
+  const hasDirectory = ends.directories.length > 0;
+  const startsAsZip = octets.firstAt === 0;
+  if (!hasDirectory && !startsAsZip && !(await isSpanMarker(octets))) return false;
+  const reading: ZipReading = {
+    octets,
+    list,
+    centralEnds: new Map(),
+    localEnds: new Map(),
+    hasDirectory,
+  };
+  if (!hasDirectory) list.note("truncated");
+  if (ends.hasOtherDisks) list.note("truncated");
+  if (ends.hasMore) list.note("malformed");
+  if (hasDirectory && ends.behindAt < octets.size) list.note("data-behind");
+  if (ends.behindAt > octets.size) list.note("malformed");
+  for (const directory of ends.directories) {
+    // A zip that is stored in this one, near its end, has an end record of its own.
+    if (isInsideEntry(reading, directory.endAt)) continue;
+    if (!(await readDirectory(reading, directory))) return true;
+  }
+  if (hasDirectory) noteLayout(reading);
+  await walkHeaders(reading);
+  return true;
+}
+
+/** Archives of several parts, or made for them, start with a marker (APPNOTE 8.5.4, 8.5.5). */
+async function isSpanMarker(octets: ZipOctets): Promise<boolean> {
+  if (octets.firstAt !== SIGNATURE_BYTES) return false;
+  return ZIP_LOCAL.equals(await octets.read(octets.firstAt, SIGNATURE_BYTES));
+}
+
+function isInsideEntry({ localEnds }: ZipReading, place: number): boolean {
+  for (const [at, end] of localEnds) if (at <= place && place < end) return true;
+  return false;
+}
+
+/** False when the list is full. */
+async function readDirectory(reading: ZipReading, directory: ZipDirectory): Promise<boolean> {
+  let entries = 0;
+  let at = directory.startAt;
+  while (at < directory.endAt) {
+    if (reading.centralEnds.has(at)) return true;
+    const central = await readCentral(reading.octets, at);
+    if (!central) break;
+    entries++;
+    reading.centralEnds.set(at, at + central.length);
+    if (!(await addCentral(reading, central, directory))) return false;
+    at += central.length;
+  }
+  // 16 bits of a count wrap: an archive of more entries than that needs ZIP64, but readers differ.
+  if (entries !== directory.entries) reading.list.note("malformed");
+  return true;
+}
+
+/** False when the list is full. */
+async function addCentral(
+  { octets, list, localEnds }: ZipReading,
+  central: ZipHeader,
+  { startAt, shift }: ZipDirectory,
+): Promise<boolean> {
+  const localAt = central.localAt === null ? -1 : central.localAt + shift;
+  const local = await readLocal(octets, localAt);
+  if (!local) list.note(localAt >= octets.size ? "truncated" : "malformed");
+  else {
+    if (local.storedName !== central.storedName) list.note("name-mismatch");
+    const end = localAt + local.length + (central.packedBytes ?? 0);
+    if (end > octets.size) list.note("truncated");
+    // The same octets as two entries, or a bomb of one kernel (Fifield 2019).
+    if (localEnds.has(localAt) || end > startAt) list.note("overlap");
+    localEnds.set(localAt, end);
+  }
+  return addEntry(list, central, local);
+}
+
+function addEntry(list: EntryList, header: ZipHeader, other: ZipHeader | null): boolean {
+  if (header.isMasked || other?.isMasked) list.note("encrypted-names");
+  return list.add({
+    rawNames: [...new Set([...header.rawNames, ...(other?.rawNames ?? [])])],
+    isFolder: header.isFolder && header.bytes === 0,
+    isEncrypted: header.isEncrypted || (other?.isEncrypted ?? false),
+    bytes: header.bytes,
+  });
+}
+
+function noteLayout(reading: ZipReading): void {
+  const ranges = [...reading.localEnds].sort(([a], [b]) => a - b);
+  if (ranges.some(([, end], i) => end > (ranges[i + 1]?.[0] ?? Number.POSITIVE_INFINITY)))
+    reading.list.note("overlap");
+  const [first = [...reading.centralEnds.keys()][0]] = ranges[0] ?? [];
+  if (first !== undefined && first > 0) reading.list.note("data-before");
+}
+
+/** Forward over the whole, as streaming readers go: finds headers that no directory names. */
+async function walkHeaders(reading: ZipReading): Promise<void> {
+  const { octets, list } = reading;
+  let at = octets.firstAt;
+  while (at < octets.size) {
+    const known = reading.localEnds.get(at) ?? reading.centralEnds.get(at);
+    if (known !== undefined) {
+      at = known;
+      continue;
+    }
+    const local = await readLocal(octets, at);
+    const header = local ?? (await readCentral(octets, at));
+    if (header) {
+      if (reading.hasDirectory) list.note("name-mismatch");
+      if (!addEntry(list, header, null)) return;
+      at += header.length + (local?.packedBytes ?? 0);
+    }
+    at = await nextHeader(octets, header ? at : at + 1);
+  }
+}
+
+/** The place of the next header at or behind `at`, or the size. */
+async function nextHeader(octets: ZipOctets, from: number): Promise<number> {
+  for (let at = from; at < octets.size; at += SCAN_BYTES - SIGNATURE_BYTES + 1) {
+    const found = findZipSignature(await octets.read(at, SCAN_BYTES), 0);
+    if (found >= 0) return at + found;
+  }
+  return octets.size;
+}
+
+async function readLocal(octets: ZipOctets, at: number): Promise<ZipHeader | null> {
+  const fixed = await octets.read(at, LOCAL_FIXED_BYTES);
+  if (fixed.length < LOCAL_FIXED_BYTES || fixed.indexOf(ZIP_LOCAL) !== 0) return null;
+  const bytes = LOCAL_FIXED_BYTES + localVariableBytes(fixed);
+  const whole = await octets.read(at, bytes);
+  return whole.length < bytes ? null : parseLocal(whole);
+}
+
+async function readCentral(octets: ZipOctets, at: number): Promise<ZipHeader | null> {
+  const fixed = await octets.read(at, CENTRAL_FIXED_BYTES);
+  if (fixed.length < CENTRAL_FIXED_BYTES || fixed.indexOf(ZIP_CENTRAL) !== 0) return null;
+  const bytes = CENTRAL_FIXED_BYTES + centralVariableBytes(fixed);
+  const whole = await octets.read(at, bytes);
+  return whole.length < bytes ? null : parseCentral(whole);
+}
