@@ -4,6 +4,7 @@ import { errorText } from "./base/errors.ts";
 import { createIds, type Ids } from "./base/ids.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
+import { createScratchSpace } from "./mail/scratch.ts";
 import { createDnsResolver } from "./net/dns-resolver.ts";
 import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
@@ -67,10 +68,15 @@ export function openStores(
   return { tracking, quarantine, spool: createDiskSpool({ ...place("spool"), hasSpace }) };
 }
 
+/** Archives wait for their end; beyond this in temporary files. Most attachments are smaller. */
+const ARCHIVE_MEMORY = { perItemBytes: 256 * 1024, totalBytes: 32 * 1024 * 1024 } as const;
+
 export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
+  /** An existing folder, once mail comes. */
+  tempDir: string = join(ground.settings.dataDir, "tmp"),
 ): StageServices {
   const { clock, log, metrics, resolver } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
@@ -79,6 +85,7 @@ export function openServices(
   const scanner = addresses && createScanner({ addresses, clock, log, metrics, resolver });
   stack.defer(() => scanner?.close());
   if (!scanner) log.warn("antivirus-off", { reason: "settings say clamd: none" });
-  const partReaders = createPartReaders();
+  const scratch = createScratchSpace({ tempDir, ...ARCHIVE_MEMORY });
+  const partReaders = createPartReaders({ scratch, clock });
   return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders };
 }

@@ -1,4 +1,7 @@
+import type { Clock } from "../../base/clock.ts";
 import type { ArchiveLister } from "../../mail/archive.ts";
+import { createArchiveLister } from "../../mail/archive-lister.ts";
+import type { ScratchSpace } from "../../mail/scratch.ts";
 
 /** Looks at the decoded octets of one part. */
 export interface TypeSniffer {
@@ -13,10 +16,15 @@ export interface PartReaders {
   lister(): ArchiveLister;
 }
 
-/** Names and declared types only. */
-export function createPartReaders(): PartReaders {
+export interface PartReadersOptions {
+  /** Where an archive waits for its end, which says what is in it. */
+  readonly scratch: ScratchSpace;
+  readonly clock: Clock;
+}
+
+export function createPartReaders(options: PartReadersOptions): PartReaders {
   return {
     sniffer: () => ({ write() {}, end: async () => [] }),
-    lister: () => ({ async write() {}, end: async () => null, async abort() {} }),
+    lister: () => createArchiveLister(options),
   };
 }
