@@ -21,60 +21,79 @@ export function createForbiddenRules(options: AttachmentsOptions): ForbiddenRule
   return {
     find(part) {
       const found = [...listed.ofPart(part), ...ofTrueTypes(part, trueTypes)];
-      return options.archives.inside ? [...found, ...insideOf(part, listed.ofName)] : found;
+      return options.archives.inside ? [...found, ...insideOf(part, listed.ofEntry(part))] : found;
     },
   };
 }
 
 interface Rules {
   ofPart(part: AttachmentPart): readonly Forbidden[];
-  /** Why a name is forbidden, or null. */
-  ofName(name: string): string | null;
+  /** How names inside the part are judged, if it is an archive. */
+  ofEntry(part: AttachmentPart): Judge;
 }
+
+/** Why a name or a type is forbidden, or null. */
+type Judge = (text: string) => string | null;
 
 function denyRules({ names, types }: AttachmentsOptions): Rules {
   const ofName = listedIn(compilePatterns(names));
   const ofType = listedIn(compilePatterns(types));
-  return { ofName, ofPart: (part) => judgePart(part, part.declaredTypes, { ofName, ofType }) };
+  return {
+    ofPart: (part) => judgePart(part, part.declaredTypes, ofName, ofType),
+    ofEntry: () => ofName,
+  };
 }
 
 /** Each name and each type must be listed: of two that differ, the reader may take the other. */
-function allowRules({ allow }: AttachmentsOptions): Rules {
+function allowRules({ allow, names }: AttachmentsOptions): Rules {
   const ofName = missingFrom(compilePatterns(allow.names));
   const ofType = missingFrom(compilePatterns(allow.types));
+  const ofDocumentEntry = listedIn(compilePatterns(names));
+  const documents = compilePatterns(DOCUMENT_NAMES);
   return {
-    ofName,
     ofPart(part) {
       if (!isAttachment(part)) return [];
       const types = part.declaredTypes.filter((type) => !part.isContainer || !isCarrier(type));
-      return judgePart(part, types, { ofName, ofType });
+      return judgePart(part, types, ofName, ofType);
+    },
+    ofEntry({ fileNames }) {
+      const isDocument =
+        fileNames.length > 0 && fileNames.every((name) => documents.match(name) !== null);
+      return isDocument ? ofDocumentEntry : ofName;
     },
   };
 }
 
-function listedIn(patterns: PatternList): (text: string) => string | null {
+/** Zip archives that programs open as one document: nobody lists what those are made of. */
+const DOCUMENT_NAMES: readonly string[] = [
+  ...["*.docx", "*.docm", "*.xlsx", "*.xlsm", "*.pptx", "*.pptm", "*.vsdx"],
+  ...["*.odt", "*.ods", "*.odp", "*.odg", "*.epub", "*.pages", "*.numbers", "*.key"],
+];
+
+function listedIn(patterns: PatternList): Judge {
   return (text) => {
     const pattern = patterns.match(text);
     return pattern === null ? null : `matches ${pattern}`;
   };
 }
 
-function missingFrom(patterns: PatternList): (text: string) => string | null {
+function missingFrom(patterns: PatternList): Judge {
   return (text) => (patterns.match(text) === null ? "is not on the allow list" : null);
 }
 
 function judgePart(
   part: AttachmentPart,
   types: readonly string[],
-  rules: Pick<Rules, "ofName"> & { ofType(type: string): string | null },
+  ofName: Judge,
+  ofType: Judge,
 ): readonly Forbidden[] {
   const { path } = part;
   const names = part.fileNames.flatMap((name) => {
-    const why = rules.ofName(name);
+    const why = ofName(name);
     return why === null ? [] : [{ path, shown: name, why: `name ${name} ${why}` }];
   });
   const declared = types.flatMap((type) => {
-    const why = rules.ofType(type);
+    const why = ofType(type);
     return why === null ? [] : [{ path, shown: nameOf(part) ?? type, why: `type ${type} ${why}` }];
   });
   return [...names, ...declared];
@@ -90,19 +109,26 @@ function ofTrueTypes(part: AttachmentPart, forbidden: ReadonlySet<string>): read
     }));
 }
 
-function insideOf(
-  part: AttachmentPart,
-  ofName: (name: string) => string | null,
-): readonly Forbidden[] {
-  const files = part.archive?.entries.filter(({ isFolder }) => !isFolder) ?? [];
-  return files.flatMap(({ names }) =>
-    names.flatMap((name) => {
-      const why = ofName(name);
-      if (why === null) return [];
-      const place = nameOf(part) ?? part.archive?.kind ?? "archive";
-      return [{ path: part.path, shown: name, why: `name ${name} in ${place} ${why}` }];
-    }),
-  );
+function insideOf(part: AttachmentPart, ofName: Judge): readonly Forbidden[] {
+  const { archive } = part;
+  if (archive === null) return [];
+  const files = archive.entries.filter(({ isFolder }) => !isFolder).flatMap(({ names }) => names);
+  const names = new Set([...files, ...unpackedNames(part, archive.kind)]);
+  const place = nameOf(part) ?? archive.kind;
+  return [...names].flatMap((name) => {
+    const why = ofName(name);
+    if (why === null) return [];
+    return [{ path: part.path, shown: name, why: `name ${name} in ${place} ${why}` }];
+  });
+}
+
+/** What `a.exe.gz` becomes: one file, which needs no name inside (RFC 1952 2.3.1). */
+function unpackedNames({ fileNames }: AttachmentPart, kind: string): readonly string[] {
+  if (!["gzip", "bzip2", "xz"].includes(kind)) return [];
+  return fileNames.flatMap((name) => {
+    const dot = name.lastIndexOf(".");
+    return dot > 0 ? [name.slice(0, dot)] : [];
+  });
 }
 
 /** What a person would call an attachment: everything but the text and what holds parts. */

@@ -61,9 +61,10 @@ const MIME_WEIGHTS: { readonly [N in MimeNote]: Weight } = {
 const ARCHIVE_WEIGHTS: { readonly [N in ArchiveNote]: Weight } = {
   // Readers of the central directory and of the local headers see other files.
   "name-mismatch": "ambiguous",
-  "data-before": "ambiguous",
-  "data-behind": "ambiguous",
   "path-traversal": "ambiguous",
+  // Self-extracting archives, and documents that hold documents; every entry was found all the same.
+  "data-before": "odd",
+  "data-behind": "odd",
   "encrypted-names": "encrypted",
   overlap: "unscannable",
   malformed: "unscannable",
