@@ -38,12 +38,13 @@ export function parseParameterised(value: string): ParameterisedValue {
   const parameters: Parameter[] = [];
   const main = trimBlanks(withoutComments(value.slice(0, first)));
   const word = endOfWord(main, 0);
-  let truncated = false;
+  let truncated = segments.length > PARAMETERS_MAX;
   const behindMain = main.slice(0, word).includes("=") ? main : main.slice(word);
   for (const segment of [behindMain, ...segments]) {
     truncated ||= segment.length > SEGMENT_CHARS_MAX || parameters.length >= PARAMETERS_MAX;
     if (parameters.length >= PARAMETERS_MAX) break;
-    collect(segment.slice(0, SEGMENT_CHARS_MAX), parameters, UNSEPARATED_MAX);
+    const wasRead = collect(segment.slice(0, SEGMENT_CHARS_MAX), parameters, UNSEPARATED_MAX);
+    truncated ||= !wasRead;
   }
   return {
     main: main.slice(0, word).toLowerCase(),
@@ -54,7 +55,7 @@ export function parseParameterised(value: string): ParameterisedValue {
 
 function segmentsOf(value: string, start: number, heedsQuotes: boolean): readonly string[] {
   const segments: string[] = [];
-  for (let at = start; at < value.length && segments.length < PARAMETERS_MAX; ) {
+  for (let at = start; at < value.length && segments.length <= PARAMETERS_MAX; ) {
     const end = endOfSegment(value, at, heedsQuotes);
     segments.push(value.slice(at, end));
     at = end + 1;
@@ -74,16 +75,19 @@ function endOfSegment(value: string, start: number, heedsQuotes: boolean): numbe
   return value.length;
 }
 
-/** All readings of one segment: `name = value`, and what follows without a semicolon. */
-function collect(segment: string, into: Parameter[], unseparated: number): void {
+/**
+ * All readings of one segment: `name = value`, and what follows without a semicolon. False when more
+ * followed than is read.
+ */
+function collect(segment: string, into: Parameter[], unseparated: number): boolean {
   const equals = segment.indexOf("=");
-  if (equals < 0) return;
+  if (equals < 0) return true;
   const name = trimBlanks(withoutComments(segment.slice(0, equals))).toLowerCase();
   const raw = trimBlanks(segment.slice(equals + 1));
-  if (name === "") return;
-  for (const value of valueReadings(raw)) into.push({ name, value });
+  if (name !== "") for (const value of valueReadings(raw)) into.push({ name, value });
   const next = nextWithoutSemicolon(raw);
-  if (next !== null && unseparated > 0) collect(next, into, unseparated - 1);
+  if (next === null) return true;
+  return unseparated > 0 && collect(next, into, unseparated - 1);
 }
 
 function valueReadings(raw: string): readonly string[] {
