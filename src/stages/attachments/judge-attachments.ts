@@ -84,13 +84,13 @@ const DOUBT_RULES: { readonly [D in Doubt]: DoubtRule } = {
 const DOUBTS: readonly Doubt[] = ["unscannable", "ambiguous", "encrypted", "odd"];
 
 function judgeDoubts(
-  { parts, omitted }: AttachmentsEvidence,
+  evidence: AttachmentsEvidence,
   options: AttachmentsOptions,
 ): readonly Judgement[] {
-  const found = parts.flatMap((part) =>
+  const ofParts = evidence.parts.flatMap((part) =>
     doubtsOf(part).map(([doubt, note]) => ({ doubt, detail: `part ${part.path}: ${note}` })),
   );
-  const all = [...found, ...omittedDoubt(omitted)];
+  const all = [...ofParts, ...incompleteness(evidence)];
   return DOUBTS.flatMap((doubt) => {
     const details = all.filter((one) => one.doubt === doubt).map(({ detail }) => detail);
     if (details.length === 0) return [];
@@ -99,9 +99,17 @@ function judgeDoubts(
   });
 }
 
-function omittedDoubt(omitted: number): readonly { doubt: Doubt; detail: string }[] {
-  if (omitted === 0) return [];
-  return [{ doubt: "unscannable", detail: `${omitted} parts or entries over the limit` }];
+/** What was not read, or not kept, was not judged: whether a part shows it or not. */
+function incompleteness({
+  parts,
+  notes,
+  omitted,
+}: AttachmentsEvidence): readonly { doubt: Doubt; detail: string }[] {
+  const shown = new Set(parts.flatMap((part) => part.notes));
+  const limits = notes.filter((note) => note.startsWith("limit-") && !shown.has(note));
+  const details = limits.map((note) => `message: ${note}`);
+  if (omitted > 0) details.push(`${omitted} parts or entries did not fit into the evidence`);
+  return details.map((detail) => ({ doubt: "unscannable", detail }));
 }
 
 function toFinding({ symbol, score, details }: Judgement): Finding {
