@@ -131,7 +131,7 @@ describe("the check of the house", () => {
     ["a stage importing its own file", "stages/a/b.ts", 'import { a } from "./c.ts";'],
     ["a package", "base/a.ts", 'import pino from "pino";'],
     ["a filled table", "base/a.ts", "export const A = new Map([[1, 2]]);"],
-    ["a worker's first statement", "base/sqlite-worker.ts", "start();"],
+    ["a thread's first statement", "base/sqlite-thread.ts", "start();"],
     [
       "the word any in a comment",
       "base/a.ts",

@@ -14,7 +14,7 @@ const MAX_NESTING = 3;
 const FORBIDDEN_WORDS = new Set(["index", "utils", "util", "helpers", "common", "misc", "manager"]);
 const KEBAB_CASE = /^[a-z0-9]+(-[a-z0-9]+)*(\.ts)?$/;
 /** Files that a process or a thread starts with; all others only declare. */
-const STARTS = /^main\.ts$|-(worker|process)\.ts$/;
+const STARTS = /^main\.ts$|-(thread|process)\.ts$/;
 
 interface Walk {
   readonly lineOf: (node: Node) => number;
