@@ -12,7 +12,10 @@ export interface LineSink {
   isStructure(line: Buffer): boolean;
   /** A line of structure. The line break before it is part of it and was not given as data. */
   structure(line: Buffer): void;
-  /** A watched line that is none. It is given as data as well, later. */
+  /**
+   * A watched line that is none, or the start of one that is too long. It is given as data as well,
+   * later.
+   */
   text(line: Buffer): void;
   /** Valid only during the call. */
   data(octets: Buffer): void;
@@ -62,8 +65,10 @@ export class LineScanner {
   }
 
   #isWatched(line: Buffer): boolean {
-    if (this.#inLine || line.length > this.#sink.longestLine()) return false;
-    return this.#sink.watches(line[0] as number, line[1]);
+    if (this.#inLine || !this.#sink.watches(line[0] as number, line[1])) return false;
+    const longest = this.#sink.longestLine();
+    if (line.length > longest) this.#sink.text(line.subarray(0, longest));
+    return line.length <= longest;
   }
 
   /** True when a whole watched line was structure; the data before it is given then. */
@@ -84,18 +89,18 @@ export class LineScanner {
     this.#hold(chunk.subarray(0, end));
     if (lf < 0 && this.#heldBytes <= this.#sink.longestLine()) return end;
     this.#inLine = lf < 0;
-    if (this.#inLine) this.#give(this.#takeHeld());
-    else this.#settle(this.#takeHeld());
+    this.#settle(this.#takeHeld());
     return end;
   }
 
-  /** A held line is whole: structure, or data after all. */
+  /** A held line is whole or too long: structure, or data after all. */
   #settle(line: Buffer): void {
-    if (line.length <= this.#sink.longestLine() && this.#sink.isStructure(line)) {
+    const longest = this.#sink.longestLine();
+    if (line.length <= longest && this.#sink.isStructure(line)) {
       this.#giveStructure(line);
       return;
     }
-    this.#sink.text(line);
+    this.#sink.text(line.subarray(0, longest));
     this.#give(line);
   }
 

@@ -73,11 +73,11 @@ function readTypes(types: readonly ParameterisedValue[]): readonly string[] {
 }
 
 function readEncodings(header: HeaderBlock, notes: Set<MimeNote>): readonly string[] {
-  const fields = header.all("content-transfer-encoding").slice(0, COPIES_MAX);
+  const fields = header.all("content-transfer-encoding");
   const names = new Set(fields.map(({ rawValue }) => toEncodingName(unfold(rawValue))));
   if (names.size > 1) notes.add("duplicate-encoding");
   if ([...names].some((name) => !isKnownEncoding(name))) notes.add("unknown-encoding");
-  return [...names].filter((name) => name !== "");
+  return [...names].filter((name) => name !== "").slice(0, COPIES_MAX);
 }
 
 /** The first word without comment, quotes and what some mailers put after a semicolon. */
@@ -90,9 +90,11 @@ function readBoundaries(
   types: readonly ParameterisedValue[],
   notes: Set<MimeNote>,
 ): readonly string[] {
-  const spoken = types
-    .flatMap(({ parameters }) => parameterReadings(parameters, "boundary"))
-    .map((reading) => Buffer.from(reading, "utf8").toString("latin1"));
+  const spoken = types.flatMap(({ parameters }) => [
+    // As written first: octets are compared, and most readers decode nothing here.
+    ...parameters.filter(({ name }) => name === "boundary").map(({ value }) => value),
+    ...parameterReadings(parameters, "boundary").map(toOctets),
+  ]);
   if (spoken.some((boundary) => boundary.length > BOUNDARY_CHARS_MAX))
     notes.add("boundary-too-long");
   if (spoken.some(isOdd)) notes.add("boundary-odd");
@@ -101,6 +103,11 @@ function readBoundaries(
   const boundaries = new Set(kept.filter((boundary) => boundary !== ""));
   if (boundaries.size > 1) notes.add("boundary-odd");
   return [...boundaries].slice(0, COPIES_MAX);
+}
+
+/** Text as latin1 of its UTF-8. */
+function toOctets(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
 }
 
 /** Blanks at an end, quotes, controls and octets above 127: cut, kept or decoded by reader. */

@@ -1,4 +1,4 @@
-import { trimBlanks } from "./header-block.ts";
+import { trimBlanks, trimBlanksAtEnd } from "./header-block.ts";
 
 /** One `name=value` of Content-Type or Content-Disposition, in one reading. */
 export interface Parameter {
@@ -36,7 +36,7 @@ export function parseParameterised(value: string): ParameterisedValue {
     ...(value.includes('"') ? segmentsOf(value, value.indexOf(";") + 1, false) : []),
   ];
   const parameters: Parameter[] = [];
-  const main = trimBlanks(withoutComments(value.slice(0, first)));
+  const main = withTightSlash(trimBlanks(withoutComments(value.slice(0, first))));
   const word = endOfWord(main, 0);
   let truncated = segments.length > PARAMETERS_MAX;
   const behindMain = main.slice(0, word).includes("=") ? main : main.slice(word);
@@ -51,6 +51,13 @@ export function parseParameterised(value: string): ParameterisedValue {
     parameters: withoutDuplicates(parameters),
     truncated,
   };
+}
+
+/** `multipart / mixed`: blanks may stand between any two tokens (RFC 822 3.1.4). */
+function withTightSlash(main: string): string {
+  const slash = main.indexOf("/");
+  if (slash < 0) return main;
+  return `${trimBlanksAtEnd(main.slice(0, slash))}/${trimBlanks(main.slice(slash + 1))}`;
 }
 
 function segmentsOf(value: string, start: number, heedsQuotes: boolean): readonly string[] {
