@@ -11,6 +11,7 @@ const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
   ["spf", spf],
   ["domains", domains],
+  ["attachments", attachments],
   ["antivirus", antivirus],
 ]);
 
@@ -66,6 +67,43 @@ function domains(evidence: Json): readonly string[] {
   const from = member(probe, "cached") === true ? ", from the cache" : "";
   const reply = optional(probe, "reply");
   return [`the hub was asked: ${text(probe, "kind")}${from}${reply ? `: ${reply}` : ""}`];
+}
+
+function attachments(evidence: Json): readonly string[] {
+  const omitted = Number(text(evidence, "omitted"));
+  const parts = list(evidence, "parts").flatMap((part) => attachmentPart(part));
+  return [...parts, ...(omitted > 0 ? [`${omitted} parts or entries were not kept`] : [])];
+}
+
+function attachmentPart(part: Json): readonly string[] {
+  const words = (key: string) => list(part, key).map(String);
+  const names = words("fileNames").map((name) => `"${name}"`);
+  const types = words("trueTypes").join(", ");
+  const said = [
+    words("declaredTypes").join(" and ") || "no type",
+    ...(names.length > 0 ? [names.join(" or ")] : []),
+    ...(types ? [`octets are ${types}`] : []),
+    `${text(part, "decodedBytes")} octets`,
+    ...words("notes"),
+  ];
+  const archive = member(part, "archive");
+  const inside = archive === null ? [] : archiveSentences(archive);
+  return [`part ${text(part, "path")}: ${said.join("; ")}`, ...inside];
+}
+
+/** Names of entries that one sentence shows; the evidence has all. */
+const ENTRIES_SHOWN = 10;
+
+function archiveSentences(archive: Json): readonly string[] {
+  const entries = list(archive, "entries").map((entry) => {
+    const locked = member(entry, "isEncrypted") === true ? " (encrypted)" : "";
+    return `${list(entry, "names").map(String).join(" or ") || "no name"}${locked}`;
+  });
+  const more = entries.length - ENTRIES_SHOWN;
+  const shown = entries.slice(0, ENTRIES_SHOWN).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  const notes = list(archive, "notes").map(String).join(", ");
+  const said = `  ${text(archive, "kind")} of ${entries.length}: ${shown}`;
+  return [notes ? `${said}; ${notes}` : said];
 }
 
 function antivirus(evidence: Json): readonly string[] {

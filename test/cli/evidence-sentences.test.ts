@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Json } from "../../src/base/json.ts";
 import { sayEvidence } from "../../src/cli/evidence-sentences.ts";
 import type { AntivirusEvidence } from "../../src/stages/antivirus/judge-scan.ts";
+import type { AttachmentsEvidence } from "../../src/stages/attachments/attachments-evidence.ts";
 import type { DnsblEvidence } from "../../src/stages/dnsbl/judge-zones.ts";
 import type { DomainsEvidence } from "../../src/stages/domains/domains.ts";
 import type { SpfEvidence } from "../../src/stages/spf.ts";
@@ -57,6 +58,45 @@ const SCAN: AntivirusEvidence = {
   },
 };
 
+const ATTACHMENTS: AttachmentsEvidence = {
+  parts: [
+    {
+      path: "1",
+      declaredTypes: ["multipart/mixed"],
+      encodings: [],
+      disposition: null,
+      fileNames: [],
+      isContainer: true,
+      decodedBytes: 0,
+      notes: [],
+      trueTypes: [],
+      archive: null,
+    },
+    {
+      path: "1.1",
+      declaredTypes: ["application/pdf"],
+      encodings: ["base64"],
+      disposition: "attachment",
+      fileNames: ["report.pdf", "report.zip"],
+      isContainer: false,
+      decodedBytes: 120,
+      sha256: "00",
+      notes: ["name-conflict"],
+      trueTypes: ["zip"],
+      archive: {
+        kind: "zip",
+        entries: [
+          { names: ["a.txt"], isFolder: false, isEncrypted: false, bytes: 3 },
+          { names: ["b.txt", "b.exe"], isFolder: false, isEncrypted: true, bytes: 3 },
+        ],
+        notes: ["name-mismatch"],
+      },
+    },
+  ],
+  notes: ["name-conflict"],
+  omitted: 2,
+};
+
 describe("evidence sentences", () => {
   test("dnsbl names every list, what it answered and what it says", () => {
     assert.deepEqual(sayEvidence("dnsbl", DNSBL), [
@@ -86,6 +126,15 @@ describe("evidence sentences", () => {
     assert.deepEqual(sayEvidence("domains", { probe: null }), ["the hub was not asked"]);
   });
 
+  test("attachments tells of each part its type, names, octets, doubts and what is inside", () => {
+    assert.deepEqual(sayEvidence("attachments", ATTACHMENTS), [
+      "part 1: multipart/mixed; 0 octets",
+      'part 1.1: application/pdf; "report.pdf" or "report.zip"; octets are zip; 120 octets; name-conflict',
+      "  zip of 2: a.txt, b.txt or b.exe (encrypted); name-mismatch",
+      "2 parts or entries were not kept",
+    ]);
+  });
+
   test("antivirus tells who scanned what with which answer, and who failed before", () => {
     assert.deepEqual(sayEvidence("antivirus", SCAN), [
       "infected: Eicar, by 127.0.0.1:3310 (ClamAV 1.4)",
@@ -111,7 +160,7 @@ describe("evidence sentences", () => {
     assert.equal(sayEvidence("__proto__", {}), null);
     fc.assert(
       fc.property(
-        fc.constantFrom("dnsbl", "spf", "domains", "antivirus"),
+        fc.constantFrom("dnsbl", "spf", "domains", "attachments", "antivirus"),
         fc.jsonValue(),
         (stage, value) => {
           const said = sayEvidence(stage, value as Json);
@@ -119,7 +168,7 @@ describe("evidence sentences", () => {
         },
       ),
     );
-    for (const stage of ["dnsbl", "spf", "domains", "antivirus"])
+    for (const stage of ["dnsbl", "spf", "domains", "attachments", "antivirus"])
       for (const value of [null, [], {}, JSON.parse('{"__proto__": {}}')])
         assert.equal(sayEvidence(stage, value), null);
   });

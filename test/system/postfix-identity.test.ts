@@ -180,6 +180,22 @@ function expectedOf({ name, message }: Sample): Buffer {
   return Buffer.from(text, "latin1");
 }
 
+/** What becomes of the few messages whose attachments readers may take for others. */
+const STOPPED: ReadonlyMap<string, string> = new Map([
+  // Fields of a part stand where no part is, since the boundary is missing.
+  ["python-email/msg_31.txt", "quarantine"],
+  // message/external-body (RFC 2046 5.2.3) passes every scanner.
+  ["python-email/msg_36.txt", "reject"],
+  // multipart/alternative and text/plain at once.
+  ["ruby-mail/emails/error_emails/multiple_content_types.eml", "quarantine"],
+  // Its last boundary has one dash too few: a reader by RFC 2046 5.1.1 sees one part more.
+  ["ruby-mail/emails/mime_emails/raw_email4.eml", "quarantine"],
+]);
+
+async function actionOn({ id }: SentMail): Promise<unknown> {
+  return (await edge.waitForLog("decided", (line) => line.id === id)).action;
+}
+
 test("every message of the data sets arrives at Postfix with its body octet for octet", {
   skip: skip || python.skip || ruby.skip,
 }, async () => {
@@ -194,6 +210,9 @@ test("every message of the data sets arrives at Postfix with its body octet for 
   for (const sample of ready) {
     const { name, message } = sample;
     const sent = await sendMail({ port: edge.port, message, parameters: "BODY=8BITMIME" });
+    const stopped = STOPPED.get(name);
+    assert.equal(await actionOn(sent), stopped ?? "relay", name);
+    if (stopped !== undefined) continue;
     assert.match(sent.final?.text ?? "no recipient", /^250 2\.0\.0 /, name);
     assertIdentical(await arrived(sent), expectedOf(sample), name);
   }
