@@ -79,7 +79,8 @@ export class TarInGzip {
       // Not the end of writing: octets may still be on their way to `data`. Closes by itself.
       await this.#closed;
     }
-    this.#tar?.end();
+    // Over by a limit or an error, the tar did not end: that note says enough.
+    if (!this.#isOver) this.#tar?.end();
     if (!this.#tar && this.#list.isEmpty()) addFile(this.#list, []);
   }
 
@@ -103,7 +104,7 @@ export class TarInGzip {
     // Not a tar: what else it is would cost time and change nothing in the list.
     if (!isTarHeader(this.#first)) this.#stop(null);
     else {
-      this.#tar = new PushParser(readTar(this.#list));
+      this.#tar = new PushParser(readTar(this.#list), () => this.#stop("limit-entries"));
       this.#tar.write(this.#first);
     }
     this.#first = Buffer.alloc(0);

@@ -65,7 +65,7 @@ export class ArchiveHead {
 
   #start(format: HeadFormat): void {
     const read = readerOf(format);
-    if (read) this.#parser = new PushParser(read(this.#list));
+    if (read) this.#parser = parse(read, this.#list);
     else this.#list.note("not-listable");
     if (format === "gzip") this.#gzip = this.#expand();
   }
@@ -91,6 +91,10 @@ export class ArchiveHead {
     if (inSeam) this.#parser?.write(across.subarray(found.at));
     this.#parser?.write(chunk.subarray(inSeam ? seam : found.at));
   }
+}
+
+function parse(read: (list: EntryList) => PushReader, list: EntryList): PushParser {
+  return new PushParser(read(list), () => list.note("limit-entries"));
 }
 
 function readerOf(format: HeadFormat): ((list: EntryList) => PushReader) | null {

@@ -35,7 +35,7 @@ export class ZipKeeper {
     this.#size += chunk.length;
     if (this.#scratch) return this.#scratch.append(chunk);
     const seam = Buffer.concat([this.#tail, chunk.subarray(0, SIGNATURE_BYTES - 1)]);
-    const inSeam = findZipSignature(seam, 0);
+    const inSeam = findZipSignature(seam);
     if (inSeam >= 0) {
       const fromTail = this.#tail.subarray(inSeam);
       this.#scratch = this.#space.create();
@@ -43,7 +43,7 @@ export class ZipKeeper {
       if (fromTail.length > 0) await this.#scratch.append(fromTail);
       return this.#scratch.append(chunk.subarray(Math.max(0, inSeam - this.#tail.length)));
     }
-    const at = findZipSignature(chunk, 0);
+    const at = findZipSignature(chunk);
     if (at >= 0) {
       this.#scratch = this.#space.create();
       this.#firstAt = before + at;
@@ -77,13 +77,13 @@ export class ZipKeeper {
   }
 }
 
-/** The place of the first local, central or end signature from `from` on, or -1. */
-export function findZipSignature(octets: Buffer, from: number): number {
+/** The place of the first local, central or end signature, or -1. */
+function findZipSignature(octets: Buffer): number {
   let first = -1;
   for (const signature of SIGNATURES) {
     // What lies behind the best so far need not be searched.
     const within = first < 0 ? octets : octets.subarray(0, first + SIGNATURE_BYTES - 1);
-    const at = within.indexOf(signature, from);
+    const at = within.indexOf(signature);
     if (at >= 0) first = at;
   }
   return first;

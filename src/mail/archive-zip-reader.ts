@@ -11,10 +11,12 @@ import {
   ZIP_LOCAL,
   type ZipHeader,
 } from "./archive-zip-header.ts";
-import { findZipSignature, type ZipOctets } from "./archive-zip-octets.ts";
+import type { ZipOctets } from "./archive-zip-octets.ts";
 
 const SCAN_BYTES = 64 * 1024;
 const SIGNATURE_BYTES = 4;
+/** Headers cut off by the end: real archives have one; each costs a read of up to 128 KiB. */
+const BROKEN_MAX = 16;
 
 /** What is known of a zip while it is read. */
 interface ZipReading {
@@ -52,7 +54,7 @@ export async function readZip(octets: ZipOctets, list: EntryList): Promise<boole
     if (isInsideEntry(reading, directory.endAt)) continue;
     if (!(await readDirectory(reading, directory))) return true;
   }
-  if (hasDirectory) noteLayout(reading);
+  noteOverlap(reading);
   await walkHeaders(reading);
   return true;
 }
@@ -71,6 +73,7 @@ function isInsideEntry({ localEnds }: ZipReading, place: number): boolean {
 /** False when the list is full. */
 async function readDirectory(reading: ZipReading, directory: ZipDirectory): Promise<boolean> {
   let entries = 0;
+  let firstAt = directory.startAt;
   let at = directory.startAt;
   while (at < directory.endAt) {
     if (reading.centralEnds.has(at)) return true;
@@ -78,9 +81,11 @@ async function readDirectory(reading: ZipReading, directory: ZipDirectory): Prom
     if (!central) break;
     entries++;
     reading.centralEnds.set(at, at + central.length);
+    firstAt = Math.min(firstAt, (central.localAt ?? 0) + directory.shift);
     if (!(await addCentral(reading, central, directory))) return false;
     at += central.length;
   }
+  if (firstAt > 0) reading.list.note("data-before");
   // 16 bits of a count wrap: an archive of more entries than that needs ZIP64, but readers differ.
   if (entries !== directory.entries) reading.list.note("malformed");
   return true;
@@ -116,40 +121,43 @@ function addEntry(list: EntryList, header: ZipHeader, other: ZipHeader | null): 
   });
 }
 
-function noteLayout(reading: ZipReading): void {
+function noteOverlap(reading: ZipReading): void {
   const ranges = [...reading.localEnds].sort(([a], [b]) => a - b);
   if (ranges.some(([, end], i) => end > (ranges[i + 1]?.[0] ?? Number.POSITIVE_INFINITY)))
     reading.list.note("overlap");
-  const [first = [...reading.centralEnds.keys()][0]] = ranges[0] ?? [];
-  if (first !== undefined && first > 0) reading.list.note("data-before");
 }
 
 /** Forward over the whole, as streaming readers go: finds headers that no directory names. */
 async function walkHeaders(reading: ZipReading): Promise<void> {
   const { octets, list } = reading;
-  let at = octets.firstAt;
-  while (at < octets.size) {
+  const seen = new Set<string>();
+  let broken = 0;
+  let at = await nextHeader(octets, octets.firstAt);
+  while (at < octets.size && broken < BROKEN_MAX) {
     const known = reading.localEnds.get(at) ?? reading.centralEnds.get(at);
-    if (known !== undefined) {
-      at = known;
-      continue;
-    }
-    const local = await readLocal(octets, at);
-    const header = local ?? (await readCentral(octets, at));
-    if (header) {
+    const local = known === undefined ? await readLocal(octets, at) : null;
+    const header = local ?? (known === undefined ? await readCentral(octets, at) : null);
+    if (header && (local || !seen.has(header.storedName))) {
       if (reading.hasDirectory) list.note("name-mismatch");
       if (!addEntry(list, header, null)) return;
-      at += header.length + (local?.packedBytes ?? 0);
+      seen.add(header.storedName);
     }
-    at = await nextHeader(octets, header ? at : at + 1);
+    if (known === undefined && !header) broken++;
+    const end = known ?? (header ? at + header.length + (local?.packedBytes ?? 0) : at + 1);
+    at = await nextHeader(octets, end);
   }
+  if (broken > 0) list.note("truncated");
 }
 
-/** The place of the next header at or behind `at`, or the size. */
+/** The place of the next local or central header at or behind `from`, or the size. */
 async function nextHeader(octets: ZipOctets, from: number): Promise<number> {
   for (let at = from; at < octets.size; at += SCAN_BYTES - SIGNATURE_BYTES + 1) {
-    const found = findZipSignature(await octets.read(at, SCAN_BYTES), 0);
-    if (found >= 0) return at + found;
+    const some = await octets.read(at, SCAN_BYTES);
+    const local = some.indexOf(ZIP_LOCAL);
+    const before = local < 0 ? some : some.subarray(0, local + SIGNATURE_BYTES - 1);
+    const central = before.indexOf(ZIP_CENTRAL);
+    if (central >= 0) return at + central;
+    if (local >= 0) return at + local;
   }
   return octets.size;
 }

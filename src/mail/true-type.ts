@@ -1,0 +1,96 @@
+import { fileTypeFromBuffer } from "file-type";
+import { type PartEnds, typesByMagic } from "./true-type-magic.ts";
+import { createInstallerWatch, type InstallerWatch } from "./true-type-ole.ts";
+import { typesByText } from "./true-type-text.ts";
+
+/** An ISO 9660 mark stands 32 KiB from the start, and pages are hidden behind pictures. */
+const HEAD_BYTES = 64 * 1024;
+/** The footer of a fixed virtual disk has 512 octets; the end of a zip is within a few more. */
+const TAIL_BYTES = 4096;
+/** Most parts are small: the head grows by doubling from here. */
+const FIRST_BYTES = 4096;
+
+/** Tells what the octets of a part are. Takes them as they stream by; dropping it is safe. */
+export interface TypeSniffer {
+  /** Copies what it keeps: at most 64 KiB. */
+  write(chunk: Buffer): void;
+  /** Every type that matches (a polyglot has several), sorted; none when unknown. Never rejects. */
+  end(): Promise<readonly string[]>;
+}
+
+export function createTypeSniffer(): TypeSniffer {
+  let head: Buffer = Buffer.alloc(0);
+  let kept = 0;
+  const tail = createTail(TAIL_BYTES);
+  let size = 0;
+  let installer: InstallerWatch | null = null;
+  let isWatchDecided = false;
+
+  function keepHead(chunk: Buffer): void {
+    const wanted = Math.min(HEAD_BYTES, kept + chunk.length);
+    if (wanted > head.length) {
+      // Doubling: most parts are small, and octets may come one by one.
+      const roomier = Buffer.alloc(
+        Math.min(HEAD_BYTES, Math.max(wanted, 2 * head.length, FIRST_BYTES)),
+      );
+      head.copy(roomier, 0, 0, kept);
+      head = roomier;
+    }
+    kept += chunk.copy(head, kept, 0, wanted - kept);
+  }
+
+  return {
+    write(chunk) {
+      if (kept < HEAD_BYTES) keepHead(chunk);
+      if (!isWatchDecided && kept >= 512) {
+        installer = createInstallerWatch(head.subarray(0, kept));
+        isWatchDecided = true;
+        installer?.write(head.subarray(0, kept), 0);
+      }
+      installer?.write(chunk, size);
+      tail.write(chunk);
+      size += chunk.length;
+    },
+    async end() {
+      const ends = { head: head.subarray(0, kept), tail: tail.octets(), size };
+      const types = new Set<string>([...typesByMagic(ends), ...typesByText(ends.head)]);
+      if (installer?.isInstaller()) types.add("msi");
+      const known = await fileType(ends, types);
+      if (known) types.add(known);
+      return [...types].sort();
+    },
+  };
+}
+
+/** Keeps the last octets. Moves them only once in a while, so octets that come one by one are cheap. */
+function createTail(bytes: number): { write(chunk: Buffer): void; octets(): Buffer } {
+  const room = Buffer.alloc(2 * bytes);
+  let filled = 0;
+  return {
+    write(chunk) {
+      const last = chunk.subarray(-bytes);
+      if (filled + last.length > room.length) {
+        room.copyWithin(0, filled - bytes, filled);
+        filled = bytes;
+      }
+      filled += last.copy(room, filled);
+    },
+    octets: () => room.subarray(Math.max(0, filled - bytes), filled),
+  };
+}
+
+/**
+ * The package's word for hundreds of kinds that harm nobody. It gets bounded octets, and none that
+ * it would inflate just to see what is in them.
+ */
+async function fileType(ends: PartEnds, types: ReadonlySet<string>): Promise<string | null> {
+  if (types.has("gzip")) return null;
+  try {
+    const ext = (await fileTypeFromBuffer(ends.head))?.ext ?? null;
+    // It says so of any text that starts with MZ; we look closer.
+    return ext === "exe" ? null : ext;
+  } catch {
+    // It throws on some broken files; they stay what we know of them.
+    return null;
+  }
+}
