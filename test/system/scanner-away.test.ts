@@ -12,7 +12,12 @@ let edge: TestGateway;
 
 /** A scan limit that a test can wait for. */
 const PIPELINE = {
-  phases: { data: { budgetMs: 60_000, steps: [[{ stage: "antivirus", timeoutMs: 1500 }]] } },
+  phases: {
+    data: {
+      budgetMs: 60_000,
+      steps: [["attachments"], [{ stage: "antivirus", timeoutMs: 1500 }]],
+    },
+  },
 };
 
 before(async () => {
