@@ -1,7 +1,8 @@
-/** Far over what any file system takes (255 octets). The end is kept: it holds the extension. */
-const NAME_CHARS_MAX = 400;
-/** One name has few readings; this bounds evidence, not safety: the first ones come first. */
-const READINGS_MAX = 8;
+/**
+ * Far over what any file system takes: 255 characters, and as many for a stream. The end is kept: it
+ * holds the extension.
+ */
+const NAME_CHARS_MAX = 1024;
 
 const RIGHT_TO_LEFT_OVERRIDE = "\u202e";
 const POP_DIRECTION = "\u202c";
@@ -21,13 +22,14 @@ export function hasDirectionOverride(name: string): boolean {
  */
 export function fileNameReadings(raw: string): readonly string[] {
   const name = bounded(raw);
-  const cut = name.indexOf("\0");
-  const variants = [name, ...(cut >= 0 ? [name.slice(0, cut)] : []), asDrawn(name)];
+  const cut = raw.indexOf("\0");
+  // Before the name is bounded: what is left out of a long one may hold the NUL.
+  const variants = [name, ...(cut >= 0 ? [bounded(raw.slice(0, cut))] : []), asDrawn(name)];
   const readings = variants
     .flatMap(normalForms)
     .flatMap((form) => windowsReadings(lastSegment(form)))
     .filter((reading) => reading !== "");
-  return [...new Set(readings)].slice(0, READINGS_MAX);
+  return [...new Set(readings)];
 }
 
 /** NFKC folds look-alikes such as the full-width dot, as some file systems do. */
