@@ -2,7 +2,7 @@ import { decodeUnlabelled } from "./charset.ts";
 import { fileNameReadings } from "./file-name.ts";
 import { withoutLineBreak } from "./line-scanner.ts";
 import type { PartHeader } from "./mime-header.ts";
-import { decodeUuLine, isEndLine, isFullUuLine, parseBeginLine } from "./uuencode-decoder.ts";
+import { decodeUuLine, isEndLine, parseBeginLine } from "./uuencode-decoder.ts";
 
 /** What one line of text means for a uuencoded file inside it. */
 export type UuStep =
@@ -34,7 +34,7 @@ export function createUuBlockFinder(): UuBlockFinder {
       if (inside) {
         return isEndLine(line) || decodeUuLine(line) === null ? stop("end") : { kind: "data" };
       }
-      if (announced !== null && isFullUuLine(line)) {
+      if (announced !== null && decodeUuLine(line) !== null) {
         inside = true;
         return { kind: "start", name: announced };
       }

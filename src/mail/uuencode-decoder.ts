@@ -39,12 +39,6 @@ export function decodeUuLine(line: Buffer): Buffer | null {
   return out.subarray(0, count);
 }
 
-/** True for a line that is as long as its first character says: text hardly ever is. */
-export function isFullUuLine(line: Buffer): boolean {
-  const octets = decodeUuLine(line);
-  return octets !== null && octets.length > 0 && line.length > Math.ceil((octets.length * 4) / 3);
-}
-
 /** Content-Transfer-Encoding: x-uuencode. Lines that are no data are passed over. */
 export function createUuencodeDecoder(): TransferDecoder {
   let held = Buffer.alloc(0);

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mail, partAt, walkMime } from "../support/walk-mime.ts";
+
+const walkText = (...lines: readonly string[]) => walkMime(mail("Subject: x", "", ...lines));
+
+test("a uuencoded file is a part with its name below the text that holds it", async () => {
+  const { tree, bodies, calls } = await walkText(
+    "see below",
+    "begin 644 a b.exe",
+    "#0V%T",
+    "`",
+    "end",
+    "bye",
+  );
+  assert.deepEqual(partAt(tree, "1.1").fileNames, ["a b.exe"]);
+  assert.equal(partAt(tree, "1.1").disposition, "attachment");
+  assert.equal(bodies.get("1.1")?.toString(), "Cat");
+  assert.deepEqual(calls, ["open 1", "open 1.1", "close 1.1", "close 1"]);
+});
+
+test("several files in one text are several parts", async () => {
+  const block = (name: string) => ["begin 644 a", "#0V%T", "end"].map((l) => l.replace(" a", name));
+  const { tree } = await walkText(...block(" one.exe"), "text", ...block(" two.exe"));
+  assert.deepEqual(
+    tree.parts.map(({ fileNames }) => fileNames),
+    [[], ["one.exe"], ["two.exe"]],
+  );
+});
+
+test("a first line that is empty of data, or lost its blanks, does not hide the file", async () => {
+  for (const first of ["`", " ", "$"]) {
+    const { tree, bodies } = await walkText("begin 644 a.exe", first, "#0V%T", "end");
+    assert.deepEqual(partAt(tree, "1.1").fileNames, ["a.exe"], JSON.stringify(first));
+    assert.match(String(bodies.get("1.1")), /Cat$/);
+  }
+});
+
+test("a file that no line ends is closed with its text", async () => {
+  const { tree, bodies, calls } = await walkText("begin 644 a.exe", "#0V%T");
+  assert.equal(bodies.get("1.1")?.toString(), "Cat");
+  assert.deepEqual(calls.slice(-2), ["close 1.1", "close 1"]);
+  assert.ok(tree.notes.includes("uuencoded-text"));
+});
+
+test("a boundary ends a file in the text before it", async () => {
+  const { tree, bodies } = await walkMime(
+    mail(
+      "Content-Type: multipart/mixed; boundary=b",
+      "",
+      "--b",
+      "",
+      "begin 644 a.exe",
+      "#0V%T",
+      "--b",
+      "",
+      "#0V%T",
+      "--b--",
+    ),
+  );
+  assert.deepEqual(
+    tree.parts.map(({ path }) => path),
+    ["1", "1.1", "1.1.1", "1.2"],
+  );
+  assert.equal(bodies.get("1.2")?.toString(), "#0V%T");
+});
+
+test("a part that is no text, or is encoded, is not searched for files", async () => {
+  for (const field of ["Content-Type: image/png", "Content-Transfer-Encoding: base64"]) {
+    const { tree } = await walkMime(mail(field, "", "begin 644 a.exe", "#0V%T", "end"));
+    assert.equal(tree.parts.length, 1);
+  }
+});
+
+test("prose that starts like a file is none", async () => {
+  for (const second of ["to be continued", "", "I said so"]) {
+    const { tree } = await walkText("begin 644 words", second, "end");
+    assert.equal(tree.parts.length, 1, second);
+  }
+});
