@@ -61,6 +61,7 @@ function copiesOf(
   if (values.size > 1) notes.add(note);
   const copies = [...values].slice(0, COPIES_MAX).map(parseParameterised);
   if (copies.some(({ truncated }) => truncated)) notes.add("limit-header");
+  if (copies.some(({ contradictory }) => contradictory)) notes.add("duplicate-parameter");
   return copies;
 }
 

@@ -18,6 +18,8 @@ export interface ParameterisedValue {
   readonly parameters: readonly Parameter[];
   /** More parameters, or longer ones, than are read. */
   readonly truncated: boolean;
+  /** One name stands twice and says different things. */
+  readonly contradictory: boolean;
 }
 
 /** Real mail has under ten; RFC 2231 continuations of a long name some tens. */
@@ -30,8 +32,9 @@ const UNSEPARATED_MAX = 4;
 /** Reads a field value, unfolded, latin1. Linear; never throws. */
 export function parseParameterised(value: string): ParameterisedValue {
   const first = endOfSegment(value, 0, true);
+  const separated = segmentsOf(value, first + 1, true);
   const segments = [
-    ...segmentsOf(value, first + 1, true),
+    ...separated,
     // Readers that split at every semicolon see into quoted strings; some need no semicolon at all.
     ...(value.includes('"') ? segmentsOf(value, value.indexOf(";") + 1, false) : []),
   ];
@@ -50,7 +53,22 @@ export function parseParameterised(value: string): ParameterisedValue {
     main: main.slice(0, word).toLowerCase(),
     parameters: withoutDuplicates(parameters),
     truncated,
+    contradictory: isContradictory(separated),
   };
+}
+
+function isContradictory(segments: readonly string[]): boolean {
+  const said = new Map<string, string>();
+  for (const segment of segments.slice(0, PARAMETERS_MAX)) {
+    const own: Parameter[] = [];
+    collect(segment.slice(0, SEGMENT_CHARS_MAX), own, 0);
+    const [first] = own;
+    if (!first) continue;
+    const value = first.value.toLowerCase();
+    if ((said.get(first.name) ?? value) !== value) return true;
+    said.set(first.name, value);
+  }
+  return false;
 }
 
 /** `multipart / mixed`: blanks may stand between any two tokens (RFC 822 3.1.4). */
