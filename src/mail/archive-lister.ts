@@ -12,10 +12,15 @@ import { ZipKeeper } from "./archive-zip-octets.ts";
 import { readZip } from "./archive-zip-reader.ts";
 import type { ScratchSpace } from "./scratch.ts";
 
+/** Decoders give a line at a time; looking at each alone costs a hundred times as much. */
+const GATHER_BYTES = 16 * 1024;
+
 export interface ArchiveListerOptions {
   readonly scratch: ScratchSpace;
   readonly clock: Clock;
   readonly limits?: Partial<ExpandLimits & { readonly entries: number }>;
+  /** Smaller chunks are gathered to this size before they are looked at. */
+  readonly gatherBytes?: number;
 }
 
 /**
@@ -28,13 +33,15 @@ export function createArchiveLister(options: ArchiveListerOptions): ArchiveListe
   const list = createEntryList(limits.entries);
   const zip = new ZipKeeper(options.scratch);
   const head = new ArchiveHead(list, () => new TarInGzip(options.clock, limits, list));
+  const gather = gatherTo(options.gatherBytes ?? GATHER_BYTES, async (octets) => {
+    await head.write(octets);
+    await zip.write(octets);
+  });
   return {
-    async write(chunk) {
-      await head.write(chunk);
-      await zip.write(chunk);
-    },
+    write: gather.write,
     async end() {
       try {
+        await gather.flush();
         const kind = await head.end();
         return toListing(kind, await endZip(zip, list), list);
       } finally {
@@ -44,6 +51,26 @@ export function createArchiveLister(options: ArchiveListerOptions): ArchiveListe
     async abort() {
       head.abort();
       await zip.free();
+    },
+  };
+}
+
+/** `take` gets octets that are valid until it settles. */
+function gatherTo(bytes: number, take: (octets: Buffer) => Promise<void>) {
+  let gathered: Buffer = Buffer.alloc(0);
+  let filled = 0;
+  async function flush(): Promise<void> {
+    const octets = gathered.subarray(0, filled);
+    filled = 0;
+    if (octets.length > 0) await take(octets);
+  }
+  return {
+    flush,
+    async write(chunk: Buffer): Promise<void> {
+      if (filled + chunk.length > bytes) await flush();
+      if (chunk.length >= bytes) return take(chunk);
+      if (gathered.length === 0) gathered = Buffer.alloc(bytes);
+      filled += chunk.copy(gathered, filled);
     },
   };
 }

@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import type { Clock } from "../../src/base/clock.ts";
+import { createArchiveLister } from "../../src/mail/archive-lister.ts";
+import { createScratchSpace } from "../../src/mail/scratch.ts";
 import { arjOf, cabOf, rar4Of, rar5Of, tarMember, tarOf, zipOf } from "../support/archive-bytes.ts";
 import { conformanceData } from "../support/conformance-data.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -125,11 +127,22 @@ test("a gzip that ends too early, or goes wrong, says so", async () => {
   assert.deepEqual((await listArchive(wrong))?.notes, ["malformed"]);
 });
 
+const sizes = { tempDir: "/", perItemBytes: 99_999, totalBytes: 99_999 };
+
+test("pieces of any size give one list", async () => {
+  const octets = zipOf([{ name: "a.txt", data: Buffer.alloc(40_000) }, { name: "b.exe" }]);
+  for (const pieceBytes of [1, 57, 9000, 16_384, 30_000]) {
+    const scratch = createScratchSpace(sizes);
+    const lister = createArchiveLister({ scratch, clock: createFakeClock() });
+    for (let at = 0; at < octets.length; at += pieceBytes)
+      await lister.write(octets.subarray(at, at + pieceBytes));
+    assert.deepEqual(namesOf(await lister.end()), ["a.txt", "b.exe"]);
+  }
+});
+
 test("a part that was given up leaves nothing behind", async () => {
-  const { createArchiveLister } = await import("../../src/mail/archive-lister.ts");
-  const { createScratchSpace } = await import("../../src/mail/scratch.ts");
-  const scratch = createScratchSpace({ tempDir: "/", perItemBytes: 9999, totalBytes: 99_999 });
-  const lister = createArchiveLister({ scratch, clock: createFakeClock() });
+  const scratch = createScratchSpace(sizes);
+  const lister = createArchiveLister({ scratch, clock: createFakeClock(), gatherBytes: 1 });
   await lister.write(zipOf([{ name: "a.txt" }]));
   assert.notEqual(scratch.memoryBytes(), 0);
   await lister.abort();

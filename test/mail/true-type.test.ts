@@ -82,7 +82,7 @@ test("all types of a polyglot are told", async () => {
 });
 
 test("text, nothing and a lone mark are no type", async () => {
-  for (const octets of ["", "MZ", "PK is a park", "BZh", "Hello, #! world", "\x1f"])
+  for (const octets of ["", "MZ", "PK is a park", "Hello, #! world", "\x1f"])
     assert.deepEqual(await typesOf(latin1(octets)), []);
 });
 

@@ -7,7 +7,7 @@ import { createScratchSpace } from "../../src/mail/scratch.ts";
 
 const KIB = 1024;
 
-/** Lists octets given in pieces, and sees that nothing is kept afterwards. */
+/** Lists octets given in pieces, each looked at alone, and sees that nothing is kept afterwards. */
 export async function listArchive(
   octets: Buffer,
   pieceBytes = 16 * KIB,
@@ -16,7 +16,7 @@ export async function listArchive(
 ): Promise<ArchiveListing | null> {
   const sizes = { perItemBytes: 64 * KIB, totalBytes: 256 * KIB };
   const scratch = createScratchSpace({ tempDir: tmpdir(), ...sizes });
-  const lister = createArchiveLister({ scratch, clock, limits });
+  const lister = createArchiveLister({ scratch, clock, limits, gatherBytes: 1 });
   for (let at = 0; at < octets.length; at += pieceBytes)
     await lister.write(Buffer.from(octets.subarray(at, at + pieceBytes)));
   const listing = await lister.end();
