@@ -1,4 +1,6 @@
+import { supportedExtensions } from "file-type";
 import { z } from "zod";
+import { TRUE_TYPES } from "../../mail/true-type-words.ts";
 import {
   ALLOWED_NAMES,
   ALLOWED_TYPES,
@@ -27,8 +29,13 @@ const types = z
   .max(PATTERNS_MAX);
 
 const trueTypes = z
-  .array(z.string().regex(/^[a-z][a-z0-9-]*$/, "expected a word such as `pe`"))
+  .array(z.string().refine(isKnownType, "expected a type that we can tell, such as `pe`"))
   .max(PATTERNS_MAX);
+
+/** Our own words, and the extensions by which the package names what it knows. */
+function isKnownType(word: string): boolean {
+  return TRUE_TYPES.some((type) => type === word) || supportedExtensions.has(word);
+}
 
 /**
  * `attachments.yaml`. In patterns `*` stands for any characters and `?` for one; case does not

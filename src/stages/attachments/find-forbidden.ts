@@ -99,9 +99,15 @@ function judgePart(
   return [...names, ...declared];
 }
 
+/** A letter may begin with such words, or quote them; it is shown, and not opened by their program. */
+const TEXT_WORDS: readonly string[] = [
+  ...["dos", "hta", "html", "library-ms", "reg", "script", "search-ms", "settingcontent-ms"],
+  ...["svg", "url"],
+];
+
 function ofTrueTypes(part: AttachmentPart, forbidden: ReadonlySet<string>): readonly Forbidden[] {
   return part.trueTypes
-    .filter((type) => forbidden.has(type))
+    .filter((type) => forbidden.has(type) && (isAttachment(part) || !TEXT_WORDS.includes(type)))
     .map((type) => ({
       path: part.path,
       shown: nameOf(part) ?? type,

@@ -43,9 +43,13 @@ export const FORBIDDEN_TYPES: readonly string[] = Object.freeze([
   "application/prg",
 ]);
 
-/** Words of mail/true-type.ts: what the octets are, whatever name and type say. */
+/**
+ * Words of mail/true-type-words.ts: what the octets are, whatever name and type say. Without those
+ * of plain text (script, url, reg), which do nothing under another name.
+ */
 export const FORBIDDEN_TRUE_TYPES: readonly string[] = Object.freeze([
-  ...["pe", "elf", "lnk", "hta", "onenote", "iso", "vhd", "vhdx", "chm", "msi", "wim"],
+  ...["pe", "elf", "macho", "msi", "appx", "jar", "java-class", "lnk", "hta", "chm", "hlp"],
+  ...["onenote", "iso", "vhd", "vhdx", "wim", "library-ms", "search-ms", "settingcontent-ms"],
 ]);
 
 /** For `mode: allow`: what offices send each other, and what mail systems and signatures need. */

@@ -2,13 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { ArchiveLister } from "../../mail/archive.ts";
 import { createArchiveLister } from "../../mail/archive-lister.ts";
 import type { ScratchSpace } from "../../mail/scratch.ts";
-
-/** Looks at the decoded octets of one part. */
-export interface TypeSniffer {
-  write(chunk: Buffer): void;
-  /** Words for what they are; none for nothing in particular. */
-  end(): Promise<readonly string[]>;
-}
+import { createTypeSniffer, type TypeSniffer } from "../../mail/true-type.ts";
 
 /** What looks at the octets of one part: made anew for each. */
 export interface PartReaders {
@@ -24,7 +18,7 @@ export interface PartReadersOptions {
 
 export function createPartReaders(options: PartReadersOptions): PartReaders {
   return {
-    sniffer: () => ({ write() {}, end: async () => [] }),
+    sniffer: createTypeSniffer,
     lister: () => createArchiveLister(options),
   };
 }

@@ -1,8 +1,9 @@
 import type { ArchiveLister } from "../../mail/archive.ts";
 import { createMimeWalker } from "../../mail/mime-walker.ts";
+import type { TypeSniffer } from "../../mail/true-type.ts";
 import type { Tap } from "../../pipeline/stage.ts";
 import { type AttachmentsEvidence, createEvidenceCollector } from "./attachments-evidence.ts";
-import type { PartReaders, TypeSniffer } from "./part-readers.ts";
+import type { PartReaders } from "./part-readers.ts";
 
 interface OpenPart {
   readonly sniffer: TypeSniffer;

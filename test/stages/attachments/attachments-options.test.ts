@@ -47,7 +47,7 @@ test("mistakes are refused: unknown keys, folders in names, types without a subt
     { names: [""] },
     { names: ["x".repeat(256)] },
     { types: ["pdf"] },
-    { trueTypes: ["PE file"] },
+    { trueTypes: ["pee"] },
     { onForbidden: "stamp" },
     { archives: { inside: "yes" } },
   ])
