@@ -45,6 +45,7 @@ export function createArchiveLister(options: ArchiveListerOptions): ArchiveListe
         const kind = await head.end();
         return toListing(kind, await endZip(zip, list), list);
       } finally {
+        head.abort();
         await zip.free();
       }
     },

@@ -74,13 +74,24 @@ function decodePacked(plain: Buffer, packed: Buffer): string {
       else if (way === 2) units.push(octet | ((packed[at++] ?? 0) << 8));
       else {
         const correction = octet & 0x80 ? (packed[at++] ?? 0) : null;
-        const end = units.length + (octet & 0x7f) + 2;
-        while (units.length < end) {
-          const base = plain[units.length] ?? 0;
-          units.push(correction === null ? base : ((base + correction) & 0xff) | high);
-        }
+        repeatPlain(units, plain, (octet & 0x7f) + 2, correction, high);
       }
     }
   }
   return String.fromCharCode(...units.slice(0, plain.length));
+}
+
+/** The plain name's characters at the same places, shifted into the other half if corrected. */
+function repeatPlain(
+  units: number[],
+  plain: Buffer,
+  count: number,
+  correction: number | null,
+  high: number,
+): void {
+  const end = units.length + count;
+  while (units.length < end) {
+    const base = plain[units.length] ?? 0;
+    units.push(correction === null ? base : ((base + correction) & 0xff) | high);
+  }
 }
