@@ -30,7 +30,7 @@ export function readPartHeader(header: HeaderBlock, defaultType: string | null):
   const notes = new Set<MimeNote>();
   const types = copiesOf(header, "content-type", "duplicate-content-type", notes);
   const dispositions = copiesOf(header, "content-disposition", "duplicate-disposition", notes);
-  const declaredTypes = readTypes(types);
+  const declaredTypes = readTypes(types, notes);
   const effective = types.length === 0 && defaultType !== null ? [defaultType] : declaredTypes;
   const encodings = readEncodings(header, notes);
   const boundaries = readBoundaries(types, notes);
@@ -65,13 +65,17 @@ function copiesOf(
   return copies;
 }
 
-function readTypes(types: readonly ParameterisedValue[]): readonly string[] {
+function readTypes(types: readonly ParameterisedValue[], notes: Set<MimeNote>): readonly string[] {
   const readings = types.flatMap(({ main }) => {
-    const [, type, subtype] = /^"?([^\s/"]+)\s*\/\s*([^\s/"]+)/.exec(main) ?? [];
-    return type && subtype ? [`${type}/${subtype}`.slice(0, TYPE_CHARS_MAX)] : [];
+    const [reading] = MEDIA_TYPE.exec(main.replace('"', "")) ?? [];
+    if (reading === undefined) notes.add("header-malformed");
+    return reading === undefined ? [] : [reading.slice(0, TYPE_CHARS_MAX)];
   });
   return [...new Set(readings)];
 }
+
+/** Tokens (RFC 2045 5.1), lower case. Readers take `multipart/` for a multipart. */
+const MEDIA_TYPE = /^[!#-'*+.0-9^-~-]+\/[!#-'*+.0-9^-~-]*/;
 
 function readEncodings(header: HeaderBlock, notes: Set<MimeNote>): readonly string[] {
   const fields = header.all("content-transfer-encoding");

@@ -27,7 +27,12 @@ export function parameterReadings(
     for (const section of sections)
       if (section.number === null) readings.push(joinSections([section]));
   }
-  return [...new Set(readings)];
+  return [...new Set([...readings, ...readings.filter(hasEncodedWord).map(decodeJoined)])];
+}
+
+/** A word may come together only where sections are joined. */
+function decodeJoined(text: string): string {
+  return decodeWords(Buffer.from(text, "utf8").toString("latin1"));
 }
 
 interface Section {

@@ -6,6 +6,8 @@ import { readPartHeader } from "../../src/mail/mime-header.ts";
 const read = (...lines: readonly string[]) =>
   readPartHeader(parseHeaderBlock(Buffer.from(lines.join("\r\n"), "latin1")), null);
 
+const KINDS: Readonly<Record<string, string>> = { multipart: "multipart", message: "message" };
+
 test("an encoding behind many equal copies of another is heeded and noted", () => {
   const copies = Array.from({ length: 10 }, () => "Content-Transfer-Encoding: 7bit");
   const { encodings, notes } = read(...copies, "Content-Transfer-Encoding: base64");
@@ -97,6 +99,39 @@ test("a name in encoded words and a charset of its own is read", () => {
     ).fileNames,
     ["тест.exe"],
   );
+});
+
+test("a name in an encoded word that comes together only in sections is read", () => {
+  const { fileNames } = read(
+    'Content-Disposition: attachment; filename*0="=?utf-8?q?=C3=A9"; filename*1="=2Eexe?="',
+  );
+  assert.ok(fileNames.includes("é.exe"), fileNames.join());
+});
+
+const TYPES = [
+  ["multipart/; boundary=b", "multipart/"],
+  ['"multipart/mixed"; boundary=b', "multipart/mixed"],
+  ["multipart/mixed, boundary=b", "multipart/mixed"],
+  ["message/rfc822,", "message/rfc822"],
+  ["Text / HTML", "text/html"],
+  ["application/vnd.ms-excel.addin+x; a=b", "application/vnd.ms-excel.addin+x"],
+] as const;
+
+for (const [value, type] of TYPES) {
+  test(`the type ${value} is read as ${type}`, () => {
+    const { declaredTypes, kind } = read(`Content-Type: ${value}`);
+    assert.deepEqual(declaredTypes, [type]);
+    assert.equal(kind, KINDS[type.split("/")[0] ?? ""] ?? "leaf");
+  });
+}
+
+test("a type that is none is no type and noted", () => {
+  for (const value of ["text", "", "; multipart/mixed", "/", "multi\x01part/mixed"]) {
+    const { declaredTypes, kind, notes } = read(`Content-Type: ${value}`);
+    assert.deepEqual(declaredTypes, [], value);
+    assert.equal(kind, "leaf");
+    assert.deepEqual(notes, ["header-malformed"], value);
+  }
 });
 
 test("a boundary of a field that is no multipart makes none", () => {
