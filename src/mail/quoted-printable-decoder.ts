@@ -34,7 +34,9 @@ export class QuotedPrintableDecoder implements TransferDecoder {
     const isSoftBreak = this.#state === "equals" || this.#state === "padding";
     const rest = Buffer.from(this.#held);
     this.#release();
-    return isSoftBreak ? Buffer.alloc(0) : rest;
+    if (isSoftBreak) return Buffer.alloc(0);
+    this.#junk ||= rest.length > 0;
+    return rest;
   }
 
   notes(): readonly MimeNote[] {
