@@ -3,19 +3,18 @@ import type { Message } from "../mail/message.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { runPhase, toFacts } from "../pipeline/run-phase.ts";
 import type { TapSet } from "../pipeline/tap-set.ts";
-import type { Reply } from "../smtp/reply.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { type CarriedOut, carryOut } from "./carry-out.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
 import type { LegContext } from "./legs.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
-import type { Ending } from "./record.ts";
+import { DROPPED, type Ending } from "./record.ts";
 import { acceptedReply, passOn, replyFor } from "./replies.ts";
 import { dataFacts, type Transaction } from "./session-state.ts";
 
 export interface Judged {
   readonly reports: readonly StageReport[];
-  readonly ending: Ending & { readonly reply: Reply };
+  readonly ending: Ending;
   /** Resolves when nobody reads the message any more. */
   readonly released: Promise<unknown>;
 }
@@ -50,17 +49,12 @@ export async function judgeMessage(
     const ending = { action, cause, stage, score, scl, reply, via: null };
     return { reports, ending, released: Promise.resolve() };
   }
-  if (signal.aborted) return { reports, ending: gone(transaction), released: Promise.resolve() };
+  // The client left after its final dot: it will send again, so nothing is kept of this one.
+  if (signal.aborted) return { reports, ending: DROPPED, released: Promise.resolve() };
   const context = toLegContext(deps, transaction, message, reports);
   const outcome = await carryOut(deps, context, folded.relay, folded.hold);
   await commitStages(deps, transaction, reports, ruled, toFacts<"data">(view));
   return { reports, ending: toEnding(transaction, ruled, outcome), released: outcome.released };
-}
-
-/** The client left after its final dot: it will send again, so nothing is kept of this one. */
-function gone({ id, snapshot }: Transaction): Judged["ending"] {
-  const reply = replyFor("too-slow", {}, id, snapshot.replies);
-  return { action: "dropped", cause: "too-slow", stage: null, score: 0, scl: 0, reply, via: null };
 }
 
 function toLegContext(
@@ -85,11 +79,7 @@ function toLegContext(
   };
 }
 
-function toEnding(
-  transaction: Transaction,
-  ruled: readonly Ruled[],
-  outcome: CarriedOut,
-): Judged["ending"] {
+function toEnding(transaction: Transaction, ruled: readonly Ruled[], outcome: CarriedOut): Ending {
   const { id, snapshot } = transaction;
   const worst = ruled.find(({ decision }) => decision.action !== "relay") ?? ruled[0];
   const score = Math.max(...ruled.map(({ decision }) => decision.score));

@@ -8,7 +8,7 @@ import type { DataFault, DataSink } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { judgeMessage } from "./judge-message.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
-import { type Ending, toRecord } from "./record.ts";
+import { DROPPED, type Ending, toRecord } from "./record.ts";
 import { replyFor } from "./replies.ts";
 import { dataFacts, type Transaction } from "./session-state.ts";
 
@@ -47,8 +47,9 @@ export function createDataSink(
     },
     async abort(fault) {
       taps.abort();
-      const action = fault === "gone" ? "dropped" : fault === "too-slow" ? "defer" : "reject";
-      conclude(deps, transaction, null, [], endedBy(transaction, FAULTS[fault], action));
+      const action = fault === "too-slow" ? "defer" : "reject";
+      const ending = fault === "gone" ? DROPPED : endedBy(transaction, FAULTS[fault], action);
+      conclude(deps, transaction, null, [], ending);
       await draft.abort();
     },
   };
@@ -95,25 +96,21 @@ async function finish(
   }
 }
 
-/** Tells the story of the transaction, once, and hands out the reply. */
+/** Tells the story of the transaction, once, and hands out the reply: any, when nobody hears it. */
 function conclude(
   deps: ReceiveDeps,
   transaction: Transaction,
   message: Message | null,
   reports: readonly StageReport[],
-  ending: Ending & { readonly reply: Reply },
+  ending: Ending,
 ): Reply {
   const at = deps.clock.now();
   const record = toRecord(transaction, message, reports, ending, at);
   deps.facts.emit({ kind: "decided", at, record });
-  return ending.reply;
+  return ending.reply ?? refuse(transaction, "too-slow");
 }
 
-function endedBy(
-  transaction: Transaction,
-  cause: Cause,
-  action: Ending["action"],
-): Ending & { readonly reply: Reply } {
+function endedBy(transaction: Transaction, cause: Cause, action: Ending["action"]): Ending {
   const reply = refuse(transaction, cause);
   return { action, cause, stage: null, score: 0, scl: 0, reply, via: null };
 }

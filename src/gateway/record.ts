@@ -58,19 +58,21 @@ export function toRecord(
   };
 }
 
+/** The client ended it, and was told nothing. */
+export const DROPPED: Ending = {
+  action: "dropped",
+  cause: null,
+  stage: null,
+  score: 0,
+  scl: 0,
+  reply: null,
+  via: null,
+};
+
 /** How a transaction ended that never came to data: as its last refused recipient, or dropped. */
 export function endingWithoutData(transaction: Transaction): Ending {
   const last = transaction.refused.at(-1);
-  if (!last || transaction.recipients.length > 0)
-    return {
-      action: "dropped",
-      cause: null,
-      stage: null,
-      score: 0,
-      scl: 0,
-      reply: null,
-      via: null,
-    };
+  if (!last || transaction.recipients.length > 0) return DROPPED;
   const { action, cause, stage, score, scl, reply } = last;
   return { action, cause, stage, score, scl, reply, via: null };
 }
