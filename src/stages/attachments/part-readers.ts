@@ -7,7 +7,9 @@ import { createTypeSniffer, type TypeSniffer } from "../../mail/true-type.ts";
 /** What looks at the octets of one part: made anew for each. */
 export interface PartReaders {
   sniffer(): TypeSniffer;
-  lister(): ArchiveLister;
+  /** `milliseconds`: what it may spend on expanding. */
+  lister(milliseconds: number): ArchiveLister;
+  readonly clock: Clock;
 }
 
 export interface PartReadersOptions {
@@ -19,6 +21,7 @@ export interface PartReadersOptions {
 export function createPartReaders(options: PartReadersOptions): PartReaders {
   return {
     sniffer: createTypeSniffer,
-    lister: () => createArchiveLister(options),
+    lister: (milliseconds) => createArchiveLister({ ...options, limits: { milliseconds } }),
+    clock: options.clock,
   };
 }

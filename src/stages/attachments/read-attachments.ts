@@ -1,4 +1,4 @@
-import type { ArchiveLister } from "../../mail/archive.ts";
+import { ARCHIVE_LIMITS, type ArchiveLister } from "../../mail/archive.ts";
 import { createMimeWalker } from "../../mail/mime-walker.ts";
 import type { TypeSniffer } from "../../mail/true-type.ts";
 import type { Tap } from "../../pipeline/stage.ts";
@@ -18,21 +18,37 @@ export function readAttachments(readers: PartReaders): Tap<AttachmentsEvidence> 
   const collector = createEvidenceCollector();
   const open = new Map<string, OpenPart>();
   let aborted = false;
+  // Of all archives of the message together: a thousand of them may not take a thousand times as long.
+  let millisecondsLeft: number = ARCHIVE_LIMITS.milliseconds;
+
+  function openPart(): OpenPart {
+    const lister = readers.lister(Math.max(0, millisecondsLeft));
+    return { sniffer: readers.sniffer(), lister };
+  }
+
+  async function timed<T>(work: Promise<T>): Promise<T> {
+    const started = readers.clock.monotonic();
+    try {
+      return await work;
+    } finally {
+      millisecondsLeft -= readers.clock.monotonic() - started;
+    }
+  }
 
   const walker = createMimeWalker({
     async body({ path }, chunk) {
       // An abort may come while a write is under way: what is opened after it would stay open.
       if (aborted || chunk.length === 0) return;
-      const part = open.get(path) ?? { sniffer: readers.sniffer(), lister: readers.lister() };
+      const part = open.get(path) ?? openPart();
       open.set(path, part);
       part.sniffer.write(chunk);
-      await part.lister.write(chunk);
+      await timed(part.lister.write(chunk));
     },
     async close({ path }) {
       const part = open.get(path);
       if (!part || aborted) return;
       open.delete(path);
-      const archive = await part.lister.end();
+      const archive = await timed(part.lister.end());
       collector.add(path, { trueTypes: await part.sniffer.end(), archive });
     },
   });

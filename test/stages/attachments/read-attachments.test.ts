@@ -75,3 +75,24 @@ test("a reader that is given up gives memory and files back", async (t) => {
   assert.equal(scratch.memoryBytes(), 0);
   assert.deepEqual(await readdir(tempDir), []);
 });
+
+test("all archives of a message have the time of one", async () => {
+  const clock = createFakeClock();
+  const given: number[] = [];
+  const tap = readAttachments({
+    clock,
+    sniffer: () => ({ write() {}, end: async () => [] }),
+    lister(milliseconds) {
+      given.push(milliseconds);
+      return {
+        write: async () => clock.advance(6000),
+        end: async () => null,
+        abort: async () => {},
+      };
+    },
+  });
+  const part = attached("a.gz", Buffer.from("hello"));
+  await tap.write(mixed(part, part, part));
+  await tap.end();
+  assert.deepEqual(given, [10_000, 4000, 0]);
+});
