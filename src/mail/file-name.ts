@@ -2,7 +2,7 @@
  * Far over what any file system takes: 255 characters, and as many for a stream. The end is kept: it
  * holds the extension.
  */
-const NAME_CHARS_MAX = 1024;
+const NAME_CHARS_MAX = 600;
 
 const RIGHT_TO_LEFT_OVERRIDE = "\u202e";
 const POP_DIRECTION = "\u202c";
