@@ -10,6 +10,8 @@ export const BOUNDARY_CHARS_MAX = 70;
 /** Copies of one field that are looked at. More differ, or are noise. */
 const COPIES_MAX = 4;
 const NAMES_MAX = 16;
+/** Each is compared with every line that starts with `--`. */
+const BOUNDARIES_MAX = 8;
 /** RFC 6838 4.2: type and subtype have at most 127 characters each. */
 const TYPE_CHARS_MAX = 255;
 
@@ -104,10 +106,15 @@ function readBoundaries(
     notes.add("boundary-too-long");
   if (spoken.some(isOdd)) notes.add("boundary-odd");
   // Trailing blanks cannot be told from padding; leading ones some readers cut.
-  const kept = spoken.flatMap((boundary) => [trimBlanks(boundary), trimBlanksAtEnd(boundary)]);
+  // Where a boundary was folded, some make one blank of several.
+  const kept = spoken.flatMap((boundary) => [
+    trimBlanks(boundary),
+    trimBlanksAtEnd(boundary),
+    trimBlanks(boundary).replace(/[ \t]+/g, " "),
+  ]);
   const boundaries = new Set(kept.filter((boundary) => boundary !== ""));
   if (boundaries.size > 1) notes.add("boundary-odd");
-  return [...boundaries].slice(0, COPIES_MAX);
+  return [...boundaries].slice(0, BOUNDARIES_MAX);
 }
 
 /** Text as latin1 of its UTF-8. */

@@ -41,7 +41,7 @@ for (const [claim, make] of VALUES) {
     const header = readPartHeader(parseHeaderBlock(Buffer.from(field)), null);
     assert.ok(header.fileNames.length <= 16);
     assert.ok(header.fileNames.every((name) => name.length <= 2000));
-    assert.ok(header.boundaries.length <= 4);
+    assert.ok(header.boundaries.length <= 8);
     assert.ok(header.declaredTypes.every((type) => type.length <= 255));
   });
 }
