@@ -78,3 +78,16 @@ test("prose that starts like a file is none", async () => {
     assert.equal(tree.parts.length, 1, second);
   }
 });
+
+test("a file before the first part or behind the last is found", async () => {
+  const block = ["begin 644 a.exe", "#0V%T", "end"];
+  const head = ["Content-Type: multipart/mixed; boundary=b", ""];
+  for (const lines of [
+    [...head, ...block, "--b", "", "x", "--b--"],
+    [...head, "--b", "", "x", "--b--", ...block],
+  ]) {
+    const { tree, bodies } = await walkMime(mail(...lines));
+    const file = tree.parts.find(({ fileNames }) => fileNames.includes("a.exe"));
+    assert.equal(bodies.get(file?.path ?? "")?.toString(), "Cat");
+  }
+});
