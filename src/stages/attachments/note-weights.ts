@@ -39,7 +39,8 @@ const MIME_WEIGHTS: { readonly [N in MimeNote]: Weight } = {
   // RFC 2046 5.1.1 lets readers compare only the start of a line: to them a part begins here.
   "boundary-like-line": "ambiguous",
   "header-without-end": "ambiguous-attachment",
-  "header-malformed": "odd",
+  // Some readers begin the body at a line that is no field.
+  "header-malformed": "ambiguous-attachment",
   "encoded-container": "ambiguous-multipart",
   "unknown-encoding": "ambiguous-attachment",
   "junk-in-base64": "odd",

@@ -17,38 +17,23 @@ interface OpenPart {
 export function readAttachments(readers: PartReaders): Tap<AttachmentsEvidence> {
   const collector = createEvidenceCollector();
   const open = new Map<string, OpenPart>();
+  const watch = createStopwatch(readers.clock);
   let aborted = false;
-  // Of all archives of the message together: a thousand of them may not take a thousand times as long.
-  let millisecondsLeft: number = ARCHIVE_LIMITS.milliseconds;
-
-  function openPart(): OpenPart {
-    const lister = readers.lister(Math.max(0, millisecondsLeft));
-    return { sniffer: readers.sniffer(), lister };
-  }
-
-  async function timed<T>(work: Promise<T>): Promise<T> {
-    const started = readers.clock.monotonic();
-    try {
-      return await work;
-    } finally {
-      millisecondsLeft -= readers.clock.monotonic() - started;
-    }
-  }
 
   const walker = createMimeWalker({
     async body({ path }, chunk) {
       // An abort may come while a write is under way: what is opened after it would stay open.
       if (aborted || chunk.length === 0) return;
-      const part = open.get(path) ?? openPart();
+      const part = open.get(path) ?? openPart(readers, watch.millisecondsLeft());
       open.set(path, part);
       part.sniffer.write(chunk);
-      await timed(part.lister.write(chunk));
+      await watch.timed(part.lister.write(chunk));
     },
     async close({ path }) {
       const part = open.get(path);
       if (!part || aborted) return;
       open.delete(path);
-      const archive = await timed(part.lister.end());
+      const archive = await watch.timed(part.lister.end());
       collector.add(path, { trueTypes: await part.sniffer.end(), archive });
     },
   });
@@ -64,6 +49,26 @@ export function readAttachments(readers: PartReaders): Tap<AttachmentsEvidence> 
       // Failing to give back a temporary file harms nobody more than the failure that led here.
       for (const { lister } of open.values()) lister.abort().catch(() => undefined);
       open.clear();
+    },
+  };
+}
+
+function openPart(readers: PartReaders, milliseconds: number): OpenPart {
+  return { sniffer: readers.sniffer(), lister: readers.lister(milliseconds) };
+}
+
+/** The time of all archives of a message together: a thousand may not take a thousand times it. */
+function createStopwatch(clock: PartReaders["clock"]) {
+  let left: number = ARCHIVE_LIMITS.milliseconds;
+  return {
+    millisecondsLeft: () => Math.max(0, left),
+    async timed<T>(work: Promise<T>): Promise<T> {
+      const started = clock.monotonic();
+      try {
+        return await work;
+      } finally {
+        left -= clock.monotonic() - started;
+      }
     },
   };
 }
