@@ -48,7 +48,7 @@ test("the limits written in the shipped policy are the defaults", async (context
 test("the example of the settings can be used", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "postern-settings-"));
   context.after(() => rm(folder, { recursive: true, force: true }));
-  await copyFile(join(root, "postern.example.yaml"), join(folder, "postern.yaml"));
+  await copyFile(join(root, "docs/postern.example.yaml"), join(folder, "postern.yaml"));
   const settings = await loadSettings({ env: {}, cwd: folder });
   assert.equal(settings.policies, join(folder, "policies"));
   assert.equal(settings.listeners[0]?.hostname, "mx1.example.org");
