@@ -77,7 +77,8 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
         const port = socket.remotePort ?? 0;
         options.admit(socket, { ip, port, listener }, leave);
       } else {
-        socket.once("close", leave);
+        // Who is told to go takes no place while he lingers: one client could fill them all.
+        leave();
         refuse(socket);
       }
     },
