@@ -5,6 +5,7 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { createBufferGarbage } from "./base/buffer-garbage.ts";
 import { Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { storeCommands } from "./compose-commands.ts";
@@ -133,7 +134,12 @@ async function openMessages(
   const tempDir = join(dataDir, "tmp");
   await mkdir(tempDir, { recursive: true, mode: 0o700 });
   const { messageBytes, totalBytes } = limits.memory;
-  return createMessageStore({ tempDir, perMessageBytes: messageBytes, totalBytes });
+  return createMessageStore({
+    tempDir,
+    perMessageBytes: messageBytes,
+    totalBytes,
+    onFileBytes: createBufferGarbage(),
+  });
 }
 
 async function openListeners(

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { parseHeaderBlock } from "./header-block.ts";
 import { createHeaderCollector } from "./header-collector.ts";
 import type { Message, MessageDraft, MessageStore } from "./message.ts";
-import { createScratchSpace, type Scratch } from "./scratch.ts";
+import { createScratchSpace, type Scratch, type ScratchOptions } from "./scratch.ts";
 
 /** behaviour.md section 5: messages kept in memory, one and all together. */
 const MESSAGE_MEMORY_BYTES: number = 1024 * 1024;
@@ -14,6 +14,8 @@ export interface MessageStoreOptions {
   readonly tempDir: string;
   readonly perMessageBytes?: number;
   readonly totalBytes?: number;
+  /** See ScratchOptions. */
+  readonly onFileBytes?: ScratchOptions["onFileBytes"];
 }
 
 /**
@@ -21,10 +23,12 @@ export interface MessageStoreOptions {
  * nothing again. A draft whose write threw must be aborted.
  */
 export function createMessageStore(options: MessageStoreOptions): MessageStore {
+  const { tempDir, onFileBytes } = options;
   const space = createScratchSpace({
-    tempDir: options.tempDir,
+    tempDir,
     perItemBytes: options.perMessageBytes ?? MESSAGE_MEMORY_BYTES,
     totalBytes: options.totalBytes ?? ALL_MEMORY_BYTES,
+    ...(onFileBytes && { onFileBytes }),
   });
   return {
     draft: () => createDraft(space.create()),

@@ -14,6 +14,8 @@ export interface ScratchOptions {
   readonly perItemBytes: number;
   /** What all together hold in memory. */
   readonly totalBytes: number;
+  /** Told of octets that went through a file: each block is a Buffer that is soon garbage. */
+  readonly onFileBytes?: (octets: number) => void;
 }
 
 /** Octets are appended one after the other, sealed, then read any number of times. */
@@ -160,6 +162,7 @@ class BlockScratch implements Scratch {
         );
         at += bytesWritten;
         this.#fileBytes += bytesWritten;
+        this.#options.onFileBytes?.(bytesWritten);
       }
     }
   }
@@ -190,6 +193,7 @@ class BlockScratch implements Scratch {
       const { bytesRead } = await guarded(() => file.read(buffer, 0, buffer.length, at));
       if (bytesRead === 0) throw new Unavailable("temporary files", "a file became shorter");
       at += bytesRead;
+      this.#options.onFileBytes?.(bytesRead);
       yield buffer.subarray(0, bytesRead);
     }
   }
