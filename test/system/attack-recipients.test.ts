@@ -95,7 +95,10 @@ test("a stage in observe mode tells what it saw and refuses nobody", async () =>
       { dnsServer: dns.address, policies: { dnsbl: LISTS, pipeline } },
       async (edge, hub) => {
         assert.equal((await sendAs(edge, ["alice@example.org"])).final?.code, 250);
-        assert.match(hub.messages[0]?.data.toString() ?? "", /X-Postern-Report: [^;]*; [^;]*; score=0;/);
+        assert.match(
+          hub.messages[0]?.data.toString() ?? "",
+          /X-Postern-Report: [^;]*; [^;]*; score=0;/,
+        );
         assert.match(JSON.stringify(await edge.waitForLog("decided")), /DNSBL_BL_TEST/);
       },
     ),
