@@ -24,8 +24,8 @@ export interface PhaseRun<P extends Phase, Services> {
 /**
  * Runs the steps of a phase in order and returns one report a stage, in plan order. Stages of one
  * step start together and are all awaited, so the answer does not depend on who is faster. A
- * reject or a defer ends the phase before the next step. Never throws: a throw and a time-out both
- * become the stage's failure mode.
+ * refusal that nobody is exempt from ends the phase before the next step, unless an essential stage
+ * is still to come. Never throws: a throw and a time-out both become the stage's failure mode.
  */
 export async function runPhase<P extends Phase, Services>(
   run: PhaseRun<P, Services>,
@@ -33,11 +33,12 @@ export async function runPhase<P extends Phase, Services>(
   const budget = startDeadline(run.clock, run.phase.budgetMs, run.signal);
   const reports: StageReport[] = [];
   try {
-    for (const step of run.phase.steps) {
+    for (const [index, step] of run.phase.steps.entries()) {
       const before = [...run.view.reports, ...reports];
       const view = { ...run.view, reports: before };
       reports.push(...(await Promise.all(step.map((stage) => runStage(run, stage, view, budget)))));
-      if (reports.some(endsPhase)) break;
+      const left = run.phase.steps.slice(index + 1).flat();
+      if (reports.some(isFinal) && !left.some(({ essential }) => essential)) break;
     }
   } finally {
     budget.clear();
@@ -45,9 +46,12 @@ export async function runPhase<P extends Phase, Services>(
   return reports;
 }
 
-function endsPhase(report: StageReport): boolean {
-  const { kind } = report.verdict;
-  return report.mode === "enforce" && (kind === "reject" || kind === "defer");
+/**
+ * Whom a spam stage refuses may yet be trusted or exempt, and in monitor mode only essential stages
+ * refuse: what did not run for such mail would read as clean.
+ */
+function isFinal({ mode, trustable, verdict: { kind } }: StageReport): boolean {
+  return mode === "enforce" && !trustable && (kind === "reject" || kind === "defer");
 }
 
 async function runStage<P extends Phase, Services>(

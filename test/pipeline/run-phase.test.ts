@@ -92,8 +92,8 @@ test("a later step sees the reports of the earlier ones", async () => {
 });
 
 test("a reject ends the phase before the next step, and all of its own step are awaited", async () => {
-  const reports = await run([[stage("no", { judge: rejecting }), stage("too")], [stage("never")]])
-    .reports;
+  const no = stage("no", { judge: rejecting, trustable: false });
+  const reports = await run([[no, stage("too")], [stage("never")]]).reports;
   assert.deepEqual(
     reports.map((one) => one.stage),
     ["no", "too"],
@@ -101,9 +101,25 @@ test("a reject ends the phase before the next step, and all of its own step are 
 });
 
 test("a reject in observe mode ends nothing", async () => {
-  const reports = await run([[stage("no", { judge: rejecting, mode: "observe" })], [stage("next")]])
-    .reports;
+  const no = stage("no", { judge: rejecting, trustable: false, mode: "observe" });
+  const reports = await run([[no], [stage("next")]]).reports;
   assert.equal(reports.length, 2);
+});
+
+test("a spam reject ends nothing, for who is exempt from it is not exempt from what follows", async () => {
+  const spam = stage("spam", { judge: rejecting, trustable: true });
+  const scanner = stage("scanner", { trustable: false });
+  assert.equal((await run([[spam], [scanner]]).reports).length, 2);
+});
+
+test("an essential stage runs whatever was refused before it", async () => {
+  const no = stage("no", { judge: rejecting, trustable: false });
+  const domains = stage("domains", { trustable: false, essential: true });
+  const reports = await run([[no], [stage("between")], [domains], [stage("never")]]).reports;
+  assert.deepEqual(
+    reports.map((one) => one.stage),
+    ["no", "between", "domains"],
+  );
 });
 
 test("a throw and a time-out both become the stage's failure mode", async () => {
