@@ -4,44 +4,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { noStrace, parseTrace, type TracedCall } from "../support/strace.ts";
 
 const WRITER = join(import.meta.dirname, "spool-writer.ts");
 
-/** Where strace may trace at all; some containers forbid it. */
-function straceProblem(): string | false {
-  const probe = spawnSync("strace", ["-f", "-e", "trace=none", "true"]);
-  if (probe.status === 0) return false;
-  const reason = "SKIPPED: strace is missing or may not trace: the order of fsyncs was not checked";
-  process.stderr.write(`\n*** ${reason} ***\n`);
-  return reason;
-}
-
-interface Call {
-  readonly name: string;
-  readonly line: string;
-}
-
-/** Finished calls in the order of their end; strace splits one that another thread interrupts. */
-function parseTrace(text: string): readonly Call[] {
-  const unfinished = new Map<string, string>();
-  const calls: Call[] = [];
-  for (const raw of text.split("\n")) {
-    const [, thread = "", said = ""] = /^(\d+)\s+(.*)$/.exec(raw) ?? [];
-    const isPart = said.endsWith("<unfinished ...>");
-    if (isPart) {
-      unfinished.set(thread, said.replace("<unfinished ...>", ""));
-      continue;
-    }
-    const rest = /^<\.\.\. \w+ resumed>\s*(.*)$/.exec(said)?.[1];
-    const line = rest === undefined ? said : `${unfinished.get(thread) ?? ""}${rest}`;
-    const name = /^(\w+)\(/.exec(line)?.[1];
-    if (name) calls.push({ name, line });
-  }
-  return calls;
-}
-
 test("fsync of the file, rename, fsync of the folder precede the promise", {
-  skip: straceProblem(),
+  skip: noStrace(),
 }, () => {
   const root = mkdtempSync(join(tmpdir(), "postern-strace-"));
   try {
@@ -58,13 +26,13 @@ test("fsync of the file, rename, fsync of the folder precede the promise", {
       const id = /"promised (\S+?)\\n/.exec(promise.line)?.[1] ?? "";
       assert.notEqual(id, "");
       const home = nth < 2 ? "due" : "active";
-      const at = (what: string, match: (call: Call) => boolean, from = 0): number => {
+      const at = (what: string, match: (call: TracedCall) => boolean, from = 0): number => {
         const found = calls.findIndex((call, i) => i >= from && match(call));
         assert.ok(found >= 0, `${id}: no ${what}`);
         return found;
       };
-      const isSync = (call: Call) => call.name.endsWith("sync") && call.line.endsWith("= 0");
-      const isDraft = (call: Call) => call.line.includes(`incoming/${id}>`);
+      const isSync = (call: TracedCall) => call.name.endsWith("sync") && call.line.endsWith("= 0");
+      const isDraft = (call: TracedCall) => call.line.includes(`incoming/${id}>`);
       const lastWrite = calls.findLastIndex((c) => c.name.includes("write") && isDraft(c));
       const file = at("fsync(file)", (c) => isSync(c) && isDraft(c), lastWrite);
       const rename = at("rename", (c) => c.name.startsWith("rename") && c.line.includes(id), file);
