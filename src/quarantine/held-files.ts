@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Unavailable } from "../base/errors.ts";
 import type { MessageSource } from "../mail/message.ts";
 
 /** MessageSource promises chunks of at most this. */
@@ -23,6 +24,12 @@ export function isHoldId(text: string): boolean {
   return HOLD_ID.test(text);
 }
 
+/** What is known of a file from when it was written. */
+export interface Written {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /**
  * The bytes of held messages, one file each, named by the hold's id. A draft becomes a file by
  * fsync(file), rename, fsync(folder); only then may the index name it. Methods throw what the file
@@ -32,9 +39,12 @@ export interface HeldFiles {
   /** Makes the folders and removes drafts of a process that died. */
   prepare(): Promise<void>;
   /** Durable when it resolves; leaves nothing behind when it throws. */
-  write(id: string, source: MessageSource): Promise<{ bytes: number; sha256: string }>;
-  /** Null when the bytes are gone, or are not as many as they were. */
-  open(id: string, bytes: number): Promise<MessageSource | null>;
+  write(id: string, source: MessageSource): Promise<Written>;
+  /**
+   * Null when the bytes are gone, or are not as many as they were. Reading throws Unavailable at the
+   * end when they are not those that were written.
+   */
+  open(id: string, written: Written): Promise<MessageSource | null>;
   remove(id: string): Promise<void>;
   ids(): Promise<readonly string[]>;
   /** Out of the way, for the administrator to look at. */
@@ -50,10 +60,11 @@ export function createHeldFiles(folder: string): HeldFiles {
   return {
     prepare: () => prepare(folder, messages),
     write: (id, source) => write(pathOf(id), source),
-    async open(id, bytes) {
+    async open(id, written) {
       const path = pathOf(id);
       const found = await stat(path).catch(nullIfMissing);
-      return found?.size === bytes ? { size: bytes, read: () => readChunks(path) } : null;
+      if (found?.size !== written.bytes) return null;
+      return { size: written.bytes, read: () => readChecked(path, written) };
     },
     remove: (id) => rm(pathOf(id), { force: true }),
     ids: async () => (await readdir(messages)).filter(isHoldId),
@@ -73,10 +84,7 @@ async function prepare(folder: string, messages: string): Promise<void> {
     if (name.endsWith(DRAFT_SUFFIX)) await rm(join(messages, name), { force: true });
 }
 
-async function write(
-  path: string,
-  source: MessageSource,
-): Promise<{ bytes: number; sha256: string }> {
+async function write(path: string, source: MessageSource): Promise<Written> {
   const draft = path + DRAFT_SUFFIX;
   try {
     const handle = await open(draft, "wx", 0o600);
@@ -90,10 +98,7 @@ async function write(
   }
 }
 
-async function fill(
-  handle: FileHandle,
-  source: MessageSource,
-): Promise<{ bytes: number; sha256: string }> {
+async function fill(handle: FileHandle, source: MessageSource): Promise<Written> {
   const hash = createHash("sha256");
   let bytes = 0;
   for await (const chunk of source.read()) {
@@ -107,8 +112,14 @@ async function fill(
   return { bytes, sha256: hash.digest("hex") };
 }
 
-async function* readChunks(path: string): AsyncIterable<Buffer> {
-  yield* createReadStream(path, { highWaterMark: CHUNK_BYTES });
+async function* readChecked(path: string, { sha256 }: Written): AsyncIterable<Buffer> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (hash.digest("hex") !== sha256)
+    throw new Unavailable("quarantine", "the held message is damaged");
 }
 
 async function syncFolder(folder: string): Promise<void> {

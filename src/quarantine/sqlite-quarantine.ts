@@ -101,7 +101,7 @@ async function find({ index }: Stores, id: string): Promise<Hold | null> {
 async function openBytes({ index, files, log }: Stores, id: string): Promise<MessageSource | null> {
   const found = await index.call("find", id);
   if (!found || found.state === "deleted") return null;
-  const source = await files.open(found.id, found.bytes);
+  const source = await files.open(found.id, found);
   if (!source) log.error("quarantine-bytes-gone", { holdId: found.id });
   return source;
 }

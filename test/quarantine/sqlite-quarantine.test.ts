@@ -101,6 +101,17 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
     });
   });
 
+  test("an entry whose bytes are others than those held cannot be read to its end", async () => {
+    const folder = join(root, "bytes-changed");
+    await withQuarantine(folder, async (q) => {
+      const { id } = await q.hold(testHold(1), testSource("content"));
+      await writeFile(join(folder, "messages", id), "CONTENT");
+      const source = await q.open(id);
+      assert.ok(source);
+      await assert.rejects(readAll(source), /^Unavailable: quarantine: .*damaged/);
+    });
+  });
+
   test("a broken index refuses every hold, keeps no bytes, and is tried again", async () => {
     const folder = join(root, "broken");
     await mkdir(folder, { mode: 0o700 });
