@@ -86,8 +86,10 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");
+      const { clock } = ground;
+      const endsAt = clock.monotonic() + deadlineMs;
       await Promise.all(listeners.map(({ listener }) => listener.drain(deadlineMs)));
-      await relay.stop(deadlineMs);
+      await relay.stop(Math.max(0, endsAt - clock.monotonic()));
       await open.disposeAsync();
       log.info("stopped");
     },

@@ -211,6 +211,20 @@ test("a hub that never answers its dot does not keep the gateway, nor is the pro
   );
 });
 
+test("a stop takes no longer than its deadline, whoever is waited for", async () => {
+  const script: HubOptions["script"] = ({ step }) => (step === "dot" ? { hang: true } : undefined);
+  await withThinkingHub(
+    async (edge, client) => {
+      const begun = performance.now();
+      await edge.gateway.stop(3000);
+      assert.ok(performance.now() - begun < 5000, "one deadline for clients and hub together");
+      assert.equal(await client.closed(), "", "nothing was promised");
+    },
+    20,
+    script,
+  );
+});
+
 test("what a stopped gateway owed is delivered by the next one, once", async () => {
   const port = await findFreeTcpPort();
   const edge = await startTestGateway({ hubPort: port });
