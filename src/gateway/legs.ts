@@ -60,16 +60,21 @@ export function toLeg(context: LegContext, recipients: readonly EnvelopeRecipien
   };
 }
 
-/** What the message needs, not what the client declared: a false BODY=7BIT must not harm it. */
+/**
+ * What the message needs: a false BODY=7BIT must not harm it, and an SMTPUTF8 that it makes no use of
+ * must not stop it. Raw 8-bit header text without SMTPUTF8 is old bad style and no internationalised
+ * mail (RFC 6531 3.6): a hub needs 8BITMIME for it and no more.
+ */
 export function hubNeeds(
   context: LegContext,
   recipients: readonly EnvelopeRecipient[],
 ): Leg["needs"] {
   const { message, transaction } = context;
   const addresses = [transaction.sender, ...recipients.map(({ address }) => address)];
+  const isUtf8 = transaction.mail.smtputf8 && message.has8bitHeader;
   return {
-    eightBitMime: message.has8bitBody,
-    smtpUtf8: message.has8bitHeader || addresses.some(isInternational),
+    eightBitMime: message.has8bitBody || message.has8bitHeader,
+    smtpUtf8: isUtf8 || addresses.some(isInternational),
   };
 }
 

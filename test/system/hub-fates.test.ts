@@ -150,3 +150,19 @@ test("8-bit mail for a 7-bit hub is refused in the session and never recoded", a
     assert.equal(hub.messages.length, 0);
   });
 });
+
+test("raw 8-bit header text needs 8BITMIME of the hub; SMTPUTF8 only where the client said it", async () => {
+  await withEdge({ capabilities: ["8BITMIME", "SIZE 1000000"] }, {}, async (edge, hub) => {
+    const message = SIMPLE_MESSAGE.replace("Subject: Hello", "Subject: Grüße");
+    const sent = await sendMail({ port: edge.port, message, parameters: "BODY=8BITMIME" });
+    assert.equal(sent.final?.code, 250);
+    assert.ok(hub.messages[0]?.data.includes("Subject: Grüße"), "unchanged");
+  });
+  await withEdge({ capabilities: ["SMTPUTF8", "8BITMIME"] }, {}, async (edge, hub) => {
+    const message = SIMPLE_MESSAGE.replace("Subject: Hello", "Subject: Grüße");
+    const parameters = "BODY=8BITMIME SMTPUTF8";
+    const sent = await sendMail({ port: edge.port, message, parameters });
+    assert.equal(sent.final?.code, 250);
+    assert.match(hub.messages[0]?.mailLine ?? "", /SMTPUTF8/);
+  });
+});
