@@ -1,31 +1,10 @@
 import { z } from "zod";
 import { HEADER_BYTES_MAX } from "../mail/header-collector.ts";
+import type { SmtpLimits } from "../smtp/smtp-limits.ts";
 
 /** `limits.yaml` with its defaults filled in (behaviour.md section 5). */
-export interface Limits {
-  readonly connections: {
-    readonly max: number;
-    readonly perClient: number;
-    readonly newPerClientPerMinute: number;
-  };
-  readonly session: {
-    readonly transactions: number;
-    readonly recipients: number;
-    readonly errorsSoft: number;
-    readonly errorsHard: number;
-    readonly idleCommands: number;
-    readonly commandBytes: number;
-    readonly commandWaitSeconds: number;
-    readonly commandLineSeconds: number;
-    readonly totalSeconds: number;
-  };
-  readonly message: {
-    readonly maxBytes: number;
-    readonly headerBytes: number;
-    readonly headerLines: number;
-    readonly receivedHeaders: number;
-    readonly minBytesPerSecond: number;
-  };
+export interface Limits extends SmtpLimits {
+  readonly message: SmtpLimits["message"] & { readonly receivedHeaders: number };
   readonly memory: { readonly messageBytes: number; readonly totalBytes: number };
   readonly delivery: {
     /** How long the client waits for the hub before the message is spooled. */
