@@ -28,6 +28,7 @@ import { type Certificate, loadCertificate, ownCertificate } from "./smtp/certif
 import { createConnectionCounters } from "./smtp/connection-counters.ts";
 import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 import type { ConnectionHandler } from "./smtp/session-handler.ts";
+import { createSessionHost, type SessionHost } from "./smtp/session-host.ts";
 import { createSmtpListener, type SmtpListener } from "./smtp/smtp-listener.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
 import { createCatalog, type StageServices } from "./stages/catalog.ts";
@@ -88,7 +89,8 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
       log.info("stopping");
       const { clock } = ground;
       const endsAt = clock.monotonic() + deadlineMs;
-      await Promise.all(listeners.map(({ listener }) => listener.drain(deadlineMs)));
+      for (const { listener } of listeners) listener.close();
+      await Promise.all(listeners.map(({ host }) => host.drain(deadlineMs)));
       await relay.stop(Math.max(0, endsAt - clock.monotonic()));
       await open.disposeAsync();
       log.info("stopped");
@@ -154,21 +156,18 @@ async function openListeners(
   const counters = createConnectionCounters(clock);
   const metrics = createSmtpMetrics(ground.metrics, () => counters.open());
   const listeners: OpenListener[] = [];
+  const limits = () => policy.current().limits;
   for (const own of ground.settings.listeners) {
-    const listener = createSmtpListener({
-      handler,
-      listener: { name: own.name, kind: own.kind, hostname: own.hostname },
-      listen: own.listen,
-      tls: await openCertificate(ground, own),
-      limits: () => policy.current().limits,
-      clock,
-      log,
-      metrics,
-      counters,
-    });
+    const tls = await openCertificate(ground, own);
+    const host = createSessionHost({ handler, tls, limits, clock, log, metrics });
+    stack.defer(() => host.close());
+    const { name, kind, hostname, listen } = own;
+    const facts = { name, kind, hostname };
+    const shared = { limits, clock, log, metrics, counters, admit: host.admit };
+    const listener = createSmtpListener({ listener: facts, listen, ...shared });
     await listener.listen();
     stack.defer(() => listener.close());
-    listeners.push({ name: own.name, listener });
+    listeners.push({ name, listener, host });
   }
   return listeners;
 }
@@ -176,6 +175,7 @@ async function openListeners(
 interface OpenListener {
   readonly name: string;
   readonly listener: SmtpListener;
+  readonly host: SessionHost;
 }
 
 function describe(listeners: readonly OpenListener[]): Gateway["listeners"] {

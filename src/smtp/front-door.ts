@@ -4,7 +4,8 @@ import { canonicalIp, prefixKey } from "../net/ip.ts";
 import type { ConnectionCounters, ConnectionCounts } from "./connection-counters.ts";
 import { closing } from "./protocol-replies.ts";
 import { formatReply } from "./reply.ts";
-import type { ClientFacts, ListenerFacts } from "./session-handler.ts";
+import type { ListenerFacts } from "./session-handler.ts";
+import type { Arrival } from "./session-host.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
 
@@ -12,18 +13,16 @@ import type { SmtpMetrics } from "./smtp-metrics.ts";
 const REFUSAL_LINGER_MS = 1000;
 /** When more are lingering, the next are cut off without a word: descriptors are for mail. */
 const MAX_LINGERING = 256;
+const NOTHING = Buffer.alloc(0);
 
 export interface FrontDoorOptions {
   readonly listener: ListenerFacts;
-  readonly limits: () => SmtpLimits;
+  readonly limits: () => Pick<SmtpLimits, "connections">;
   readonly clock: Clock;
   readonly counters: ConnectionCounters;
-  readonly metrics: SmtpMetrics;
-  /**
-   * Takes a socket that nobody has read from, and calls `leave` once it is closed: its listeners do
-   * not survive STARTTLS.
-   */
-  readonly admit: (socket: Socket, client: ClientFacts, leave: () => void) => void;
+  readonly metrics: Pick<SmtpMetrics, "connections">;
+  /** Takes whom the door lets in, and calls `leave` once his socket is closed. */
+  readonly admit: (arrival: Arrival, leave: () => void) => void;
 }
 
 export interface FrontDoor {
@@ -75,7 +74,7 @@ export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
       metrics.connections.add({ listener: listener.name, outcome });
       if (outcome === "accepted") {
         const port = socket.remotePort ?? 0;
-        options.admit(socket, { ip, port, listener }, leave);
+        options.admit({ socket, client: { ip, port, listener }, head: NOTHING }, leave);
       } else {
         // Who is told to go takes no place while he lingers: one client could fill them all.
         leave();

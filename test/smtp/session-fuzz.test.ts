@@ -88,6 +88,6 @@ test(`${SESSIONS} sessions of nonsense get one reply a command and none of them 
     fc.asyncProperty(fc.array(group, { maxLength: 5 }), (groups) => playSession(edge, groups)),
     { numRuns: SESSIONS },
   );
-  await edge.listener.drain(5000);
+  await edge.drain(5000);
   assert(handler.sessions.every(({ closed }) => closed !== null && closed !== "fault"));
 });

@@ -105,7 +105,7 @@ test("drain says goodbye to clients that wait and lets a message end", async () 
   await busy.say("RCPT TO:<bob@example.org>");
   await busy.say("DATA");
 
-  const drained = edge.listener.drain(60_000);
+  const drained = edge.drain(60_000);
   for (const client of [idle, open]) {
     assert.equal((await client.reply()).text.slice(0, 9), "421 4.3.2");
     assert.equal(await client.closed(), "");
@@ -127,7 +127,7 @@ test("drain cuts off whoever is left at its deadline", async () => {
   await client.say("MAIL FROM:<>");
   await client.say("RCPT TO:<bob@example.org>");
   await client.say("DATA");
-  const drained = edge.listener.drain(30_000);
+  const drained = edge.drain(30_000);
   await clock.advance(30_000);
   await drained;
   await client.closed();
@@ -141,7 +141,7 @@ test("close ends every connection at once, TLS or not", async () => {
   const secure = await edge.greeted();
   await secure.say("STARTTLS");
   await secure.secure();
-  await edge.listener.close();
+  await edge[Symbol.asyncDispose]();
   await plain.closed();
   await secure.closed();
   await nobodyThere(edge);

@@ -8,6 +8,7 @@ import {
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
 import type { ConnectionHandler } from "../../src/smtp/session-handler.ts";
+import { createSessionHost } from "../../src/smtp/session-host.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
 import { createSmtpListener, type SmtpListener } from "../../src/smtp/smtp-listener.ts";
 import { createSmtpMetrics } from "../../src/smtp/smtp-metrics.ts";
@@ -51,6 +52,7 @@ export interface Edge extends AsyncDisposable {
   readonly listener: SmtpListener;
   readonly port: number;
   readonly counters: ConnectionCounters;
+  drain(deadlineMs: number): Promise<void>;
   open(options?: Omit<RawClientOptions, "port">): Promise<RawClient>;
   /** Connected, greeting read. */
   greeted(options?: Omit<RawClientOptions, "port">): Promise<RawClient>;
@@ -68,16 +70,19 @@ export async function startEdge(
     session: { ...DEFAULT_LIMITS.session, ...options.limits?.session },
     message: { ...DEFAULT_LIMITS.message, ...options.limits?.message },
   };
-  const listener = createSmtpListener({
-    handler,
-    listener: { name: "internet", kind: "internet", hostname: "mx.test" },
-    listen: { host: "127.0.0.1", port: options.port ?? 0 },
-    tls: options.tls ?? CERTIFICATE,
+  const shared = {
     limits: () => limits,
     clock,
     log: options.log ?? createSilentLog(),
     metrics: createSmtpMetrics(createMetrics(), counters.open),
+  };
+  const host = createSessionHost({ ...shared, handler, tls: options.tls ?? CERTIFICATE });
+  const listener = createSmtpListener({
+    ...shared,
+    listener: { name: "internet", kind: "internet", hostname: "mx.test" },
+    listen: { host: "127.0.0.1", port: options.port ?? 0 },
     counters,
+    admit: host.admit,
   });
   await listener.listen();
   const { port } = listener.address();
@@ -92,6 +97,14 @@ export async function startEdge(
       await raw.reply();
       return raw;
     },
-    [Symbol.asyncDispose]: () => listener.close(),
+    drain(deadlineMs) {
+      listener.close();
+      return host.drain(deadlineMs);
+    },
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      host.close();
+      await host.drain(0);
+    },
   };
 }
