@@ -54,7 +54,7 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
     clock: ground.clock,
     async openAlone() {
       await using opening = new AsyncDisposableStack();
-      const stores = openStores(opening, ground, () => 0);
+      const stores = openStores(opening, ground, true, () => 0);
       ground.facts.listen((fact) => void stores.tracking.record(fact));
       await stores.spool.recover();
       const open = opening.move();

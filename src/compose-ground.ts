@@ -4,6 +4,7 @@ import { errorText } from "./base/errors.ts";
 import { createIds, type Ids } from "./base/ids.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
+import { shareOf } from "./base/share.ts";
 import { createScratchSpace } from "./mail/scratch.ts";
 import { createDnsResolver } from "./net/dns-resolver.ts";
 import type { Resolver } from "./net/resolver.ts";
@@ -31,6 +32,8 @@ export interface Ground {
   readonly metrics: Metrics;
   readonly facts: FactBus;
   readonly resolver: Resolver;
+  /** How many processes host sessions; what they share is divided by it. */
+  readonly gateways: number;
 }
 
 export interface Stores {
@@ -39,7 +42,7 @@ export interface Stores {
   readonly tracking: Tracking;
 }
 
-export function layGround(settings: Settings, log: Log): Ground {
+export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
   const { servers, timeoutMs } = settings.dns;
   const { hosts } = settings;
@@ -50,26 +53,49 @@ export function layGround(settings: Settings, log: Log): Ground {
     ids: createIds(clock),
     metrics: createMetrics({ process: true }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
+    gateways,
     resolver: createDnsResolver({ clock, timeoutMs, hosts, ...(servers && { servers }) }),
   };
 }
 
 export function openStores(
   stack: AsyncDisposableStack,
-  { settings, clock, log, metrics }: Ground,
+  ground: Ground,
+  recovers: boolean,
   minFreePercent: () => number,
 ): Stores {
+  return {
+    ...openIndexes(stack, ground, { recovers }),
+    spool: createDiskSpool({ ...spoolPlace(ground), hasSpace: spaceOf(ground, minFreePercent) }),
+  };
+}
+
+/** The stores that several processes may have open at once. */
+export function openIndexes(
+  stack: AsyncDisposableStack,
+  ground: Ground,
+  { recovers }: { readonly recovers: boolean },
+): Pick<Stores, "quarantine" | "tracking"> {
+  const { settings, clock, log, metrics } = ground;
   const place = (name: string) => ({ folder: join(settings.dataDir, name), clock, log });
   const tracking = createSqliteTracking({ ...place("tracking"), metrics });
   stack.defer(() => tracking.close());
-  const quarantine = createSqliteQuarantine(place("quarantine"));
+  const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  const hasSpace = createDiskSpace({ folder: settings.dataDir, minFreePercent });
-  return { tracking, quarantine, spool: createDiskSpool({ ...place("spool"), hasSpace }) };
+  return { tracking, quarantine };
+}
+
+export function spoolPlace({ settings, clock, log }: Ground) {
+  return { folder: join(settings.dataDir, "spool"), clock, log };
+}
+
+export function spaceOf({ settings }: Ground, minFreePercent: () => number) {
+  return createDiskSpace({ folder: settings.dataDir, minFreePercent });
 }
 
 /** Archives wait for their end; beyond this in temporary files. Most attachments are smaller. */
-const ARCHIVE_MEMORY = { perItemBytes: 256 * 1024, totalBytes: 32 * 1024 * 1024 } as const;
+const ARCHIVE_ITEM_BYTES = 256 * 1024;
+const ARCHIVE_TOTAL_BYTES = 32 * 1024 * 1024;
 
 export function openServices(
   stack: AsyncDisposableStack,
@@ -78,14 +104,15 @@ export function openServices(
   /** An existing folder, once mail comes. */
   tempDir: string = join(ground.settings.dataDir, "tmp"),
 ): StageServices {
-  const { clock, log, metrics, resolver } = ground;
+  const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
   const addresses = ground.settings.clamd;
-  const scanner = addresses && createScanner({ addresses, clock, log, metrics, resolver });
+  const scanner = addresses && createScanner({ ...ground, addresses, processes });
   stack.defer(() => scanner?.close());
   if (!scanner) log.warn("antivirus-off", { reason: "settings say clamd: none" });
-  const scratch = createScratchSpace({ tempDir, ...ARCHIVE_MEMORY });
+  const totalBytes = shareOf(ARCHIVE_TOTAL_BYTES, processes);
+  const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
   return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders };
 }

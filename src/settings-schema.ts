@@ -11,6 +11,9 @@ import { parseClamdAddress } from "./stages/antivirus/clamd-address.ts";
 /** behaviour.md section 5: one attempt of a query; it has two. */
 const DNS_TIMEOUT_MS = 2000;
 
+/** Beyond it shares of what workers have together become too small. */
+export const MAX_WORKERS = 64;
+
 const path = z.string().min(1);
 const address = parsedText((text) => parseIp(text)?.text ?? null, "an address");
 const listen = parsedText(parseListen, "address:port such as 0.0.0.0:2525 or [::]:25");
@@ -36,10 +39,7 @@ export const settingsSchema = z.strictObject({
   hostname: fullName,
   dataDir: path.default("./data"),
   policies: path.default("./policies"),
-  workers: z
-    .union([z.literal("auto"), z.int().min(1).max(64)])
-    .refine((workers) => workers === 1, notYet("more than one worker is"))
-    .default(1),
+  workers: z.union([z.literal("auto"), z.int().min(1).max(MAX_WORKERS)]).default(1),
   listeners: z
     .array(listenerSchema)
     .min(1)

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { errorText, PolicyError, type Problem } from "./base/errors.ts";
 import type { LogLevel } from "./base/log.ts";
@@ -14,7 +15,12 @@ import {
   readEnvironment,
   variableProblem,
 } from "./settings-environment.ts";
-import { reportContradictions, settingsSchema, type WrittenSettings } from "./settings-schema.ts";
+import {
+  MAX_WORKERS,
+  reportContradictions,
+  settingsSchema,
+  type WrittenSettings,
+} from "./settings-schema.ts";
 
 /** Deployment facts (behaviour.md section 3). Paths are absolute. */
 export interface Settings {
@@ -23,6 +29,8 @@ export interface Settings {
   readonly hostname: string;
   readonly dataDir: string;
   readonly policies: string;
+  /** 1: everything in one process; more: so many that host sessions, and two beside them. */
+  readonly workers: number;
   readonly listeners: readonly ListenerSettings[];
   readonly dns: {
     /** `address:port`; null: those of the system. */
@@ -131,6 +139,11 @@ function overlay(file: Source, entries: readonly EnvironmentEntry[], report: Rep
   });
 }
 
+/** One for each processor that we may use. */
+function autoWorkers(): number {
+  return Math.min(availableParallelism(), MAX_WORKERS);
+}
+
 function withValue(whole: unknown, path: readonly string[], value: unknown): unknown {
   const [first, ...rest] = path;
   if (first === undefined) return value;
@@ -149,6 +162,7 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
     hostname,
     dataDir: resolve(base, written.dataDir),
     policies: resolve(base, written.policies),
+    workers: written.workers === "auto" ? autoWorkers() : written.workers,
     listeners: written.listeners.map((listener) => ({
       name: listener.name,
       kind: "internet",

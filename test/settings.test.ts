@@ -33,6 +33,7 @@ test("two lines are settings enough; the rest has its default", async (context) 
     hostname: "mx1.example.org",
     dataDir: join(cwd, "data"),
     policies: join(cwd, "policies"),
+    workers: 1,
     listeners: [
       {
         name: "internet",

@@ -1,11 +1,21 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
 
 export type Labels = Readonly<Record<string, string>>;
 
 /** Numbers for a Prometheus scrape. Names start with `postern_` and end with their unit. */
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric;
-  gauge(name: string, help: string, read: () => number): void;
+  /** `together`: what the numbers of several processes make. Default: their sum. */
+  gauge(name: string, help: string, read: () => number, together?: "sum" | "min" | "max"): void;
   histogram(
     name: string,
     help: string,
@@ -13,7 +23,22 @@ export interface Metrics {
     labels?: readonly string[],
   ): HistogramMetric;
   /** The exposition text and its content type. */
-  expose(): Promise<{ readonly type: string; readonly text: string }>;
+  expose(): Promise<Exposition>;
+  /** Plain data, to be added up with those of other processes. */
+  snapshot(): Promise<MetricsSnapshot>;
+}
+
+export interface Exposition {
+  readonly type: string;
+  readonly text: string;
+}
+
+export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
+
+/** One exposition of all the processes of a gateway. */
+export async function exposeTogether(snapshots: readonly MetricsSnapshot[]): Promise<Exposition> {
+  const registry = AggregatorRegistry.aggregate([...snapshots] as unknown as object[]);
+  return { type: registry.contentType, text: await registry.metrics() };
 }
 
 export interface CounterMetric {
@@ -34,11 +59,12 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
       const counter = new Counter({ name, help, labelNames: [...labels], registers });
       return { add: (values = {}, by = 1) => counter.inc({ ...values }, by) };
     },
-    gauge(name, help, read) {
+    gauge(name, help, read, together = "sum") {
       new Gauge({
         name,
         help,
         registers,
+        aggregator: together,
         collect() {
           this.set(read());
         },
@@ -57,5 +83,6 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
     async expose() {
       return { type: registry.contentType, text: await registry.metrics() };
     },
+    snapshot: () => registry.getMetricsAsJSON(),
   };
 }

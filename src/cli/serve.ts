@@ -1,5 +1,6 @@
 import { errorText, formatProblem, PolicyError } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
+import { logBugs } from "../base/log-bugs.ts";
 import { type Gateway, startGateway } from "../compose.ts";
 import { loadSettings } from "../settings.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
@@ -42,20 +43,4 @@ function untilStopped(gateway: Gateway, log: Log): Promise<void> {
     process.once("SIGTERM", stop);
     process.once("SIGINT", stop);
   });
-}
-
-/**
- * A rejection that nobody took is a bug in one place, and the other sessions go on. After an
- * uncaught exception nothing is certain any more: the process ends, and what was promised is on disk.
- */
-function logBugs(log: Log): void {
-  process.on("unhandledRejection", (reason) => log.error("bug", describe(reason)));
-  process.on("uncaughtException", (error) => {
-    log.error("crash", describe(error));
-    process.exit(1);
-  });
-}
-
-function describe(error: unknown) {
-  return { error: errorText(error), stack: error instanceof Error ? error.stack : undefined };
 }

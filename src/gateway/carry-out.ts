@@ -6,14 +6,14 @@ import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
 import type { AttemptResult, Leg, Relay } from "../relay/relay.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { SpoolIntake } from "../spool/spool-intake.ts";
 import type { Ruled } from "./fold.ts";
 import { holdRecipients } from "./hold.ts";
 import { type LegContext, type PlannedLeg, planLegs } from "./legs.ts";
 
 export interface CarryOutDeps {
   readonly relay: Relay;
-  readonly spool: Spool;
+  readonly spool: SpoolIntake;
   readonly quarantine: Quarantine;
   readonly facts: FactBus;
   readonly clock: Clock;

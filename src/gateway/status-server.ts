@@ -1,5 +1,5 @@
 import { createServer, type Server } from "node:http";
-import type { Metrics } from "../base/metrics.ts";
+import type { Exposition } from "../base/metrics.ts";
 
 /** What /readyz says. Ready means that mail is taken; the reasons are for people. */
 export interface Readiness {
@@ -16,7 +16,10 @@ const REQUEST_TIMEOUT_MS = 5000;
 const MAX_CONNECTIONS = 32;
 
 /** GET /metrics, /healthz (the process turns), /readyz (mail is taken). Reads nothing else. */
-export function createStatusServer(metrics: Metrics, readiness: () => Readiness): StatusServer {
+export function createStatusServer(
+  expose: () => Promise<Exposition>,
+  readiness: () => Promise<Readiness>,
+): StatusServer {
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
     (request, response) => {
@@ -28,15 +31,15 @@ export function createStatusServer(metrics: Metrics, readiness: () => Readiness)
         return send(405, "text/plain", "method not allowed\n");
       if (request.url === "/healthz") return send(200, "text/plain", "ok\n");
       if (request.url === "/readyz") {
-        const { ready, reasons } = readiness();
-        return send(
-          ready ? 200 : 503,
-          "application/json",
-          `${JSON.stringify({ ready, reasons })}\n`,
+        readiness().then(
+          (state) =>
+            send(state.ready ? 200 : 503, "application/json", `${JSON.stringify(state)}\n`),
+          () => send(503, "text/plain", "nobody answers\n"),
         );
+        return;
       }
       if (request.url !== "/metrics") return send(404, "text/plain", "not found\n");
-      metrics.expose().then(
+      expose().then(
         ({ type, text }) => send(200, type, text),
         () => send(500, "text/plain", "metrics cannot be read\n"),
       );

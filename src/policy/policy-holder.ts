@@ -77,6 +77,7 @@ function createInForce<Services>(
     "postern_policy_in_force",
     "1 when the policy files on disk are in force, 0 when an older policy is kept.",
     () => (lastError === null ? 1 : 0),
+    "min",
   );
   return {
     current: () => current,

@@ -36,8 +36,9 @@ export interface Written {
  * system throws.
  */
 export interface HeldFiles {
-  /** Makes the folders and removes drafts of a process that died. */
-  prepare(): Promise<void>;
+  makeFolders(): Promise<void>;
+  /** Those of a process that died. */
+  removeDrafts(): Promise<void>;
   /** Durable when it resolves; leaves nothing behind when it throws. */
   write(id: string, source: MessageSource): Promise<Written>;
   /**
@@ -58,7 +59,8 @@ export function createHeldFiles(folder: string): HeldFiles {
     return join(messages, id);
   };
   return {
-    prepare: () => prepare(folder, messages),
+    makeFolders: () => makeFolders(folder, messages),
+    removeDrafts: () => removeDrafts(messages),
     write: (id, source) => write(pathOf(id), source),
     async open(id, written) {
       const path = pathOf(id);
@@ -77,9 +79,12 @@ export function createHeldFiles(folder: string): HeldFiles {
   };
 }
 
-async function prepare(folder: string, messages: string): Promise<void> {
+async function makeFolders(folder: string, messages: string): Promise<void> {
   const first = await mkdir(messages, { recursive: true, mode: 0o700 });
   if (first) for (const made of [folder, dirname(folder)]) await syncFolder(made);
+}
+
+async function removeDrafts(messages: string): Promise<void> {
   for (const name of await readdir(messages))
     if (name.endsWith(DRAFT_SUFFIX)) await rm(join(messages, name), { force: true });
 }

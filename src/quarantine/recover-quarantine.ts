@@ -19,7 +19,8 @@ export async function recoverQuarantine(parts: {
   readonly log: Log;
 }): Promise<void> {
   const { index, files, clock, log } = parts;
-  await files.prepare();
+  await files.makeFolders();
+  await files.removeDrafts();
   const { adopted, ids } = await index.call("survey", null);
   const named = new Set(ids);
   const present = await files.ids();

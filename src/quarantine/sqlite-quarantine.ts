@@ -23,6 +23,8 @@ export interface SqliteQuarantineOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** False while other processes may be holding mail: what they have not named yet is no stray. */
+  readonly recovers?: boolean;
 }
 
 interface Stores {
@@ -39,6 +41,7 @@ export function createSqliteQuarantine({
   folder,
   clock,
   log,
+  recovers = true,
 }: SqliteQuarantineOptions): Quarantine {
   const index = createSqliteWorker<QuarantineOperations>({
     dependency: "quarantine",
@@ -51,7 +54,7 @@ export function createSqliteQuarantine({
   const stores: Stores = { index, files: createHeldFiles(folder), log };
   let recovered: Promise<void> | null = null;
   const use = async <T>(work: () => Promise<T>): Promise<T> => {
-    recovered ??= recoverQuarantine({ ...stores, clock });
+    recovered ??= recovers ? recoverQuarantine({ ...stores, clock }) : stores.files.makeFolders();
     const current = recovered;
     try {
       await current;

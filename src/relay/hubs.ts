@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { shareOf } from "../base/share.ts";
 import type { Connector, Routing } from "../policy/snapshot.ts";
 import type {
   RemoteCapabilities,
@@ -39,6 +40,8 @@ export interface HubsOptions {
   readonly connector: SmtpConnector;
   readonly clock: Clock;
   readonly log: Log;
+  /** How many processes of ours share what a connector allows. Default: this one. */
+  readonly processes?: number;
 }
 
 type Use<Result> = (borrowed: Borrowed) => Promise<Result | Unsent>;
@@ -108,7 +111,8 @@ export class Hubs {
   ): Promise<Result | Unsent> {
     const hub = toHubName(target);
     const pool = this.#poolFor(target, connector.tls);
-    const got = await pool.acquire(connector.maxConnections, isFresh, signal);
+    const most = shareOf(connector.maxConnections, this.#options.processes ?? 1);
+    const got = await pool.acquire(most, isFresh, signal);
     if (got.kind === "busy") return toUnsent(hub, got.reason);
     if (got.kind === "failed") {
       this.#fail(hub, got.reason);

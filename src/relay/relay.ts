@@ -9,12 +9,13 @@ import type { Limits } from "../policy/limits.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
 import type { RecipientFate, SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
-import type { Spool, SpoolLease } from "../spool/spool.ts";
+import type { SpoolLease } from "../spool/spool.ts";
+import type { SpoolIntake, SpoolQueue } from "../spool/spool-intake.ts";
 import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
 import { createCallOut } from "./call-out.ts";
 import { createDelivery } from "./delivery.ts";
 import { Hubs, type Offer, type Unsent } from "./hubs.ts";
-import { createRetryLoop } from "./retry-loop.ts";
+import { createRetryLoop, NO_RETRIES } from "./retry-loop.ts";
 
 /** One message for recipients with the same connector. */
 export interface Leg {
@@ -87,7 +88,9 @@ export interface Relay extends RecipientProbe {
 
 export interface RelayOptions {
   readonly routing: () => Routing;
-  readonly spool: Spool;
+  readonly spool: SpoolIntake;
+  /** Null in a process that only hands over: another one retries. */
+  readonly queue: SpoolQueue | null;
   readonly quarantine: Pick<Quarantine, "hold">;
   readonly connector: SmtpConnector;
   readonly facts: FactBus;
@@ -101,6 +104,8 @@ export interface RelayOptions {
   readonly keepDays?: () => number;
   /** 0 to 1, for the jitter of retries. */
   readonly random?: () => number;
+  /** How many processes of ours share the connections to a hub. Default: this one. */
+  readonly processes?: number;
 }
 
 const KEEP_DAYS = 30;
@@ -108,14 +113,18 @@ const KEEP_DAYS = 30;
 const LAST_WORDS_MS = 2000;
 
 export function createRelay(options: RelayOptions): Relay {
-  const { clock, log, spool, routing, connector } = options;
+  const { clock, log, queue, routing } = options;
   const { keepDays = () => KEEP_DAYS, random = Math.random } = options;
-  const hubs = new Hubs({ connector, clock, log });
+  const hubs = new Hubs(options);
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
   const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
-  const loop = createRetryLoop({ spool, clock, log, work: delivery.deliverEntry });
+  const loop = queue
+    ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
+    : NO_RETRIES;
   const { probe } = createCallOut({ hubs, clock, routing });
-  measure(options.metrics, spool, hubs);
+  const { metrics } = options;
+  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
+  if (queue) measure(metrics, queue);
   return {
     attempt: delivery.attempt,
     adopt: delivery.adopt,
@@ -151,7 +160,7 @@ export function groupByRoute(
   return [...groups.values()];
 }
 
-function measure(metrics: Metrics, spool: Spool, hubs: Hubs): void {
+function measure(metrics: Metrics, spool: SpoolQueue): void {
   metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
   metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
   metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
@@ -160,7 +169,6 @@ function measure(metrics: Metrics, spool: Spool, hubs: Hubs): void {
     "Entries set aside as damaged since the start",
     () => spool.stats().corrupt ?? 0,
   );
-  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
 }
 
 /** Waits for the work, but no longer. */

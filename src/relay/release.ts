@@ -3,12 +3,13 @@ import { Unavailable } from "../base/errors.ts";
 import type { Address } from "../mail/address.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
-import type { NewSpoolItem, Spool, SpoolLease } from "../spool/spool.ts";
+import type { NewSpoolItem, SpoolLease } from "../spool/spool.ts";
+import type { SpoolIntake } from "../spool/spool-intake.ts";
 import type { Relay } from "./relay.ts";
 
 export interface ReleaseDeps {
   readonly quarantine: Quarantine;
-  readonly spool: Spool;
+  readonly spool: SpoolIntake;
   /** Delivers what is spooled; where none runs, the next one will find it. */
   readonly relay: Pick<Relay, "adopt" | "wake">;
   readonly facts: FactBus;

@@ -20,6 +20,9 @@ export interface RetryLoop {
   stop(): Promise<void>;
 }
 
+/** Of a process that retries nothing. */
+export const NO_RETRIES: RetryLoop = { start() {}, wake() {}, stop: async () => {} };
+
 /** More would only queue for the connections to the hub (20 by default). */
 const AT_ONCE = 20;
 /** The spool does not answer: its disk is away. */

@@ -85,6 +85,7 @@ const CLOSING = {
     status: "7.0",
     text: "Too many messages in one session, connect again",
   },
+  unavailable: { status: "3.2", text: "Service not available, try again later" },
   draining: { status: "3.2", text: "Service shutting down, try again later" },
   fault: { status: "3.0", text: "Internal error, try again later" },
 } as const satisfies Record<string, { readonly status: Reply["status"]; readonly text: string }>;

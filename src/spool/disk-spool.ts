@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { errorText, Unavailable } from "../base/errors.ts";
 import type { MessageSource } from "../mail/message.ts";
-import { toEntrySource, verifyEntry, writeEntry } from "./entry-file.ts";
+import { readEntry, toEntrySource, verifyEntry, writeEntry } from "./entry-file.ts";
 import { CorruptEntry, type Entry } from "./entry-format.ts";
 import { createEntryLease } from "./entry-lease.ts";
 import { recoverEntries } from "./recover-entries.ts";
@@ -21,7 +21,7 @@ export function createDiskSpool(options: SpoolOptions): Spool {
     }
   };
   return {
-    recover: () => guard(() => recoverEntries(state)),
+    recover: (beside = false) => guard(() => recoverEntries(state, beside)),
     add: (item, source) =>
       guard(async () => {
         const entry = await promise(state, item, source, "due");
@@ -35,6 +35,7 @@ export function createDiskSpool(options: SpoolOptions): Spool {
         keep(state, entry);
         return toLease(state, entry, guard);
       }),
+    adopt: (draft, id, leased) => guard(() => adopt(state, draft, id, leased, guard)),
     leaseDue: (now, limit) => guard(() => leaseDue(state, now, limit, guard)),
     nextDueAt: () => state.queue.nextDueAt(),
     list: () => [...state.entries.values()].map((entry) => entry.item),
@@ -54,16 +55,43 @@ async function promise(
   const id = `${item.transactionId}-${randomBytes(4).toString("hex")}`;
   const draft = join(folders.incoming, id);
   const entry = await writeEntry(io, draft, { v: 1, id, bytes: source.size, item }, source);
+  await moveIn(state, draft, id, where);
+  return entry;
+}
+
+async function moveIn(
+  { io, folders, syncDue, syncActive }: SpoolState,
+  draft: string,
+  id: string,
+  where: "due" | "active",
+): Promise<void> {
   const home = join(folders[where], id);
   try {
     await io.rename(draft, home);
-    await (where === "due" ? state.syncDue() : state.syncActive());
+    await (where === "due" ? syncDue() : syncActive());
   } catch (error) {
     // The client will hear 451 and send again: what stays behind would be delivered twice.
     for (const path of [draft, home]) await io.remove(path).catch(() => {});
     throw error;
   }
-  return entry;
+}
+
+async function adopt(
+  state: SpoolState,
+  draft: string,
+  id: string,
+  leased: boolean,
+  guard: Guard,
+): Promise<SpoolLease | null> {
+  // The process before this one made the promise and died before it said so: it is due.
+  if (!leased && state.entries.has(id)) return null;
+  const path = join(state.folders.incoming, draft);
+  const entry = await readEntry(state.io, path, id);
+  await moveIn(state, path, id, leased ? "active" : "due");
+  keep(state, entry);
+  if (leased) return toLease(state, entry, guard);
+  state.queue.push(id, entry.item.dueAt);
+  return null;
 }
 
 function keep(state: SpoolState, entry: Entry): void {

@@ -13,10 +13,10 @@ const READERS = 16;
  * again, what does not parse is set aside. Everything is due at once, because an outage is the
  * usual reason for a restart. Messages themselves are looked at only when they are leased.
  */
-export async function recoverEntries(state: SpoolState): Promise<RecoverReport> {
+export async function recoverEntries(state: SpoolState, beside: boolean): Promise<RecoverReport> {
   const { io, folders, log } = state;
   for (const folder of Object.values(folders)) await io.makeFolder(folder);
-  const drafts = await io.list(folders.incoming);
+  const drafts = beside ? [] : await io.list(folders.incoming);
   for (const name of drafts) await io.remove(join(folders.incoming, name));
   for (const name of await io.list(folders.active)) {
     await io.rename(join(folders.active, name), join(folders.due, name));

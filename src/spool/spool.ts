@@ -15,10 +15,17 @@ import type { MessageSource } from "../mail/message.ts";
  * One owner process; every method but `stats` may throw Unavailable("spool").
  */
 export interface Spool {
-  recover(): Promise<RecoverReport>;
+  /** `beside`: other processes of ours are at work, and their drafts stay. */
+  recover(beside?: boolean): Promise<RecoverReport>;
   /** Durable when it resolves. `leased`: it belongs to the caller's running attempt. */
   add(item: NewSpoolItem, source: MessageSource): Promise<SpoolItem>;
   addLeased(item: NewSpoolItem, source: MessageSource): Promise<SpoolLease>;
+  /**
+   * Makes the promise for a draft that another process of ours has written and fsynced as the file
+   * `draft` in `incoming/`. Durable when it resolves. Null unless `leased`. May be asked again when
+   * the answer was lost.
+   */
+  adopt(draft: string, id: string, leased: boolean): Promise<SpoolLease | null>;
   /** Leases up to `limit` entries whose time has come, the longest due first. */
   leaseDue(now: number, limit: number): Promise<readonly SpoolLease[]>;
   /** When the next entry is due; null when there is none. Milliseconds since the epoch. */

@@ -27,6 +27,7 @@ export const HOUSE: readonly string[] = [
   "doctor",
   "notify",
   "control",
+  "workers",
   "gateway",
   "relay",
   "stages",

@@ -75,6 +75,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
   const relay = createRelay({
     routing: () => routingTo(options),
     spool,
+    queue: spool,
     quarantine,
     connector: createSmtpConnector({
       clock,

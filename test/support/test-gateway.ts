@@ -53,7 +53,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const settings = await loadSettings({ file: settingsFile, env: {}, cwd: folder });
   const log: LogLine[] = [];
   const write = (line: string) => void log.push(JSON.parse(line) as LogLine);
-  const gateway = await startGateway(settings, createLog({ ...settings.log, write }));
+  const gateway = await startGateway(settings, createLog({ ...settings.log, write }), write);
   const [listener] = gateway.listeners;
   let stopped: Promise<void> | null = null;
   const stop = () => {

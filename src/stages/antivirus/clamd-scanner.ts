@@ -1,6 +1,7 @@
 import { type Clock, startDeadline } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
+import { shareOf } from "../../base/share.ts";
 import type { Resolver } from "../../net/resolver.ts";
 import { parseClamdAddress } from "./clamd-address.ts";
 import { type ClamdHost, createClamdHost } from "./clamd-host.ts";
@@ -25,6 +26,8 @@ export interface ScannerOptions {
   readonly resolver: Resolver;
   /** Messages scanned at the same time by one clamd; at most its MaxThreads. */
   readonly maxConcurrent?: number;
+  /** How many processes of ours share that. Default: this one. */
+  readonly processes?: number;
   /** Messages that may wait for a slot of one clamd. */
   readonly maxWaiting?: number;
   /** For one message with all its parts and all addresses tried, waiting included. */
@@ -46,7 +49,7 @@ type Result = { readonly result: ScanResult };
  */
 export function createScanner(options: ScannerOptions): Scanner {
   const { clock, log, metrics, timeoutMs = TIMEOUT_MS } = options;
-  const slots = options.maxConcurrent ?? MAX_CONCURRENT;
+  const slots = shareOf(options.maxConcurrent ?? MAX_CONCURRENT, options.processes ?? 1);
   const maxWaiting = options.maxWaiting ?? MAX_WAITING;
   const hosts = options.addresses.map((address) => {
     const target = parseClamdAddress(address);

@@ -1,0 +1,104 @@
+import type { Socket } from "node:net";
+import type { Log } from "./base/log.ts";
+import type { ProcessChannel } from "./base/process-channel.ts";
+import {
+  type Ground,
+  layGround,
+  openIndexes,
+  openServices,
+  spaceOf,
+  spoolPlace,
+} from "./compose-ground.ts";
+import { openPolicy, type Policy } from "./compose-policy.ts";
+import { openRelay } from "./compose-relay.ts";
+import {
+  type Order,
+  processTag,
+  type Started,
+  type SupervisorOperations,
+} from "./compose-roles.ts";
+import { tellFacts } from "./compose-service.ts";
+import {
+  authservIdsOf,
+  openMessages,
+  openSessionHosts,
+  type SessionHosts,
+} from "./compose-sessions.ts";
+import { createReceiver } from "./gateway/receive.ts";
+import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
+import { createRemoteSpool } from "./spool/remote-spool.ts";
+import type { SpoolIntake } from "./spool/spool-intake.ts";
+import type { HandedArrival } from "./workers/arrivals.ts";
+import type { Role } from "./workers/kept-self.ts";
+
+/** A process that hosts sessions and hands mail to the hub. What it spools another one delivers. */
+export async function beginGateway(
+  order: Order,
+  log: Log,
+  supervisor: ProcessChannel<SupervisorOperations>,
+): Promise<{ readonly role: Role; readonly started: Started }> {
+  await using starting = new AsyncDisposableStack();
+  const ground = layGround(order.settings, log, order.gateways);
+  starting.defer(() => ground.resolver.close());
+  const policy = await openPolicy(starting, ground);
+  const indexes = openIndexes(starting, ground, { recovers: false });
+  const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
+  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null });
+  tellFacts(ground, indexes);
+  starting.defer(() => relay.stop(0));
+  const services = openServices(starting, ground, relay);
+  const messages = await openMessages(ground, policy);
+  const authservIds = authservIdsOf(ground);
+  const house = { ...ground, ...indexes, spool, policy, relay, services, messages, authservIds };
+  const handler = createReceiver(house);
+  // Connections are counted by the supervisor.
+  const smtpMetrics = createSmtpMetrics(ground.metrics, () => 0);
+  const hosts = await openSessionHosts(starting, ground, policy, handler, smtpMetrics);
+  const open = starting.move();
+  const { version, limits } = policy.current();
+  return {
+    started: { policy: version, limits },
+    role: {
+      operations: {
+        reload: async () => void (await policy.reload()),
+        metrics: () => ground.metrics.snapshot(),
+      },
+      onHanded: (about, socket) => seat(hosts, about as HandedArrival, socket, supervisor),
+      async stop(deadlineMs) {
+        const endsAt = ground.clock.monotonic() + deadlineMs;
+        await Promise.all([...hosts.values()].map((host) => host.drain(deadlineMs)));
+        await relay.stop(Math.max(0, endsAt - ground.clock.monotonic()));
+        await open.disposeAsync();
+      },
+    },
+  };
+}
+
+function openRemoteSpool(
+  ground: Ground,
+  policy: Policy,
+  from: string,
+  owner: ProcessChannel<SupervisorOperations>,
+): SpoolIntake {
+  const hasSpace = spaceOf(ground, () => policy.current().limits.disk.minFreePercent);
+  return createRemoteSpool({ ...spoolPlace(ground), from, owner, hasSpace });
+}
+
+/** A client that was gone before he came here has no socket any more. */
+function seat(
+  hosts: SessionHosts,
+  { connection, client, head }: HandedArrival,
+  socket: Socket | undefined,
+  supervisor: ProcessChannel<SupervisorOperations>,
+): void {
+  const leave = () => supervisor.tell("left", connection);
+  const host = hosts.get(client.listener.name);
+  if (!socket || !host) {
+    socket?.destroy();
+    leave();
+    return;
+  }
+  supervisor.tell("seated", connection);
+  socket.on("error", () => socket.destroy());
+  host.admit({ socket, client, head: Buffer.from(head) }, leave);
+}

@@ -1,0 +1,28 @@
+import type { Ground, Stores } from "./compose-ground.ts";
+import type { Policy } from "./compose-policy.ts";
+import { lookUpAddresses } from "./net/tcp.ts";
+import { createRelay, type Relay, type RelayOptions } from "./relay/relay.ts";
+import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
+
+/** `queue` null: this process hands over, and another one retries. */
+export function openRelay(
+  ground: Ground,
+  policy: Policy,
+  stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue">,
+): Relay {
+  const { settings, clock, log, resolver, gateways } = ground;
+  const { hostname } = settings;
+  const resolveHost = (host: string, signal: AbortSignal) =>
+    lookUpAddresses(host, host, { resolver, signal });
+  return createRelay({
+    ...ground,
+    ...stores,
+    hostname,
+    connector: createSmtpConnector({ clock, log, hostname, resolveHost }),
+    routing: () => policy.current().routing,
+    limits: () => policy.current().limits.delivery,
+    keepDays: () => policy.current().quarantine.keepDays,
+    // Several gateways have the service beside them, which retries.
+    processes: gateways === 1 ? 1 : gateways + 1,
+  });
+}

@@ -1,0 +1,54 @@
+import type { MetricsSnapshot } from "./base/metrics.ts";
+import type { Readiness } from "./gateway/status-server.ts";
+import type { Settings } from "./settings.ts";
+import type { SmtpLimits } from "./smtp/smtp-limits.ts";
+import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
+import type { KeptOperations } from "./workers/kept-process.ts";
+
+// What the processes of one gateway ask each other. All of it travels through the supervisor.
+
+/** The first word to a new process. */
+export interface Order {
+  readonly role: "service" | "gateway";
+  /** "gateway-1": in every line of its log. */
+  readonly name: string;
+  readonly settings: Settings;
+  readonly gateways: number;
+  /** No other process of this gateway can be at work yet. */
+  readonly isFirst: boolean;
+}
+
+/** What a process says once it is ready. */
+export interface Started {
+  readonly policy: string;
+  readonly limits: SmtpLimits;
+}
+
+interface RoleOperations extends KeptOperations {
+  start(order: Order): Promise<Started>;
+  /** Throws PolicyError and keeps the old policy. */
+  reload(input: null): Promise<void>;
+  metrics(input: null): Promise<MetricsSnapshot>;
+}
+
+export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations {
+  readiness(input: null): Readiness;
+  /** A gateway process has died. */
+  gone(from: string): Promise<void>;
+}
+
+export interface GatewayOperations extends RoleOperations {}
+
+/** What the supervisor does for the others. */
+export interface SupervisorOperations extends SpoolOwnerOperations {
+  /** Of connections, which the supervisor counts; the service tells them when they change. */
+  limits(limits: SmtpLimits): void;
+  /** A client's socket has come; then, that he has left. */
+  seated(connection: number): void;
+  left(connection: number): void;
+}
+
+/** Names a process to the owner of the spool; no two have the same. */
+export function processTag(name: string, pid: number): string {
+  return `${name}-${pid}`;
+}

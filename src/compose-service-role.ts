@@ -1,0 +1,44 @@
+import type { Log } from "./base/log.ts";
+import type { ProcessChannel } from "./base/process-channel.ts";
+import { layGround } from "./compose-ground.ts";
+import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
+import type { Order, Started, SupervisorOperations } from "./compose-roles.ts";
+import { openService } from "./compose-service.ts";
+import { openCertificate } from "./compose-sessions.ts";
+import type { Role } from "./workers/kept-self.ts";
+
+/** The process that has what a gateway has once. It begins before the others. */
+export async function beginService(
+  order: Order,
+  log: Log,
+  supervisor: ProcessChannel<SupervisorOperations>,
+): Promise<{ readonly role: Role; readonly started: Started }> {
+  await using starting = new AsyncDisposableStack();
+  const { settings, gateways } = order;
+  const ground = layGround(settings, log, gateways);
+  starting.defer(() => ground.resolver.close());
+  await takeLock(starting, settings.dataDir);
+  const policy = await openPolicy(starting, ground);
+  const { spoolOwner, relay } = await openService(starting, ground, policy, order.isFirst);
+  // Made once, before several processes could each make their own.
+  for (const own of settings.listeners) await openCertificate(ground, own);
+  policy.onChange(({ limits }) => supervisor.tell("limits", limits));
+  const open = starting.move();
+  const current = policy.current();
+  return {
+    started: { policy: current.version, limits: current.limits },
+    role: {
+      operations: {
+        ...spoolOwner.operations,
+        gone: (from: string) => spoolOwner.gone(from),
+        reload: async () => void (await policy.reload()),
+        readiness: () => readiness(policy, false),
+        metrics: () => ground.metrics.snapshot(),
+      },
+      async stop(deadlineMs) {
+        await relay.stop(deadlineMs);
+        await open.disposeAsync();
+      },
+    },
+  };
+}

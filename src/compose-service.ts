@@ -1,0 +1,62 @@
+import { storeCommands } from "./compose-commands.ts";
+import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import type { Policy } from "./compose-policy.ts";
+import { openRelay } from "./compose-relay.ts";
+import { controlPath } from "./control/control.ts";
+import { createControlServer } from "./control/control-server.ts";
+import { startHousekeeping } from "./gateway/housekeeping.ts";
+import { countFacts, logFacts } from "./gateway/tell-facts.ts";
+import type { Relay } from "./relay/relay.ts";
+import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
+
+/** What a gateway has once, in how many processes it may run. */
+export interface Service {
+  readonly stores: Stores;
+  readonly relay: Relay;
+  /** For processes that only put into the spool. */
+  readonly spoolOwner: SpoolOwner;
+}
+
+/**
+ * Stores, the recovery of the spool, its retries, and the control socket, under the lock of the data
+ * folder, which the caller holds. Closing the stack stops the relay at once.
+ */
+export async function openService(
+  stack: AsyncDisposableStack,
+  ground: Ground,
+  policy: Policy,
+  /** False while other processes of this gateway may be at work on the stores. */
+  recovers = true,
+): Promise<Service> {
+  const stores = openStores(
+    stack,
+    ground,
+    recovers,
+    () => policy.current().limits.disk.minFreePercent,
+  );
+  await stores.spool.recover(!recovers);
+  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool });
+  tellFacts(ground, stores);
+  // Also when what comes next fails: without the lock nobody may deliver from this spool.
+  stack.defer(() => relay.stop(0));
+  relay.start();
+  stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
+  const about = () => ({
+    running: true,
+    policy: policy.current().version,
+    workers: ground.gateways,
+  });
+  const commands = storeCommands(ground, stores, relay, about);
+  const path = controlPath(ground.settings.dataDir);
+  const control = await createControlServer({ path, commands, ...ground });
+  stack.defer(() => control.close());
+  const spoolOwner = createSpoolOwner({ ...spoolPlace(ground), ...stores, wake: relay.wake });
+  return { stores, relay, spoolOwner };
+}
+
+/** To log, metrics and tracking. */
+export function tellFacts({ facts, log, metrics }: Ground, stores: Pick<Stores, "tracking">): void {
+  logFacts(facts, log);
+  countFacts(facts, metrics);
+  facts.listen((fact) => void stores.tracking.record(fact));
+}

@@ -1,0 +1,209 @@
+import { createSystemClock } from "./base/clock.ts";
+import { errorText, Unavailable } from "./base/errors.ts";
+import type { Log } from "./base/log.ts";
+import {
+  createMetrics,
+  exposeTogether,
+  type Metrics,
+  type MetricsSnapshot,
+} from "./base/metrics.ts";
+import type { ProcessChannel } from "./base/process-channel.ts";
+import type { Gateway } from "./compose.ts";
+import { createDoors, type Doors, openStatus } from "./compose-doors.ts";
+import {
+  type GatewayOperations,
+  type Order,
+  processTag,
+  type ServiceOperations,
+  type Started,
+  type SupervisorOperations,
+} from "./compose-roles.ts";
+import type { Readiness } from "./gateway/status-server.ts";
+import type { Settings } from "./settings.ts";
+import { refuseBusy } from "./smtp/refuse-busy.ts";
+import type { Arrival } from "./smtp/session-host.ts";
+import type { SmtpLimits } from "./smtp/smtp-limits.ts";
+import { type Arrivals, createArrivals } from "./workers/arrivals.ts";
+import { type KeptProcess, keepProcess } from "./workers/kept-process.ts";
+
+const ENTRY = new URL("./compose-role-process.ts", import.meta.url);
+/** For a scrape: one process that is slow must not hide the others. */
+const ASK_LIMIT_MS = 2000;
+
+type ServiceProcess = KeptProcess<ServiceOperations>;
+type GatewayProcess = KeptProcess<GatewayOperations>;
+
+interface Crew {
+  readonly service: ServiceProcess;
+  readonly gateways: readonly GatewayProcess[];
+}
+
+/**
+ * Several processes as one gateway. This one holds the listening sockets and counts connections, so
+ * that the limits hold for all processes together; it reads no mail and no policy. The service
+ * process has what exists once (spool, retries, retention, control socket), and each gateway process
+ * hosts sessions. Any of them may die: another takes its place, and only its own sessions end.
+ */
+export async function superviseGateway(
+  settings: Settings,
+  log: Log,
+  write: (line: string) => void,
+): Promise<Gateway> {
+  await using starting = new AsyncDisposableStack();
+  const clock = createSystemClock();
+  const metrics = createMetrics({ process: true });
+  const rules: { limits: SmtpLimits | null; policy: string } = { limits: null, policy: "" };
+  const doors = createDoors({ settings, clock, log, metrics, limits: () => limitsOf(rules) });
+  const arrivals = createArrivals(() => crew.gateways);
+  const keep = { clock, log, write, entry: ENTRY };
+  const service = keepService(keep, settings, (started) => Object.assign(rules, started));
+  const gateways = Array.from({ length: settings.workers }, (_, i) =>
+    keepGateway(keep, settings, `gateway-${i + 1}`, service, arrivals),
+  );
+  const crew: Crew = { service, gateways };
+  starting.defer(() => stopCrew(crew, 0));
+  await service.start();
+  await Promise.all(gateways.map((one) => one.start()));
+  starting.defer(() => doors.close());
+  await openDoors(doors, arrivals);
+  let draining = false;
+  const isReady = () => readiness(crew, draining);
+  const status = await openStatus(starting, settings, () => expose(crew, metrics), isReady);
+  const open = starting.move();
+  const { workers } = settings;
+  log.info("started", { listeners: doors.addresses(), policy: rules.policy, workers });
+  return {
+    listeners: doors.addresses(),
+    status,
+    reloadPolicy: () => reload(crew),
+    async stop(deadlineMs) {
+      draining = true;
+      log.info("stopping");
+      doors.close();
+      await stopCrew(crew, deadlineMs);
+      await open.disposeAsync();
+      log.info("stopped");
+    },
+  };
+}
+
+type Keep = Pick<Parameters<typeof keepProcess>[0], "clock" | "log" | "write" | "entry">;
+
+function keepService(
+  keep: Keep,
+  settings: Settings,
+  tell: (news: Partial<Started>) => void,
+): ServiceProcess {
+  let isFirst = true;
+  return keepProcess<ServiceOperations>({
+    ...keep,
+    name: "service",
+    order: () => toOrder(settings, "service", "service", isFirst),
+    operations: { limits: (limits: SmtpLimits) => tell({ limits }) },
+    onReady(_pid, started) {
+      isFirst = false;
+      tell(started as Started);
+    },
+  });
+}
+
+function keepGateway(
+  keep: Keep,
+  settings: Settings,
+  name: string,
+  service: ServiceProcess,
+  arrivals: Arrivals,
+): GatewayProcess {
+  // While the service is being replaced, who needs the spool waits.
+  const operations: SupervisorOperations = {
+    adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
+    endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
+    seated: (connection) => arrivals.seated(connection),
+    left: (connection) => arrivals.left(connection),
+    limits() {},
+  };
+  return keepProcess<GatewayOperations>({
+    ...keep,
+    name,
+    order: () => toOrder(settings, "gateway", name, false),
+    operations,
+    onGone(pid) {
+      arrivals.gone(name, refuse);
+      const report = async () => (await service.ready()).call("gone", processTag(name, pid));
+      report().catch((error: unknown) => {
+        // The service's own start puts the spool in order as well.
+        keep.log.warn("process-end-not-told", { process: name, error: errorText(error) });
+      });
+    },
+  });
+}
+
+/** One that dies with the question unanswered is asked again in its successor. */
+async function askService<T>(
+  service: ServiceProcess,
+  ask: (channel: ProcessChannel<ServiceOperations>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask(await service.ready());
+  } catch (error) {
+    const isGone = error instanceof Unavailable && error.dependency === service.name;
+    if (!isGone) throw error;
+    return ask(await service.ready());
+  }
+}
+
+function toOrder(settings: Settings, role: Order["role"], name: string, isFirst: boolean): Order {
+  return { role, name, settings, gateways: settings.workers, isFirst };
+}
+
+function limitsOf({ limits }: { readonly limits: SmtpLimits | null }): SmtpLimits {
+  if (!limits) throw new Error("the doors opened before the policy was read");
+  return limits;
+}
+
+function openDoors(doors: Doors, arrivals: Arrivals): Promise<void> {
+  return doors.open((_own, arrival, leave) => {
+    if (arrivals.admit(arrival, leave)) return;
+    leave();
+    refuse(arrival);
+  });
+}
+
+function refuse({ socket, client }: Arrival): void {
+  refuseBusy(socket, client.listener.hostname);
+}
+
+async function readiness({ service, gateways }: Crew, draining: boolean): Promise<Readiness> {
+  const reasons: string[] = draining ? ["the gateway is stopping"] : [];
+  const hosts = gateways.filter((one) => one.channel() !== null).length;
+  if (hosts < gateways.length)
+    reasons.push(`${gateways.length - hosts} of ${gateways.length} gateway processes are down`);
+  const channel = service.channel();
+  if (!channel) reasons.push("the service process is down");
+  else reasons.push(...(await channel.call("readiness", null, ASK_LIMIT_MS)).reasons);
+  return { ready: !draining && hosts > 0 && channel !== null, reasons };
+}
+
+async function expose({ service, gateways }: Crew, own: Metrics) {
+  const ask = async (one: ServiceProcess | GatewayProcess): Promise<readonly MetricsSnapshot[]> => {
+    const snapshot = await one
+      .channel()
+      ?.call("metrics", null, ASK_LIMIT_MS)
+      .catch(() => undefined);
+    return snapshot ? [snapshot] : [];
+  };
+  const theirs = await Promise.all([service, ...gateways].map(ask));
+  return exposeTogether([await own.snapshot(), ...theirs.flat()]);
+}
+
+/** The service first: what it refuses, no process takes. */
+async function reload({ service, gateways }: Crew): Promise<void> {
+  await (await service.ready()).call("reload", null);
+  await Promise.all(gateways.map((one) => one.channel()?.call("reload", null)));
+}
+
+/** Gateways first, since what is under way in them may still have to be spooled. */
+async function stopCrew({ service, gateways }: Crew, deadlineMs: number): Promise<void> {
+  await Promise.all(gateways.map((one) => one.stop(deadlineMs)));
+  await service.stop(deadlineMs);
+}
