@@ -130,6 +130,8 @@ async function finish(play: Play, state: State): Promise<void> {
 }
 
 async function playSession(edge: Edge, handler: ScriptedHandler, steps: readonly Step[]) {
+  // What a session that failed has left.
+  handler.sessions.length = 0;
   const client = await edge.greeted();
   const play: Play = { client, model: new SessionModel(LIMITS.session), messages: [] };
   let state: State = "open";

@@ -98,6 +98,7 @@ export class SessionModel {
     } else if (kind.includes("mail")) {
       const utf8 = / SMTPUTF8/i.test(line.octets);
       this.#transaction = { utf8, accepted: 0 };
+      if (kind === "any-mail") this.#transactions += 1;
     }
   }
 
@@ -161,11 +162,6 @@ export class SessionModel {
     if (isLast) return [421];
     this.#transactions += 1;
     return [kind === "refused-mail" ? 550 : 250];
-  }
-
-  /** An `any-mail` that was accepted counts as well. */
-  countTransaction(): void {
-    this.#transactions += 1;
   }
 }
 
