@@ -1,7 +1,6 @@
 const CR = 0x0d;
 const LF = 0x0a;
 const DOT = 0x2e;
-const DOUBLE_DOT = Buffer.from("..");
 const CRLF = Buffer.from("\r\n");
 
 /**
@@ -22,43 +21,52 @@ export class UnsendableOctet extends Error {
  */
 export async function* toWireData(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let previous = LF;
-  let beforePrevious = CR;
   for await (const chunk of source) {
     if (chunk.length === 0) continue;
-    checkOctets(chunk, previous);
-    yield stuffDots(chunk, beforePrevious === CR && previous === LF);
-    beforePrevious = chunk.at(-2) ?? previous;
+    // An LF that is not the end of a CRLF was refused, and a message begins with a line.
+    yield toWireChunk(chunk, { octet: previous, isLineEnd: previous === LF });
     previous = chunk.at(-1) ?? previous;
   }
   if (previous === CR) throw new UnsendableOctet("a bare CR");
   if (previous !== LF) yield CRLF;
 }
 
-/** `previous` is the octet before the chunk; a CR at the chunk's end is judged with the next. */
-function checkOctets(chunk: Buffer, previous: number): void {
-  if (chunk.includes(0)) throw new UnsendableOctet("a NUL");
-  if (previous === CR && chunk[0] !== LF) throw new UnsendableOctet("a bare CR");
-  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) {
-    if ((at === 0 ? previous : chunk[at - 1]) !== CR) throw new UnsendableOctet("a bare LF");
+/**
+ * One pass over the octets, and one copy of those with dots to double: a message of nothing but dots
+ * may not cost more than another. `before` is what stands in front of the chunk; a CR at
+ * the chunk's end is judged with the next.
+ */
+function toWireChunk(
+  chunk: Buffer,
+  before: { readonly octet: number; readonly isLineEnd: boolean },
+): Buffer {
+  let previous = before.octet;
+  let startsLine = before.isLineEnd;
+  let dots = 0;
+  for (const octet of chunk) {
+    if (octet <= CR) checkOctet(octet, previous);
+    if (previous === CR && octet !== LF) throw new UnsendableOctet("a bare CR");
+    if (octet === DOT && startsLine) dots += 1;
+    startsLine = octet === LF;
+    previous = octet;
   }
-  for (let at = chunk.indexOf(CR); at !== -1; at = chunk.indexOf(CR, at + 1)) {
-    if (at + 1 < chunk.length && chunk[at + 1] !== LF) throw new UnsendableOctet("a bare CR");
-  }
+  return dots === 0 ? chunk : doubleDots(chunk, dots, before.isLineEnd);
 }
 
-/** Every LF here follows a CR: checkOctets has seen the chunk. */
-function stuffDots(chunk: Buffer, startsLine: boolean): Buffer {
-  const pieces: Buffer[] = [];
-  let done = 0;
-  const double = (dot: number) => {
-    pieces.push(chunk.subarray(done, dot), DOUBLE_DOT);
-    done = dot + 1;
-  };
-  if (startsLine && chunk[0] === DOT) double(0);
-  for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) {
-    if (chunk[at + 1] === DOT) double(at + 1);
+function checkOctet(octet: number, previous: number): void {
+  if (octet === 0) throw new UnsendableOctet("a NUL");
+  if (octet === LF && previous !== CR) throw new UnsendableOctet("a bare LF");
+}
+
+/** Every LF here follows a CR: toWireChunk has seen the chunk. */
+function doubleDots(chunk: Buffer, dots: number, isLineStart: boolean): Buffer {
+  const out = Buffer.allocUnsafe(chunk.length + dots);
+  let startsLine = isLineStart;
+  let at = 0;
+  for (const octet of chunk) {
+    if (startsLine && octet === DOT) out[at++] = DOT;
+    out[at++] = octet;
+    startsLine = octet === LF;
   }
-  if (pieces.length === 0) return chunk;
-  pieces.push(chunk.subarray(done));
-  return Buffer.concat(pieces);
+  return out;
 }

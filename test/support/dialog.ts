@@ -9,7 +9,11 @@
  *   tls                   both do the TLS handshake
  *   closed                the server closes and says nothing more
  *   delivered 1           so many messages were taken (known only in-process)
- *   with session.transactions=2    a limit, before the first step (in-process only)
+ *   with session.transactions=2    a limit, before the first step
+ *   needs x@y.test to be refused   what else the server must do; in-process it does
+ *
+ * Against a server that runs already (test/dialogs/play.ts), dialogs with limits or needs are left
+ * out, and `mx.test` in what the server says is any host name.
  *
  * `c 3x:` and `s 3x:` repeat a step. `{2000 x}` stands for 2000 times x.
  */
@@ -33,12 +37,14 @@ export interface Dialog {
   readonly lines: readonly DialogLine[];
   /** `["session.transactions", 2]` */
   readonly limits: readonly (readonly [path: string, value: number])[];
+  readonly needs: readonly string[];
 }
 
 /** Throws with the number of the first line that is none of the above. */
 export function parseDialog(text: string): Dialog {
   const lines: DialogLine[] = [];
   const limits: [string, number][] = [];
+  const needs: string[] = [];
   text.split("\n").forEach((line, index) => {
     if (/^\s*(#|$)/.test(line)) return;
     const limit = /^with ([a-zA-Z.]+)=(\d+)$/.exec(line);
@@ -46,11 +52,16 @@ export function parseDialog(text: string): Dialog {
       limits.push([limit[1], Number(limit[2])]);
       return;
     }
+    const need = /^needs (.+)$/.exec(line)?.[1];
+    if (need) {
+      needs.push(need);
+      return;
+    }
     const steps = parseSteps(line);
     if (steps === null) throw new Error(`line ${index + 1} is no step: ${line}`);
     lines.push({ number: index + 1, text: line, steps });
   });
-  return { lines, limits };
+  return { lines, limits, needs };
 }
 
 function parseSteps(line: string): readonly DialogStep[] | null {
