@@ -25,7 +25,12 @@ export class CommandTimer {
   }
 
   isSessionOver(): boolean {
-    return this.#clock.monotonic() >= this.#sessionEndsAt;
+    return this.remainingMs() === 0;
+  }
+
+  /** Of the session. */
+  remainingMs(): number {
+    return Math.max(0, this.#sessionEndsAt - this.#clock.monotonic());
   }
 
   /** It is the client's turn. `inLine`: the command has begun. */
