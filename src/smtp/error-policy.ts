@@ -9,6 +9,8 @@ import type { SessionBudget } from "./session-budget.ts";
  * which is counted.
  */
 const ERROR_DELAY_MS = 1000;
+/** While places are short (behaviour.md 5): a true sender hardly errs twice, a guesser always. */
+const STRESS_ERRORS_HARD = 1;
 
 export interface ErrorPolicyOptions {
   readonly budget: SessionBudget;
@@ -27,6 +29,7 @@ export class ErrorPolicy {
   readonly #options: ErrorPolicyOptions;
   #hurry: (() => void) | null = null;
   #inHurry = false;
+  #stressed = false;
 
   constructor(options: ErrorPolicyOptions) {
     this.#options = options;
@@ -39,9 +42,14 @@ export class ErrorPolicy {
   async charge(reply: Reply, signal: AbortSignal): Promise<ClosingReason | null> {
     if (reply.code < 500) return null;
     const { budget, isAnonymous } = this.#options;
-    const over = budget.error();
+    // A hub or a partner is no part of the flood, and the addresses it tries are its users'.
+    const over = budget.error(this.#stressed && isAnonymous ? STRESS_ERRORS_HARD : undefined);
     if (over === null && isAnonymous && budget.isSlowed() && !reply.close) await this.#wait(signal);
     return over;
+  }
+
+  stress(on: boolean): void {
+    this.#stressed = on;
   }
 
   /** Ends the delay under way; there will be no other. */

@@ -138,6 +138,12 @@ export class Session implements WireListener {
     this.#end(reason);
   }
 
+  /** The gateway is nearly full: whoever does nothing, or errs, makes room. */
+  stress(on: boolean): void {
+    this.#timer.stress(on);
+    this.#errors.stress(on);
+  }
+
   /** Says 421 as soon as no command and no message is under way. */
   drain(): void {
     this.#draining = true;
@@ -159,11 +165,14 @@ export class Session implements WireListener {
   }
 
   async #readCommand(commands: CommandRunner, chunk: Buffer): Promise<number> {
+    const start = this.#lineBegun ? undefined : chunk[0];
     const step = this.#lines.read(chunk);
     this.#rest = chunk.length - step.used;
     this.#lineBegun = step.kind === "partial";
-    if (this.#timer.isSessionOver() && !this.#lineBegun) this.#sayGoodbye("session-over");
-    else await this.#answer(await commands.run(step));
+    if (this.#lineBegun) await this.#answer(await commands.run(step, start));
+    else if (this.#draining) this.#sayGoodbye("draining");
+    else if (this.#timer.isSessionOver()) this.#sayGoodbye("session-over");
+    else await this.#answer(await commands.run(step, start));
     return step.used;
   }
 
