@@ -7,6 +7,7 @@ import type { Reply } from "../smtp/reply.ts";
 import type { DataFault, DataSink } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { judgeMessage } from "./judge-message.ts";
+import { countOwnPasses, MAX_OWN_PASSES } from "./own-passes.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { DROPPED, type Ending, toRecord } from "./record.ts";
 import { replyFor } from "./replies.ts";
@@ -85,8 +86,8 @@ async function finish(
 ): Promise<Reply> {
   let released: Promise<unknown> = Promise.resolve();
   try {
-    const hops = message.headers.all("received").length;
-    if (hops > transaction.snapshot.limits.message.receivedHeaders)
+    const received = message.headers.all("received").map(({ rawValue }) => rawValue);
+    if (isLoop(received, transaction, deps.authservIds))
       return conclude(deps, transaction, message, [], endedBy(transaction, "loop", "reject"));
     const judged = await judgeMessage(deps, transaction, message, taps, signal);
     released = judged.released;
@@ -94,6 +95,15 @@ async function finish(
   } finally {
     void released.catch(() => {}).then(() => message.dispose());
   }
+}
+
+function isLoop(
+  received: readonly string[],
+  { snapshot }: Transaction,
+  ownNames: readonly string[],
+): boolean {
+  const { receivedHeaders } = snapshot.limits.message;
+  return received.length > receivedHeaders || countOwnPasses(received, ownNames) > MAX_OWN_PASSES;
 }
 
 /** Tells the story of the transaction, once, and hands out the reply: any, when nobody hears it. */

@@ -2,6 +2,7 @@ import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import { foldHeader } from "../mail/fold-header.ts";
 import type { MessageSource } from "../mail/message.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
+import { decodeXtext } from "../smtp/esmtp-arguments.ts";
 import type { RemoteReply } from "../smtp/smtp-client.ts";
 import type { Leg } from "./relay.ts";
 
@@ -112,7 +113,7 @@ function statusReport(
     `Content-Type: message/${isForeign ? "global-delivery-status" : "delivery-status"}`,
     "",
     `Reporting-MTA: dns; ${hostname}`,
-    ...(envid === undefined ? [] : [`Original-Envelope-Id: ${toAscii(envid)}`]),
+    ...(envid === undefined ? [] : [`Original-Envelope-Id: ${toAscii(decodeXtext(envid))}`]),
     `Arrival-Date: ${toMailDate(leg.receivedAt)}`,
     "",
     ...failures.flatMap(({ recipient, reply }) => [
@@ -128,7 +129,9 @@ function statusReport(
 }
 
 function originalRecipient({ orcpt }: EnvelopeRecipient): readonly string[] {
-  return orcpt === undefined ? [] : [`Original-Recipient: ${toAscii(orcpt).replace(";", "; ")}`];
+  if (orcpt === undefined) return [];
+  // RFC 3464 2.3.1: without the xtext of the envelope.
+  return [`Original-Recipient: ${toAscii(decodeXtext(orcpt)).replace(";", "; ")}`];
 }
 
 function addressType(spoken: string): string {

@@ -34,6 +34,11 @@ export interface Offer {
   readonly maxBytes: number | null;
   readonly eightBitMime: boolean;
   readonly smtpUtf8: boolean;
+  /**
+   * RFC 3461. Only when every hub is known to offer it: a relay that promised it and meets a server
+   * without it would owe the sender "relayed" notices (5.2.2), which we do not write.
+   */
+  readonly dsn: boolean;
 }
 
 export interface HubsOptions {
@@ -46,7 +51,7 @@ export interface HubsOptions {
 
 type Use<Result> = (borrowed: Borrowed) => Promise<Result | Unsent>;
 
-const NOTHING_KNOWN: Offer = { maxBytes: null, eightBitMime: true, smtpUtf8: true };
+const NOTHING_KNOWN: Offer = { maxBytes: null, eightBitMime: true, smtpUtf8: true, dsn: false };
 
 /** Every hub of every connector: their connections, their health, and what they offered last. */
 export class Hubs {
@@ -87,10 +92,10 @@ export class Hubs {
   /** The least that the hubs for this domain offered last; that all hubs did, without a domain. */
   offers(routing: Routing, domain?: string): Offer {
     const connectors = domain === undefined ? routing.all : [routing.route(domain)];
-    return connectors
-      .flatMap((connector) => connector?.smarthosts ?? [])
-      .flatMap((target) => this.#offered.get(toHubName(target)) ?? [])
-      .reduce(toLesser, NOTHING_KNOWN);
+    const hubs = connectors.flatMap((connector) => connector?.smarthosts ?? []).map(toHubName);
+    const known = hubs.flatMap((hub) => this.#offered.get(hub) ?? []);
+    const dsn = hubs.length > 0 && hubs.every((hub) => this.#offered.get(hub)?.dsn === true);
+    return { ...known.reduce(toLesser, NOTHING_KNOWN), dsn };
   }
 
   connections(): number {
@@ -156,7 +161,9 @@ export function toUnsent(
   return { kind: "unsent", hub, reason, reply };
 }
 
-function toLesser(a: Offer, b: Offer): Offer {
+type Limits = Omit<Offer, "dsn">;
+
+function toLesser(a: Limits, b: Limits): Limits {
   const limits = [a.maxBytes, b.maxBytes].filter((bytes) => bytes !== null);
   return {
     maxBytes: limits.length > 0 ? Math.min(...limits) : null,

@@ -18,13 +18,29 @@ export function splitCommandLine(line: Buffer): CommandLine | null {
   return { verb: verb.toUpperCase(), argument: space < 0 ? "" : text.slice(space).trim() };
 }
 
-/** What a browser or another foreign protocol says first; commands hidden in its body must not run. */
+/**
+ * What a browser, an SSH client, or a proxy that nobody announced says; commands hidden in what
+ * follows must not run.
+ */
 export function isForeignProtocol(verb: string): boolean {
   return (
-    /^(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PROPFIND)$/.test(verb) ||
-    !/^[A-Z]/.test(verb)
+    /^(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PROPFIND|PRI|PROXY)$/.test(verb) ||
+    /^SSH-[0-9]/.test(verb)
   );
 }
+
+/**
+ * True for an octet with which no line of SMTP begins: binary protocols (TLS 16, RDP 03), headers
+ * and bodies. A CR may be an empty line, and blanks are a typing error.
+ */
+export function isForeignStart(octet: number): boolean {
+  const isLetter = (octet >= 0x41 && octet <= 0x5a) || (octet >= 0x61 && octet <= 0x7a);
+  return !isLetter && octet !== CR && octet !== LF && octet !== BLANK;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const BLANK = 0x20;
 
 function toText(line: Buffer): string | null {
   try {

@@ -1,4 +1,4 @@
-import { isForeignProtocol, splitCommandLine } from "./command-line.ts";
+import { isForeignProtocol, isForeignStart, splitCommandLine } from "./command-line.ts";
 import type { LineStep } from "./line-reader.ts";
 import {
   BAD_CHARACTER,
@@ -20,8 +20,13 @@ export class CommandRunner {
     this.#context = context;
   }
 
-  /** Null when there is nothing to say, or the command has said it. */
-  async run(step: LineStep): Promise<Reply | null> {
+  /**
+   * Null when there is nothing to say, or the command has said it. `start` is the first octet of
+   * the line when it begins with this step: a binary protocol never ends its line, so that its end
+   * must not be waited for.
+   */
+  async run(step: LineStep, start: number | undefined): Promise<Reply | null> {
+    if (start !== undefined && isForeignStart(start)) return FOREIGN_PROTOCOL;
     switch (step.kind) {
       case "partial":
         return null;
@@ -38,7 +43,9 @@ export class CommandRunner {
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     const line = splitCommandLine(octets);
-    if (isFirst && (line === null || isForeignProtocol(line.verb))) return FOREIGN_PROTOCOL;
+    // Somebody who begins with an empty line or with rubbish will not go on with mail.
+    if (isFirst && (line === null || line.verb === "")) return FOREIGN_PROTOCOL;
+    if (line !== null && isForeignProtocol(line.verb)) return FOREIGN_PROTOCOL;
     if (line === null) return BAD_CHARACTER;
     if (isKnownCommand(line.verb)) return runCommand(this.#context, line);
     const over = this.#context.budget.idleCommand();

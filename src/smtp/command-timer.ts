@@ -2,6 +2,12 @@ import type { Clock } from "../base/clock.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 
 /**
+ * While places are short (behaviour.md 5). RFC 5321 4.5.3.2.7 wants five minutes, but a client that
+ * is told 421 comes back, and one that finds no place does not come in at all.
+ */
+const STRESS_WAIT_MS = 10_000;
+
+/**
  * How long a client may keep us waiting: for the first octet of a command, for the whole line once it
  * has begun, and for the session altogether. An octet now and then does not buy time (threats.md R1).
  */
@@ -11,7 +17,10 @@ export class CommandTimer {
   readonly #expired: (reason: "timeout" | "session-over") => void;
   readonly #sessionEndsAt: number;
   #cancel: (() => void) | null = null;
-  #lineEndsAt: number | null = null;
+  #lineSince: number | null = null;
+  /** Since when it is the client's turn. */
+  #waitingSince: number | null = null;
+  #stressedSince: number | null = null;
 
   constructor(
     clock: Clock,
@@ -25,27 +34,54 @@ export class CommandTimer {
   }
 
   isSessionOver(): boolean {
-    return this.#clock.monotonic() >= this.#sessionEndsAt;
+    return this.remainingMs() === 0;
+  }
+
+  /** Of the session. */
+  remainingMs(): number {
+    return Math.max(0, this.#sessionEndsAt - this.#clock.monotonic());
   }
 
   /** It is the client's turn. `inLine`: the command has begun. */
   wait(inLine: boolean): void {
     const now = this.#clock.monotonic();
-    if (!inLine) this.#lineEndsAt = null;
-    else this.#lineEndsAt ??= now + this.#limits.commandLineSeconds * 1000;
-    const due = this.#lineEndsAt ?? now + this.#limits.commandWaitSeconds * 1000;
+    if (!inLine) this.#lineSince = null;
+    else this.#lineSince ??= now;
+    this.#arm(now);
+  }
+
+  /** Whoever waits already has the time of stress from now on, or what was left to him before it. */
+  stress(on: boolean): void {
+    this.#stressedSince = on ? this.#clock.monotonic() : null;
+    if (this.#waitingSince !== null) this.#arm(this.#waitingSince);
+  }
+
+  #arm(since: number): void {
+    const now = this.#clock.monotonic();
+    const due = this.#dueAfter(since);
     const reason = this.#sessionEndsAt < due ? "session-over" : "timeout";
     this.stop();
+    this.#waitingSince = since;
     const fire = () => {
-      this.#cancel = null;
+      this.stop();
       this.#expired(reason);
     };
     this.#cancel = this.#clock.after(Math.max(0, Math.min(due, this.#sessionEndsAt) - now), fire);
+  }
+
+  #dueAfter(since: number): number {
+    const { commandLineSeconds, commandWaitSeconds } = this.#limits;
+    const begun = this.#lineSince ?? since;
+    const seconds = this.#lineSince === null ? commandWaitSeconds : commandLineSeconds;
+    const calm = begun + seconds * 1000;
+    if (this.#stressedSince === null) return calm;
+    return Math.min(calm, Math.max(begun, this.#stressedSince) + STRESS_WAIT_MS);
   }
 
   /** It is our turn. The time of a begun line runs on. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = null;
+    this.#waitingSince = null;
   }
 }

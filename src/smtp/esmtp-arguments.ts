@@ -29,6 +29,13 @@ export function isXtext(value: string): boolean {
   return /^(?:[!-*,-<>-~]|\+[0-9A-F]{2})+$/.test(value);
 }
 
+/** What xtext stands for, one octet a char; `+` codes that are none stay as they are. */
+export function decodeXtext(value: string): string {
+  return value.replace(/\+([0-9A-F]{2})/g, (_, code) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
+}
+
 function parseParameters(text: string): ReadonlyMap<string, string | null> | null {
   const parameters = new Map<string, string | null>();
   if (text.trim() === "") return parameters;

@@ -18,9 +18,9 @@ export class SessionBudget {
     this.#limits = limits;
   }
 
-  error(): ClosingReason | null {
+  error(errorsHard: number = this.#limits.errorsHard): ClosingReason | null {
     this.#errors += 1;
-    return this.#errors > this.#limits.errorsHard ? "too-many-errors" : null;
+    return this.#errors > Math.min(errorsHard, this.#limits.errorsHard) ? "too-many-errors" : null;
   }
 
   /** Errors are answered late from here on, so that guessing addresses takes time. */

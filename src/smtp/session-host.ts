@@ -33,6 +33,8 @@ export interface SessionHostOptions {
 export interface SessionHost {
   /** Begins the session. `leave` is called once, when its socket is closed. */
   admit(arrival: Arrival, leave: () => void): void;
+  /** The gateway is nearly full, or no longer: holds for those who are here and those to come. */
+  stress(on: boolean): void;
   /** 421 to those that wait, while what is under way ends. Resolves when all are gone. */
   drain(deadlineMs: number): Promise<void>;
   /** At once. */
@@ -44,6 +46,7 @@ export function createSessionHost(options: SessionHostOptions): SessionHost {
   const { clock, handler, limits, log, metrics } = options;
   const engine = createEngine(options.tls);
   const sessions = new Map<EdgeConnection, Session>();
+  let stressed = false;
   let emptied: () => void = () => {};
 
   const close = () => {
@@ -58,6 +61,7 @@ export function createSessionHost(options: SessionHostOptions): SessionHost {
         { handler, client, limits: limits(), clock, log, metrics },
         connection,
       );
+      if (stressed) session.stress(true);
       sessions.set(connection, session);
       connection.open(session, () => {
         sessions.delete(connection);
@@ -65,6 +69,10 @@ export function createSessionHost(options: SessionHostOptions): SessionHost {
         if (sessions.size === 0) emptied();
       });
       void session.greet();
+    },
+    stress(on) {
+      stressed = on;
+      for (const session of sessions.values()) session.stress(on);
     },
     async drain(deadlineMs) {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,30 +1,28 @@
-import { type Clock, pause } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { CommandRunner } from "./command-runner.ts";
 import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
+import { ErrorPolicy } from "./error-policy.ts";
 import { LineReader } from "./line-reader.ts";
 import {
   type ClosingReason,
   closing,
-  formatLines,
   GO_AHEAD,
   READY_FOR_TLS,
   TOO_EARLY,
 } from "./protocol-replies.ts";
-import { formatReply, isPositive, type Reply, type ReplyCode } from "./reply.ts";
+import { isPositive, type Reply } from "./reply.ts";
+import { ReplyWriter } from "./reply-writer.ts";
 import { SessionBudget } from "./session-budget.ts";
 import type { CommandContext } from "./session-commands.ts";
+import { endSession, logFailure } from "./session-ending.ts";
 import type { ClientFacts, ConnectionHandler, DataSink, TlsFacts } from "./session-handler.ts";
-import { dropTransaction, type OpenTransaction, type SessionState } from "./session-state.ts";
+import type { OpenTransaction, SessionState } from "./session-state.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
+import { TlsHandshake } from "./tls-handshake.ts";
 import type { Wire, WireListener } from "./wire.ts";
-
-/** Each error beyond the soft limit is answered this late (threats.md P11). */
-const ERROR_DELAY_MS = 1000;
-/** A handshake takes two round trips and a signature (threats.md P12). */
-const TLS_HANDSHAKE_MS = 30_000;
 
 export interface SessionOptions {
   readonly handler: ConnectionHandler;
@@ -53,6 +51,9 @@ export class Session implements WireListener {
   readonly #abort = new AbortController();
   readonly #budget: SessionBudget;
   readonly #timer: CommandTimer;
+  readonly #errors: ErrorPolicy;
+  readonly #replies: ReplyWriter;
+  readonly #handshake: TlsHandshake;
   #lines: LineReader;
   #state: SessionState | null = null;
   #commands: CommandRunner | null = null;
@@ -65,14 +66,21 @@ export class Session implements WireListener {
   #over: string | null = null;
   /** Octets behind the command under way, in the same chunk. */
   #rest = 0;
-  #cancelHandshake: (() => void) | null = null;
 
   constructor(options: SessionOptions, wire: Wire) {
-    const { clock, limits } = options;
+    const { client, clock, limits, metrics } = options;
     this.#options = options;
     this.#wire = wire;
     this.#budget = new SessionBudget(limits.session);
     this.#timer = new CommandTimer(clock, limits.session, (reason) => this.#sayGoodbye(reason));
+    this.#errors = new ErrorPolicy({
+      budget: this.#budget,
+      clock,
+      isAnonymous: client.listener.kind === "internet",
+      remainingMs: () => this.#timer.remainingMs(),
+    });
+    this.#replies = new ReplyWriter(wire, metrics, client.listener.name);
+    this.#handshake = new TlsHandshake(clock, wire);
     this.#lines = new LineReader(limits.session.commandBytes);
   }
 
@@ -113,15 +121,15 @@ export class Session implements WireListener {
   }
 
   idle(): void {
-    if (this.#over !== null || this.#busy || this.#state === null || this.#cancelHandshake) return;
+    if (this.#over !== null || this.#busy || this.#state === null) return;
+    if (this.#handshake.isUnderWay) return;
     if (this.#data) this.#data.wait(() => void this.#refuseSlowData());
     else if (this.#draining) this.#sayGoodbye("draining");
     else this.#timer.wait(this.#lineBegun);
   }
 
   secured(tls: TlsFacts): void {
-    this.#cancelHandshake?.();
-    this.#cancelHandshake = null;
+    this.#handshake.end();
     if (this.#state) this.#state.tls = tls;
     this.idle();
   }
@@ -130,10 +138,17 @@ export class Session implements WireListener {
     this.#end(reason);
   }
 
+  /** The gateway is nearly full: whoever does nothing, or errs, makes room. */
+  stress(on: boolean): void {
+    this.#timer.stress(on);
+    this.#errors.stress(on);
+  }
+
   /** Says 421 as soon as no command and no message is under way. */
   drain(): void {
     this.#draining = true;
-    if (this.#cancelHandshake) this.#wire.destroy();
+    this.#errors.hurry();
+    if (this.#handshake.isUnderWay) this.#wire.destroy();
     else if (!this.#data) this.idle();
   }
 
@@ -150,11 +165,14 @@ export class Session implements WireListener {
   }
 
   async #readCommand(commands: CommandRunner, chunk: Buffer): Promise<number> {
+    const start = this.#lineBegun ? undefined : chunk[0];
     const step = this.#lines.read(chunk);
     this.#rest = chunk.length - step.used;
     this.#lineBegun = step.kind === "partial";
-    if (this.#timer.isSessionOver() && !this.#lineBegun) this.#sayGoodbye("session-over");
-    else await this.#answer(await commands.run(step));
+    if (this.#lineBegun) await this.#answer(await commands.run(step, start));
+    else if (this.#draining) this.#sayGoodbye("draining");
+    else if (this.#timer.isSessionOver()) this.#sayGoodbye("session-over");
+    else await this.#answer(await commands.run(step, start));
     return step.used;
   }
 
@@ -166,7 +184,7 @@ export class Session implements WireListener {
       maxBytes: this.#options.limits.message.maxBytes,
       signal: this.#abort.signal,
       unread: () => this.#unread(),
-      sayLines: (code, lines) => this.#write(code, formatLines(code, lines)),
+      sayLines: (code, lines) => this.#replies.writeLines(code, lines),
       startTls: () => this.#startTls(),
       startData: (transaction, sink) => this.#startData(state, transaction, sink),
     };
@@ -181,8 +199,7 @@ export class Session implements WireListener {
     if (this.#over !== null) return;
     this.#say(READY_FOR_TLS);
     this.#lines = new LineReader(this.#options.limits.session.commandBytes);
-    this.#cancelHandshake = this.#options.clock.after(TLS_HANDSHAKE_MS, () => this.#wire.destroy());
-    this.#wire.startTls();
+    this.#handshake.begin();
   }
 
   #startData(state: SessionState, transaction: OpenTransaction, sink: DataSink): void {
@@ -223,12 +240,9 @@ export class Session implements WireListener {
 
   async #answer(reply: Reply | null): Promise<void> {
     if (reply === null) return;
-    const over = reply.code >= 500 ? this.#budget.error() : null;
-    if (over !== null) return this.#sayGoodbye(over);
-    if (reply.code >= 500 && this.#budget.isSlowed()) {
-      await pause(this.#options.clock, ERROR_DELAY_MS, this.#abort.signal);
-    }
-    this.#say(reply);
+    const over = await this.#errors.charge(reply, this.#abort.signal);
+    if (over === null) this.#say(reply);
+    else this.#sayGoodbye(over);
   }
 
   #sayGoodbye(reason: ClosingReason): void {
@@ -237,14 +251,8 @@ export class Session implements WireListener {
 
   #say(reply: Reply, reason?: string): void {
     if (this.#over !== null) return;
-    this.#write(reply.code, `${formatReply(reply)}\r\n`);
+    this.#replies.write(reply);
     if (reply.close) this.#end(reason ?? (reply.code === 221 ? "quit" : `said ${reply.code}`));
-  }
-
-  #write(code: ReplyCode, text: string): void {
-    const { client, metrics } = this.#options;
-    this.#wire.write(text);
-    metrics.replies.add({ listener: client.listener.name, code: String(code) });
   }
 
   /** A client that sends commands and reads no replies is not read any further. */
@@ -258,9 +266,7 @@ export class Session implements WireListener {
   #fail(error: unknown): void {
     // A call that gave up because the client left did as it was told.
     if (this.#over !== null && error === this.#abort.signal.reason) return;
-    const { client, log } = this.#options;
-    const stack = error instanceof Error ? error.stack : String(error);
-    log.error("session-failed", { client: client.ip, listener: client.listener.name, stack });
+    logFailure(this.#options.log, this.#options.client, error);
     this.#sayGoodbye("fault");
   }
 
@@ -268,7 +274,7 @@ export class Session implements WireListener {
     if (this.#over !== null) return;
     this.#over = reason;
     this.#timer.stop();
-    this.#cancelHandshake?.();
+    this.#handshake.end();
     this.#abort.abort(new Error(`the session is over: ${reason}`));
     this.#wire.close();
     if (!this.#busy) void this.#finish();
@@ -277,19 +283,6 @@ export class Session implements WireListener {
   async #finish(): Promise<void> {
     if (this.#finished) return;
     this.#finished = true;
-    const reason = this.#over ?? "";
-    const state = this.#state;
-    const steps = [
-      () => this.#data?.abandon(),
-      () => state && dropTransaction(state, reason),
-      () => state?.handler.closed(reason),
-    ];
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        this.#fail(error);
-      }
-    }
+    await endSession(this.#state, this.#data, this.#over ?? "", (error) => this.#fail(error));
   }
 }

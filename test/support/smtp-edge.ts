@@ -7,7 +7,7 @@ import {
   type ConnectionCounters,
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
-import type { ConnectionHandler } from "../../src/smtp/session-handler.ts";
+import type { ConnectionHandler, ListenerFacts } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
 import { createSmtpListener, type SmtpListener } from "../../src/smtp/smtp-listener.ts";
@@ -44,6 +44,8 @@ export interface EdgeOptions {
   readonly log?: Log;
   readonly tls?: Certificate;
   readonly counters?: ConnectionCounters;
+  /** Default: internet. */
+  readonly kind?: ListenerFacts["kind"];
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -53,6 +55,7 @@ export interface Edge extends AsyncDisposable {
   readonly port: number;
   readonly counters: ConnectionCounters;
   drain(deadlineMs: number): Promise<void>;
+  stress(on: boolean): void;
   open(options?: Omit<RawClientOptions, "port">): Promise<RawClient>;
   /** Connected, greeting read. */
   greeted(options?: Omit<RawClientOptions, "port">): Promise<RawClient>;
@@ -79,7 +82,7 @@ export async function startEdge(
   const host = createSessionHost({ ...shared, handler, tls: options.tls ?? CERTIFICATE });
   const listener = createSmtpListener({
     ...shared,
-    listener: { name: "internet", kind: "internet", hostname: "mx.test" },
+    listener: { name: "internet", kind: options.kind ?? "internet", hostname: "mx.test" },
     listen: { host: "127.0.0.1", port: options.port ?? 0 },
     counters,
     admit: host.admit,
@@ -97,6 +100,7 @@ export async function startEdge(
       await raw.reply();
       return raw;
     },
+    stress: host.stress,
     drain(deadlineMs) {
       listener.close();
       return host.drain(deadlineMs);

@@ -92,6 +92,22 @@ test("fifty hops pass, the fifty-first is a loop, however Received is written", 
   });
 });
 
+test("a message that was here three times passes, one that comes a fourth time is a loop", async () => {
+  await withEdge({}, async (edge, hub) => {
+    const own = [
+      "Received: from a by mx.example.org with ESMTP id 1; x\r\n",
+      "RECEIVED : from b (by some)\r\n\tBY\r\n\tMX.example.org. (x (y)); x\r\n",
+      "received:by mx.example.org\r\n",
+    ].join("");
+    const foreign = "Received: from mx.example.org (by mx.example.org) by mx.other.test\r\n";
+    const passes = `${own}${foreign.repeat(4)}`;
+    assert.match(await finalOf(edge.port, passes + SIMPLE_MESSAGE), /^250 /);
+    const fourth = "Received: from c by mx.example.org;x\r\n";
+    assert.match(await finalOf(edge.port, fourth + passes + SIMPLE_MESSAGE), /^554 5\.4\.6 /);
+    assert.equal(hub.messages.length, 1);
+  });
+});
+
 async function rcpts(client: RawClient, count: number): Promise<readonly number[]> {
   const codes: number[] = [];
   for (let i = 0; i < count; i++)

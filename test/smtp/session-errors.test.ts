@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createFakeClock } from "../support/fake-clock.ts";
+import { createScriptedHandler } from "../support/scripted-handler.ts";
+import { type EdgeOptions, startEdge } from "../support/smtp-edge.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const SECOND = 1000;
+
+/** A client whose next error is the first that is answered late. */
+async function startSlowed(options: EdgeOptions = {}) {
+  const clock = createFakeClock();
+  const handler = createScriptedHandler();
+  const edge = await startEdge(handler, { clock, ...options });
+  const client = await edge.greeted();
+  for (let i = 0; i < 10; i++) assert.equal((await client.say("FOO")).code, 500);
+  return { clock, handler, edge, client };
+}
+
+/** The octets are in the server's hands. */
+async function arrived(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((go) => setImmediate(go));
+}
+
+test("pipelining does not escape the delay: each error waits its own second", async () => {
+  const { clock, edge, client } = await startSlowed();
+  await using _ = edge;
+  await client.sendNow("FOO\r\n".repeat(11));
+  await arrived();
+  for (let i = 0; i < 10; i++) {
+    await clock.advance(SECOND - 1);
+    assert.equal(client.pending, "");
+    await clock.advance(1);
+    assert.equal((await client.reply()).code, 500);
+  }
+  assert.equal((await client.reply()).text.slice(0, 9), "421 4.7.0");
+  assert.equal(await client.closed(), "");
+});
+
+test("a client that leaves during the delay leaves nothing behind", async () => {
+  const { clock, edge, client, handler } = await startSlowed();
+  await using _ = edge;
+  await client.sendNow("FOO\r\n");
+  await waitUntil(
+    () => "the error is not delayed",
+    () => (clock.pendingTimers() === 1 ? true : undefined),
+  );
+  client.destroy();
+  await waitUntil(
+    () => "the session goes on",
+    () => handler.sessions[0]?.closed ?? undefined,
+  );
+  assert.equal(handler.sessions[0]?.closed, "client left");
+  assert.equal(clock.pendingTimers(), 0);
+});
+
+test("drain cuts the delay short, and what was pipelined behind is not run", async () => {
+  const { edge, client } = await startSlowed();
+  await using _ = edge;
+  await client.sendNow("FOO\r\nNOOP\r\nNOOP\r\n");
+  await arrived();
+  const drained = edge.drain(60 * SECOND);
+  assert.equal((await client.reply()).code, 500);
+  assert.equal((await client.reply()).text.slice(0, 9), "421 4.3.2");
+  assert.equal(await client.closed(), "");
+  await drained;
+});
+
+test("the end of the session cuts the delay short", async () => {
+  const { clock, edge, client } = await startSlowed({ limits: { session: { totalSeconds: 30 } } });
+  await using _ = edge;
+  await clock.advance(30 * SECOND - 100);
+  await client.sendNow("FOO\r\n");
+  await arrived();
+  await clock.advance(100);
+  assert.equal((await client.reply()).code, 500);
+  await clock.advance(1);
+  assert.equal((await client.reply()).text.slice(0, 9), "421 4.4.2");
+});
+
+for (const kind of ["hub", "partner"] as const) {
+  test(`a client of a ${kind} listener is not anonymous and never kept waiting`, async () => {
+    const { edge, client } = await startSlowed({ kind });
+    await using _ = edge;
+    for (let i = 0; i < 10; i++) assert.equal((await client.say("FOO")).code, 500);
+    assert.equal((await client.say("FOO")).text.slice(0, 9), "421 4.7.0");
+  });
+}
+
+test("recipients that are unknown are answered late like any error", async () => {
+  const clock = createFakeClock();
+  const unknown = { code: 550, status: "1.1", text: "Recipient unknown (ref TEST)" } as const;
+  await using edge = await startEdge(createScriptedHandler({ rcpt: async () => unknown }), {
+    clock,
+  });
+  const client = await edge.greeted();
+  await client.say("EHLO client.test");
+  await client.say("MAIL FROM:<>");
+  for (let i = 0; i < 10; i++)
+    assert.equal((await client.say("RCPT TO:<x@example.org>")).code, 550);
+  await client.sendNow("RCPT TO:<x@example.org>\r\n");
+  await arrived();
+  await clock.advance(SECOND - 1);
+  assert.equal(client.pending, "");
+  await clock.advance(1);
+  assert.equal((await client.reply()).code, 550);
+});
