@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createBufferGarbage } from "./base/buffer-garbage.ts";
 import { Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
+import { type Certificates, openCertificates } from "./compose-certificates.ts";
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
 import { controlPath } from "./control/control.ts";
@@ -23,9 +24,9 @@ import { lookUpAddresses } from "./net/tcp.ts";
 import { createPolicyHolder } from "./policy/policy-holder.ts";
 import type { PolicyHolder, PolicySnapshot } from "./policy/snapshot.ts";
 import { createRelay, type Relay } from "./relay/relay.ts";
-import type { ListenerSettings, Settings } from "./settings.ts";
-import { type Certificate, loadCertificate, ownCertificate } from "./smtp/certificate.ts";
+import type { Settings } from "./settings.ts";
 import { createConnectionCounters } from "./smtp/connection-counters.ts";
+import { toListenerRules } from "./smtp/listener-rules.ts";
 import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 import type { ConnectionHandler } from "./smtp/session-handler.ts";
 import { createSessionHost, type SessionHost } from "./smtp/session-host.ts";
@@ -44,6 +45,8 @@ export interface Gateway {
   readonly status: { readonly host: string; readonly port: number } | null;
   /** All or nothing; throws PolicyError and keeps the old policy. */
   reloadPolicy(): Promise<void>;
+  /** Each listener all or nothing; never rejects: the log says what is wrong. */
+  reloadCertificates(): Promise<void>;
   /** Takes no more mail, lets what is under way end within the deadline, closes the stores. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -75,7 +78,8 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
   const authservIds = [settings.hostname, ...settings.listeners.map(({ hostname }) => hostname)];
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds };
   const handler = createReceiver(house);
-  const listeners = await openListeners(starting, ground, policy, handler);
+  const certificates = await openCertificates(starting, ground);
+  const listeners = await openListeners(starting, { ground, policy, handler, certificates });
   let draining = false;
   const status = await openStatus(starting, ground, () => readiness(policy, draining));
   const open = starting.move();
@@ -84,6 +88,7 @@ export async function startGateway(settings: Settings, log: Log): Promise<Gatewa
     listeners: describe(listeners),
     status,
     reloadPolicy: async () => void (await policy.reload()),
+    reloadCertificates: () => certificates.reload(),
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");
@@ -148,9 +153,7 @@ async function openMessages(
 
 async function openListeners(
   stack: AsyncDisposableStack,
-  ground: Ground,
-  policy: Policy,
-  handler: ConnectionHandler,
+  { ground, policy, handler, certificates }: ListenerParts,
 ): Promise<readonly OpenListener[]> {
   const { clock, log } = ground;
   const counters = createConnectionCounters(clock);
@@ -158,8 +161,9 @@ async function openListeners(
   const listeners: OpenListener[] = [];
   const limits = () => policy.current().limits;
   for (const own of ground.settings.listeners) {
-    const tls = await openCertificate(ground, own);
-    const host = createSessionHost({ handler, tls, limits, clock, log, metrics });
+    const tls = certificates.of(own.name);
+    const rules = toListenerRules(own);
+    const host = createSessionHost({ handler, tls, rules, limits, clock, log, metrics });
     stack.defer(() => host.close());
     const { name, kind, hostname, listen } = own;
     const facts = { name, kind, hostname };
@@ -172,6 +176,13 @@ async function openListeners(
   return listeners;
 }
 
+interface ListenerParts {
+  readonly ground: Ground;
+  readonly policy: Policy;
+  readonly handler: ConnectionHandler;
+  readonly certificates: Certificates;
+}
+
 interface OpenListener {
   readonly name: string;
   readonly listener: SmtpListener;
@@ -180,16 +191,6 @@ interface OpenListener {
 
 function describe(listeners: readonly OpenListener[]): Gateway["listeners"] {
   return listeners.map(({ name, listener }) => ({ name, ...listener.address() }));
-}
-
-async function openCertificate(
-  { settings, clock, log }: Ground,
-  { hostname, tls, name }: ListenerSettings,
-): Promise<Certificate> {
-  if (tls) return loadCertificate(tls);
-  const certificate = await ownCertificate(hostname, settings.dataDir, clock.now());
-  log.warn("certificate-self-signed", { listener: name, hostname });
-  return certificate;
 }
 
 async function openStatus(

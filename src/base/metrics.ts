@@ -6,6 +6,13 @@ export type Labels = Readonly<Record<string, string>>;
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric;
   gauge(name: string, help: string, read: () => number): void;
+  /** One value for each value of a label. */
+  gaugeBy(
+    name: string,
+    help: string,
+    label: string,
+    read: () => Iterable<readonly [string, number]>,
+  ): void;
   histogram(
     name: string,
     help: string,
@@ -41,6 +48,17 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
         registers,
         collect() {
           this.set(read());
+        },
+      });
+    },
+    gaugeBy(name, help, label, read) {
+      new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        collect() {
+          for (const [value, number] of read()) this.set({ [label]: value }, number);
         },
       });
     },
