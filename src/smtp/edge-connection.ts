@@ -106,15 +106,17 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   #secured(): void {
     this.#handshake = null;
     const socket = this._socket;
-    if (!(socket instanceof TLSSocket)) {
+    // Null when the client left at the end of its handshake: to read from it would throw, outside
+    // any session, and end the process.
+    const cipher = socket instanceof TLSSocket && !socket.destroyed ? socket.getCipher() : null;
+    if (!(socket instanceof TLSSocket) || !cipher) {
       this.destroy();
       return;
     }
-    const { standardName, name } = socket.getCipher();
     const client = this.#judge(socket);
     this.#listener?.secured({
       protocol: socket.getProtocol() ?? "unknown",
-      cipher: standardName ?? name,
+      cipher: cipher.standardName ?? cipher.name,
       ...(client && { client }),
     });
   }

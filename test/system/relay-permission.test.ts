@@ -50,7 +50,7 @@ test("a hub listener relays for an address within its networks, and explain show
     const { record } = await storyOf(edge, String(decided.id));
     assert.deepEqual(record.relay, { by: "network", network: "127.0.0.0/8" });
     assert.deepEqual(
-      decided.symbols instanceof Array && decided.symbols.includes("RELAY_PERMITTED"),
+      Array.isArray(decided.symbols) && decided.symbols.includes("RELAY_PERMITTED"),
       true,
     );
     client.destroy();

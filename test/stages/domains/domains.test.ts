@@ -33,7 +33,7 @@ const DOMAINS = {
   ]),
 };
 
-function factsOf(recipient: Address, relay: RelayPermission | null): RcptFacts {
+function factsOf(recipient: Address, relay: RelayPermission | null = null): RcptFacts {
   return {
     client: { ip: "192.0.2.1", port: 40000 },
     listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
