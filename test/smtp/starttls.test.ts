@@ -98,7 +98,7 @@ for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
       const client = await edge.greeted();
       await client.say("STARTTLS");
       await client.secure({ minVersion: version, maxVersion: version });
-      client.socket.resetAndDestroy();
+      client.destroy();
     }
     const next = await edge.greeted();
     assert.equal((await next.say("EHLO client.test")).code, 250);
