@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Log } from "./base/log.ts";
 import type { ProcessChannel } from "./base/process-channel.ts";
+import { openCertificates } from "./compose-certificates.ts";
 import {
   type Ground,
   layGround,
@@ -52,8 +53,10 @@ export async function beginGateway(
   const house = { ...ground, ...indexes, spool, policy, relay, services, messages, authservIds };
   const handler = createReceiver(house);
   // Connections are counted by the supervisor.
-  const smtpMetrics = createSmtpMetrics(ground.metrics, () => 0);
-  const hosts = await openSessionHosts(starting, ground, policy, handler, smtpMetrics);
+  const metrics = createSmtpMetrics(ground.metrics, () => 0);
+  const certificates = await openCertificates(starting, ground);
+  const parts = { ground, policy, handler, certificates, metrics };
+  const hosts = openSessionHosts(starting, parts);
   const open = starting.move();
   const { version, limits } = policy.current();
   return {
@@ -61,6 +64,7 @@ export async function beginGateway(
     role: {
       operations: {
         reload: async () => void (await policy.reload()),
+        reloadCertificates: () => certificates.reload(),
         metrics: () => ground.metrics.snapshot(),
       },
       onHanded: (about, socket) => seat(hosts, about as HandedArrival, socket, supervisor),

@@ -28,6 +28,8 @@ interface RoleOperations extends KeptOperations {
   start(order: Order): Promise<Started>;
   /** Throws PolicyError and keeps the old policy. */
   reload(input: null): Promise<void>;
+  /** Each process holds its own; one that cannot be used leaves the old in force. */
+  reloadCertificates(input: null): Promise<void>;
   metrics(input: null): Promise<MetricsSnapshot>;
 }
 

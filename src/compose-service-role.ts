@@ -1,10 +1,10 @@
 import type { Log } from "./base/log.ts";
 import type { ProcessChannel } from "./base/process-channel.ts";
+import { openCertificates } from "./compose-certificates.ts";
 import { layGround } from "./compose-ground.ts";
 import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
 import type { Order, Started, SupervisorOperations } from "./compose-roles.ts";
 import { openService } from "./compose-service.ts";
-import { openCertificate } from "./compose-sessions.ts";
 import type { Role } from "./workers/kept-self.ts";
 
 /** The process that has what a gateway has once. It begins before the others. */
@@ -21,7 +21,7 @@ export async function beginService(
   const policy = await openPolicy(starting, ground);
   const { spoolOwner, relay } = await openService(starting, ground, policy, order.isFirst);
   // Made once, before several processes could each make their own.
-  for (const own of settings.listeners) await openCertificate(ground, own);
+  const certificates = await openCertificates(starting, ground);
   policy.onChange(({ limits }) => supervisor.tell("limits", limits));
   const open = starting.move();
   const current = policy.current();
@@ -32,6 +32,7 @@ export async function beginService(
         ...spoolOwner.operations,
         gone: (from: string) => spoolOwner.gone(from),
         reload: async () => void (await policy.reload()),
+        reloadCertificates: () => certificates.reload(),
         readiness: () => readiness(policy, false),
         metrics: () => ground.metrics.snapshot(),
       },

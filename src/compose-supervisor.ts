@@ -76,6 +76,7 @@ export async function superviseGateway(
     listeners: doors.addresses(),
     status,
     reloadPolicy: () => reload(crew),
+    reloadCertificates: () => reloadCertificates(crew),
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");
@@ -200,6 +201,12 @@ async function expose({ service, gateways }: Crew, own: Metrics) {
 async function reload({ service, gateways }: Crew): Promise<void> {
   await (await service.ready()).call("reload", null);
   await Promise.all(gateways.map((one) => one.channel()?.call("reload", null)));
+}
+
+/** The service first, which makes those that we make ourselves. */
+async function reloadCertificates({ service, gateways }: Crew): Promise<void> {
+  await service.channel()?.call("reloadCertificates", null);
+  await Promise.all(gateways.map((one) => one.channel()?.call("reloadCertificates", null)));
 }
 
 /** Gateways first, since what is under way in them may still have to be spooled. */

@@ -5,6 +5,7 @@
  * stand in processes of their own: compose-supervisor.ts.
  */
 import type { Log } from "./base/log.ts";
+import { openCertificates } from "./compose-certificates.ts";
 import { createDoors, openStatus } from "./compose-doors.ts";
 import { layGround, openServices } from "./compose-ground.ts";
 import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
@@ -23,6 +24,8 @@ export interface Gateway {
   readonly status: { readonly host: string; readonly port: number } | null;
   /** All or nothing; throws PolicyError and keeps the old policy. */
   reloadPolicy(): Promise<void>;
+  /** Each listener all or nothing; never rejects: the log says what is wrong. */
+  reloadCertificates(): Promise<void>;
   /** Takes no more mail, lets what is under way end within the deadline, closes the stores. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -54,7 +57,10 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds };
   const doors = createDoors({ ...ground, limits: () => policy.current().limits });
   const handler = createReceiver(house);
-  const hosts = await openSessionHosts(starting, ground, policy, handler, doors.metrics);
+  const certificates = await openCertificates(starting, ground);
+  const { metrics } = doors;
+  const parts = { ground, policy, handler, certificates, metrics };
+  const hosts = openSessionHosts(starting, parts);
   starting.defer(() => doors.close());
   await doors.open((own, arrival, leave) => hosts.get(own.name)?.admit(arrival, leave));
   let draining = false;
@@ -66,6 +72,7 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
     listeners: doors.addresses(),
     status,
     reloadPolicy: async () => void (await policy.reload()),
+    reloadCertificates: () => certificates.reload(),
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");

@@ -6,6 +6,12 @@ import { parseIp } from "./net/ip.ts";
 import { type HostPort, parseHostPort } from "./policy/host-port.ts";
 import { parsedText } from "./policy/parsed-text.ts";
 import type { Source } from "./policy/source.ts";
+import {
+  bannerSchema,
+  networkSchema,
+  reportListenerFaults,
+  tlsSchema,
+} from "./settings-listener.ts";
 import { parseClamdAddress } from "./stages/antivirus/clamd-address.ts";
 
 /** behaviour.md section 5: one attempt of a query; it has two. */
@@ -23,15 +29,13 @@ const clamd = parsedText(same(parseClamdAddress), "host:port or unix:/path");
 
 const listenerSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, "expected letters, digits, hyphens"),
-  kind: z
-    .enum(["internet", "hub", "partner"])
-    .refine((kind) => kind === "internet", notYet("a listener of this kind is"))
-    .default("internet"),
+  kind: z.enum(["internet", "hub", "partner"]).default("internet"),
   listen,
   hostname: fullName.optional(),
-  tls: z.strictObject({ cert: path, key: path }).optional(),
+  banner: bannerSchema.optional(),
+  tls: tlsSchema.optional(),
   proxyProtocol: z.never(notYet("the PROXY protocol is")).optional(),
-  from: z.never(notYet("a restriction of peers is")).optional(),
+  from: z.array(networkSchema).min(1).optional(),
 });
 
 /** `postern.yaml` with its defaults; paths as written. */
@@ -67,8 +71,10 @@ export type WrittenSettings = z.infer<typeof settingsSchema>;
 
 /** Complains about what is well-formed and contradicts itself. */
 export function reportContradictions({ listeners, hosts }: WrittenSettings, source: Source): void {
-  for (const [index, { name, listen }] of listeners.entries()) {
+  for (const [index, listener] of listeners.entries()) {
+    const { name, listen } = listener;
     const at = ["listeners", index];
+    reportListenerFaults(listener, (path, message) => source.complain([...at, ...path], message));
     const before = listeners.slice(0, index);
     if (before.some((other) => other.name === name))
       source.complain([...at, "name"], `expected another name, got \`${name}\` twice`);

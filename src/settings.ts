@@ -15,6 +15,7 @@ import {
   readEnvironment,
   variableProblem,
 } from "./settings-environment.ts";
+import { type TlsSettings, toTlsSettings } from "./settings-listener.ts";
 import {
   MAX_WORKERS,
   reportContradictions,
@@ -47,11 +48,14 @@ export interface Settings {
 
 export interface ListenerSettings {
   readonly name: string;
-  readonly kind: "internet";
+  readonly kind: "internet" | "hub" | "partner";
   readonly listen: HostPort;
   readonly hostname: string;
-  /** Null: a self-signed certificate is made. */
-  readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Follows the host name in the greeting. */
+  readonly banner: string | null;
+  readonly tls: TlsSettings;
+  /** Networks: who may connect, and on a hub listener who may relay. Empty: anybody connects. */
+  readonly from: readonly string[];
 }
 
 export interface SettingsInput {
@@ -165,12 +169,12 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
     workers: written.workers === "auto" ? autoWorkers() : written.workers,
     listeners: written.listeners.map((listener) => ({
       name: listener.name,
-      kind: "internet",
+      kind: listener.kind,
       listen: listener.listen,
       hostname: listener.hostname ?? hostname,
-      tls: listener.tls
-        ? { cert: resolve(base, listener.tls.cert), key: resolve(base, listener.tls.key) }
-        : null,
+      banner: listener.banner ?? null,
+      tls: toTlsSettings(listener.tls ?? {}, (path) => resolve(base, path)),
+      from: listener.from ?? [],
     })),
     dns: { servers: dns.servers ?? null, timeoutMs: dns.timeoutMs },
     hosts,

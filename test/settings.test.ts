@@ -40,7 +40,9 @@ test("two lines are settings enough; the rest has its default", async (context) 
         kind: "internet",
         listen: { host: "0.0.0.0", port: 2525 },
         hostname: "mx1.example.org",
-        tls: null,
+        banner: null,
+        tls: { own: null, also: [], clientCa: null, clientPins: [], required: false },
+        from: [],
       },
     ],
     dns: { servers: null, timeoutMs: 2000 },
@@ -81,7 +83,15 @@ log: { level: debug, format: pretty }
     kind: "internet",
     listen: { host: "::", port: 25 },
     hostname: "mail.example.org",
-    tls: { cert: join(cwd, "cert.pem"), key: "/etc/key.pem" },
+    banner: null,
+    tls: {
+      own: { cert: join(cwd, "cert.pem"), key: "/etc/key.pem" },
+      also: [],
+      clientCa: null,
+      clientPins: [],
+      required: false,
+    },
+    from: [],
   });
   assert.deepEqual(settings.listeners[1]?.listen, { host: "127.0.0.1", port: 0 });
   assert.deepEqual(settings.dns, { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 });

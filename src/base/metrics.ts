@@ -16,6 +16,13 @@ export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric;
   /** `together`: what the numbers of several processes make. Default: their sum. */
   gauge(name: string, help: string, read: () => number, together?: "sum" | "min" | "max"): void;
+  /** One value for each value of a label. */
+  gaugeBy(
+    name: string,
+    help: string,
+    label: string,
+    read: () => Iterable<readonly [string, number]>,
+  ): void;
   histogram(
     name: string,
     help: string,
@@ -67,6 +74,19 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
         aggregator: together,
         collect() {
           this.set(read());
+        },
+      });
+    },
+    gaugeBy(name, help, label, read) {
+      new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        // Each process tells of the same things.
+        aggregator: "min",
+        collect() {
+          for (const [value, number] of read()) this.set({ [label]: value }, number);
         },
       });
     },

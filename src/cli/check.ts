@@ -6,6 +6,12 @@ import { PHASES } from "../pipeline/report.ts";
 import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
+import {
+  type CheckedListener,
+  checkListener,
+  checkOutsideRoutes,
+  type Warning,
+} from "./check-listeners.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -13,7 +19,7 @@ export interface CheckedSettings {
   readonly file: string | null;
   readonly hostname: string;
   readonly policies: string;
-  readonly listeners: readonly { readonly name: string }[];
+  readonly listeners: readonly CheckedListener[];
   readonly clamd: readonly string[] | null;
 }
 
@@ -34,6 +40,7 @@ interface Findings {
   readonly folder: string | null;
   readonly policy: Policy | null;
   readonly problems: readonly Problem[];
+  readonly warnings: readonly Warning[];
 }
 
 /** `postern check`: all mistakes in settings and policies together; 0 when there is none, else 2. */
@@ -62,11 +69,23 @@ async function findProblems(
       : await collect(() =>
           loadPolicy({ folder, catalog: createCatalog(), clock: createSystemClock() }),
         );
-  const problems = [...loaded.problems, ...policy.problems].map((problem) => ({
+  const now = Date.now();
+  const listeners = settings?.listeners ?? [];
+  const opened = await Promise.all(listeners.map((listener) => checkListener(listener, now)));
+  const warnings = [
+    ...opened.flatMap((found) => found.warnings),
+    ...(policy.value ? checkOutsideRoutes(listeners, policy.value) : []),
+  ];
+  const told = [
+    ...loaded.problems,
+    ...opened.flatMap((found) => found.problems),
+    ...policy.problems,
+  ];
+  const problems = told.map((problem) => ({
     ...problem,
     file: shorten(problem.file, cwd),
   }));
-  return { settings, folder, policy: policy.value, problems };
+  return { settings, folder, policy: policy.value, problems, warnings };
 }
 
 /** Where the policies are when settings cannot be read: their mistakes are worth telling too. */
@@ -107,17 +126,22 @@ function countOf(problems: number): string {
   return problems === 1 ? "1 problem" : `${problems} problems`;
 }
 
-function toJson({ settings, folder, policy, problems }: Findings): unknown {
+function toJson({ settings, folder, policy, problems, warnings }: Findings): unknown {
   return {
     ok: problems.length === 0,
     settings: settings && { file: settings.file, hostname: settings.hostname },
     policies: folder === null ? null : { folder, version: policy?.version ?? null },
     problems,
+    warnings,
   };
 }
 
-function toLines({ settings, folder, policy, problems }: Findings): readonly string[] {
-  if (problems.length > 0) return problems.map(formatProblem);
+function toLines(findings: Findings): readonly string[] {
+  const { settings, folder, policy, problems } = findings;
+  const warnings = findings.warnings.map(
+    ({ subject, message }) => `warning: ${subject}: ${message}`,
+  );
+  if (problems.length > 0) return [...problems.map(formatProblem), ...warnings];
   const rows: (readonly [string, string])[] = [];
   if (settings) {
     rows.push(["settings", settings.file ?? "environment"], ["hostname", settings.hostname]);
@@ -127,7 +151,7 @@ function toLines({ settings, folder, policy, problems }: Findings): readonly str
   if (folder !== null && policy) rows.push(["policies", `${folder} (version ${policy.version})`]);
   if (policy) rows.push(...policyRows(policy));
   const width = Math.max(...rows.map(([name]) => name.length));
-  return [...rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`), "ok"];
+  return [...rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`), ...warnings, "ok"];
 }
 
 function policyRows(policy: Policy): readonly (readonly [string, string])[] {

@@ -88,6 +88,16 @@ function addGateway(program: Command, parts: ProgramParts): void {
         return checkCommand(context, { loadSettings });
       }),
     );
+  program
+    .command("doctor")
+    .description("look at what is around the gateway: certificates")
+    .action((_options, command) =>
+      parts.run(contextOf(command, parts), async (context) => {
+        const { doctorCommand } = await import("./doctor.ts");
+        const { loadSettings } = await import("../settings.ts");
+        return doctorCommand(context, { loadSettings });
+      }),
+    );
   addJudge(program, parts);
 }
 

@@ -44,6 +44,7 @@ function describeMail(record: TransactionRecord): readonly string[] {
     ["decided", `${formatTime(decidedAt)} UTC, ${took} after the start, policy ${policyVersion}`],
     ["client", `${client.ip} port ${client.port}, at ${listener.name} (${listener.hostname})`],
     ["said", `${helo.verb} ${helo.name}, ${channel}`],
+    ...describeRelay(record),
     ["sender", `<${record.sender}>`],
     ["recipients", record.recipients.map(({ address }) => `<${address}>`).join(", ") || "none"],
     ...describeMessage(record),
@@ -54,6 +55,22 @@ function describeMail(record: TransactionRecord): readonly string[] {
     ...rows.map(([name, text]) => indent(`${name.padEnd(width)}  ${text}`)),
   ];
 }
+
+function describeRelay({ tls, relay }: TransactionRecord): readonly (readonly [string, string])[] {
+  const rows: (readonly [string, string])[] = [];
+  const client = tls?.client;
+  if (client?.kind === "verified")
+    rows.push(["certificate", `${client.subject}, verified by ${BY[client.by]}`]);
+  if (client?.kind === "refused")
+    rows.push(["certificate", `${client.subject}, refused: ${client.reason}`]);
+  if (relay?.by === "network")
+    rows.push(["may relay", `because the address is within ${relay.network} of the hub listener`]);
+  if (relay?.by === "certificate")
+    rows.push(["may relay", `because of its certificate ${relay.fingerprint256}`]);
+  return rows;
+}
+
+const BY = { ca: "the listener's authority", pin: "its fingerprint" } as const;
 
 function describeMessage({ message }: TransactionRecord): readonly (readonly [string, string])[] {
   if (message === null) return [["message", "none came"]];

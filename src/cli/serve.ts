@@ -8,7 +8,7 @@ import { type CliContext, EXIT } from "./cli-context.ts";
 /** Within the time that an init system or a container engine waits before it kills. */
 const DRAIN_MS = 25_000;
 
-/** Runs until SIGTERM or SIGINT; SIGHUP reads the policies again. */
+/** Runs until SIGTERM or SIGINT; SIGHUP reads policies and certificates again. */
 export async function serveCommand(context: CliContext): Promise<number> {
   const { env, cwd, settingsFile } = context;
   try {
@@ -34,6 +34,7 @@ function untilStopped(gateway: Gateway, log: Log): Promise<void> {
       gateway.reloadPolicy().catch((error: unknown) => {
         log.warn("reload-refused", { error: errorText(error) });
       });
+      void gateway.reloadCertificates();
     };
     const stop = () => {
       process.off("SIGHUP", reload);

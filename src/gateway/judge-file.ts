@@ -183,7 +183,7 @@ function toHeloFacts(
   { helo }: JudgeRequest,
   reports: readonly StageReport[],
 ): HeloPhaseFacts {
-  return { ...facts, helo: { verb: "EHLO", name: helo }, tls: null, reports };
+  return { ...facts, helo: { verb: "EHLO", name: helo }, tls: null, relay: null, reports };
 }
 
 function toMailFacts(

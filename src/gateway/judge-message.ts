@@ -71,11 +71,13 @@ function toLegContext(
   const passedSpf = reports.some(({ verdict }) =>
     verdict.findings.some(({ symbol }) => symbol === "SPF_PASS"),
   );
+  // Whoever relays through us is our own hub: it knows its users, and a bounce goes to one of them.
+  const isOurs = facts.relay !== null && sender !== null && snapshot.domains.find(sender.domain);
   return {
     transaction,
     message,
     stamp: { id, facts, reports, onlyRecipient, authservIds, snapshot, at: deps.clock.now() },
-    senderAuthenticated: sender !== null && passedSpf,
+    senderAuthenticated: sender !== null && (passedSpf || Boolean(isOurs)),
   };
 }
 

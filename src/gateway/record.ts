@@ -39,6 +39,7 @@ export function toRecord(
     listener: session.client.listener,
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,
+    relay: transaction.facts.relay,
     sender: transaction.sender?.spoken ?? "",
     recipients: recipientRecords(transaction, ending),
     message: message ? toMessageRecord(message) : null,

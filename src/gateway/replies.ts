@@ -89,6 +89,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     remedy: "Check the hub.",
   },
   "relay-denied": line(550, "7.1", "Relaying denied", "Accepted domains are in domains.yaml."),
+  "no-route": line(
+    550,
+    "1.2",
+    "No route to the recipient domain",
+    "Name the domain in a connector of routing.yaml.",
+  ),
   "too-many-recipients": line(452, "5.3", "Too many recipients", "Send the rest separately."),
   "recipients-differ": line(
     452,

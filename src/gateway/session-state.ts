@@ -6,6 +6,7 @@ import type { Cause } from "../pipeline/cause.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { ConnectFacts, DataFacts, HeloPhaseFacts, MailFacts } from "../pipeline/stage.ts";
 import type { AcceptedDomain, PolicySnapshot } from "../policy/snapshot.ts";
+import { relayPermission } from "../smtp/relay-permission.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { ClientFacts, HeloFacts } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
@@ -87,6 +88,7 @@ export function heloFacts(session: Session, helo: HeloFacts): HeloPhaseFacts {
     ...connectFacts(session),
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,
+    relay: relayPermission(session.client, helo.tls),
     reports: session.connectReports,
   };
 }

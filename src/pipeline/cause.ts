@@ -23,6 +23,7 @@ export type Cause =
   | "recipient-unknown"
   | "recipient-unverified"
   | "relay-denied"
+  | "no-route"
   | "too-many-recipients"
   | "recipients-differ"
   | "too-large"

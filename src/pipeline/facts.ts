@@ -1,4 +1,5 @@
 import type { SessionId, TransactionId } from "../base/ids.ts";
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
@@ -52,6 +53,8 @@ export interface TransactionRecord {
   readonly listener: ListenerFacts;
   readonly helo: { readonly verb: "HELO" | "EHLO"; readonly name: string };
   readonly tls: TlsFacts | null;
+  /** Absent in records of earlier versions. */
+  readonly relay?: RelayPermission | null;
   /** As spoken, without brackets; "" for the null sender. */
   readonly sender: string;
   readonly recipients: readonly RecipientRecord[];

@@ -4,6 +4,7 @@ import type { Address } from "../mail/address.ts";
 import type { MailParameters } from "../mail/envelope.ts";
 import type { Message } from "../mail/message.ts";
 import type { LookupScope } from "../net/resolver.ts";
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Decision } from "./decision.ts";
 import type { FailureMode, Phase, StageReport } from "./report.ts";
@@ -24,6 +25,8 @@ export interface ConnectFacts {
 export interface HeloPhaseFacts extends ConnectFacts {
   readonly helo: { readonly verb: "HELO" | "EHLO"; readonly name: string };
   readonly tls: TlsFacts | null;
+  /** Null: mail for our own domains only. */
+  readonly relay: RelayPermission | null;
 }
 
 export interface MailFacts extends HeloPhaseFacts {

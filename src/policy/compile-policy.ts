@@ -9,7 +9,7 @@ import { checkPipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
-import type { PolicySnapshot, Routing } from "./snapshot.ts";
+import type { PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
@@ -43,16 +43,18 @@ export async function compilePolicy<Services>(
 
   const placed = placedStages(pipeline, catalog);
   const options = new Map(checkStageOptions({ catalog, placed, sourceOf }));
-  if (mail.domains) options.set(DOMAINS_STAGE, mail.domains);
+  const { domains, routing } = mail;
+  const hasRoute = (domain: string) => (routing?.route(domain) ?? null) !== null;
+  if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
   const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
-  if (!mail.domains || !mail.routing || !limits || !replies) return undefined;
+  if (!domains || !routing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
   const policy = {
     plan,
-    domains: mail.domains,
-    routing: mail.routing,
+    domains,
+    routing,
     limits: bounds,
     replies,
     quarantine,
@@ -77,7 +79,7 @@ async function compileMail<Services>(
     domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
   const routing = given(routingSource, compileRouting);
   if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
-  checkRoutes(compiled, routing, domainsSource, routingSource);
+  checkRoutes(compiled, routing, domainsSource);
   return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
 }
 

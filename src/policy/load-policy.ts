@@ -1,8 +1,9 @@
 import { type Clock, pause } from "../base/clock.ts";
 import { errorText, PolicyError, type Problem } from "../base/errors.ts";
+import type { Marks } from "../base/file-marks.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { compilePolicy, OWN_FILES } from "./compile-policy.ts";
-import { type Marks, openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
+import { openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
 import { createRecipientReader, readSources } from "./policy-sources.ts";
 import { sortProblems, wholeFile } from "./problems.ts";
 import type { PolicySnapshot } from "./snapshot.ts";

@@ -1,13 +1,11 @@
 import { createHash } from "node:crypto";
-import { type BigIntStats, constants } from "node:fs";
-import { open, readdir, realpath, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { type Marks, markOf, toMark } from "../base/file-marks.ts";
 
 /** Characters of the version: 48 bits tell policies apart and fit a log line. */
 const VERSION_CHARS = 12;
-
-/** What files looked like from outside, by absolute path; see markOf. */
-export type Marks = ReadonlyMap<string, string>;
 
 /** One reading of the policy folder. Everything read counts for the version and for `isStale`. */
 export interface PolicyFolder {
@@ -59,15 +57,6 @@ export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
       return (await listNames(root).catch(() => [])).join("\0") !== names.join("\0");
     },
   };
-}
-
-/** What a file or folder looks like from outside; changes with every write and every rename. */
-export async function markOf(path: string): Promise<string> {
-  return stat(path, { bigint: true }).then(toMark, () => "absent");
-}
-
-function toMark(stats: BigIntStats): string {
-  return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(":");
 }
 
 async function listNames(root: string): Promise<readonly string[]> {

@@ -1,10 +1,11 @@
 import { errorText, formatProblem, PolicyError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { createSingleFlight } from "../base/single-flight.ts";
+import { watchFiles } from "../base/watch-files.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import { type PolicyInput, readPolicy } from "./load-policy.ts";
 import type { PolicyHolder, PolicySnapshot } from "./snapshot.ts";
-import { watchFiles } from "./watch-files.ts";
 
 export interface PolicyHolderInput<Services> extends PolicyInput<Services> {
   readonly log: Log;
@@ -125,31 +126,6 @@ function rejection(error: unknown): Readonly<Record<string, unknown>> {
   const { problems } = error;
   const shown = problems.slice(0, MAX_LOGGED_PROBLEMS).map(formatProblem);
   return { problems: shown, more: problems.length - shown.length };
-}
-
-/**
- * One run at a time. Who asks during a run gets the run after it, shared with all who ask
- * meanwhile: the files may have changed since the running one read them.
- */
-function createSingleFlight<T>(run: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | null = null;
-  let next: Promise<T> | null = null;
-  const start = () => {
-    const work = run().finally(() => {
-      if (running === work) running = null;
-    });
-    running = work;
-    return work;
-  };
-  return () => {
-    if (next) return next;
-    if (!running) return start();
-    next = running.then(ignore, ignore).then(() => {
-      next = null;
-      return start();
-    });
-    return next;
-  };
 }
 
 function ignore(): void {}

@@ -31,6 +31,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "recipient-unknown": true,
   "recipient-unverified": true,
   "relay-denied": true,
+  "no-route": true,
   "too-many-recipients": true,
   "recipients-differ": true,
   "too-large": true,

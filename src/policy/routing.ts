@@ -59,26 +59,35 @@ export function withPostmaster(routing: Routing, { all }: Domains): Routing {
   return { ...routing, route: (domain) => (domain === "" ? home : routing.route(domain)) };
 }
 
-/** Mail that is accepted must have somewhere to go, and a connector must have mail. */
+/** Mail that is accepted must have somewhere to go. */
 export function checkRoutes(
   { domains, keys }: CompiledDomains,
   routing: Routing,
   domainsSource: Source,
-  routingSource: Source,
 ): void {
-  const names = domains.all.map(({ name }) => name);
   const isRouted = coverage(routing.all.flatMap((connector) => connector.domains));
-  for (const name of names.filter((name) => !isRouted(name))) {
+  for (const { name } of domains.all.filter(({ name }) => !isRouted(name))) {
     const path = ["domains", keys.get(name) ?? name];
     domainsSource.complain(path, `no connector in routing.yaml takes \`${name}\``, "key");
   }
+}
+
+/**
+ * Address spaces of connectors that take no accepted domain. They open nothing by themselves: mail
+ * for them is taken from hub listeners only.
+ */
+export function outsideRoutes(domains: Domains, routing: Routing): readonly OutsideRoute[] {
+  const names = domains.all.map(({ name }) => name);
   const isAccepted = coverage(names);
   const above = new Set(names.flatMap((name) => [...patternsFor(name)]));
-  for (const connector of routing.all) {
-    for (const [index, pattern] of connector.domains.entries()) {
-      if (above.has(pattern) || isAccepted(pattern)) continue;
-      const message = `\`${pattern}\` is no accepted domain of domains.yaml`;
-      routingSource.complain(["connectors", connector.name, "domains", index], message);
-    }
-  }
+  return routing.all.flatMap(({ name: connector, domains: patterns }) =>
+    patterns
+      .filter((pattern) => !above.has(pattern) && !isAccepted(pattern))
+      .map((pattern) => ({ connector, pattern })),
+  );
+}
+
+export interface OutsideRoute {
+  readonly connector: string;
+  readonly pattern: DomainPattern;
 }

@@ -25,6 +25,12 @@ export interface Domains {
   readonly all: readonly AcceptedDomain[];
 }
 
+/** What the stage `domains` judges by. */
+export interface RoutedDomains extends Domains {
+  /** Some connector takes the domain, ours or not. */
+  hasRoute(domain: string): boolean;
+}
+
 export interface AcceptedDomain {
   /** Lower-case A-labels. */
   readonly name: string;

@@ -1,6 +1,6 @@
 import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { generate } from "selfsigned";
 import { errorText } from "../base/errors.ts";
@@ -23,7 +23,7 @@ export interface CertificateFiles {
 
 const VALID_DAYS = 825;
 const DAY_MS = 86_400_000;
-/** A new one is made this long before the old one ends, at the next start. */
+/** A new one is made this long before the old one ends. */
 const RENEW_BEFORE_MS = 30 * DAY_MS;
 
 /** Reads what the operator gave. Throws with the reason when it cannot serve. */
@@ -48,16 +48,21 @@ export async function ownCertificate(
   dataDir: string,
   now: number,
 ): Promise<Certificate> {
-  const folder = join(dataDir, "tls");
-  const name = hostname.toLowerCase().replace(/[^a-z0-9.-]/g, "_");
-  const files = { cert: join(folder, `${name}.cert.pem`), key: join(folder, `${name}.key.pem`) };
+  const files = ownCertificateFiles(hostname, dataDir);
   const kept = await loadCertificate(files).catch(() => null);
   if (kept && kept.expiresAt - now > RENEW_BEFORE_MS && isFor(kept, hostname)) return kept;
   const made = await makeCertificate(hostname, now);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(files.key), { recursive: true, mode: 0o700 });
   await replaceFile(files.key, made.key);
   await replaceFile(files.cert, made.cert);
   return made;
+}
+
+/** Where the self-signed certificate for a host name is kept. */
+export function ownCertificateFiles(hostname: string, dataDir: string): CertificateFiles {
+  const name = hostname.toLowerCase().replace(/[^a-z0-9.-]/g, "_");
+  const path = join(dataDir, "tls", name);
+  return { cert: `${path}.cert.pem`, key: `${path}.key.pem` };
 }
 
 /** A new self-signed certificate, kept nowhere. */

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
+import type { ClientCertificate } from "./client-certificate.ts";
 import { InputStream } from "./input-stream.ts";
 import type { Wire, WireListener } from "./wire.ts";
 
@@ -16,10 +17,13 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   #listener: WireListener | null = null;
   #handshake: Socket | null = null;
   #closed: () => void = () => {};
+  #judge: JudgeClient = () => null;
+  #tlsError = "";
 
   /** Begins to read; early talk is the listener's to notice. `closed` is called once. */
-  open(listener: WireListener, closed: () => void): void {
+  open(listener: WireListener, closed: () => void, judge: JudgeClient = () => null): void {
     this.#listener = listener;
+    this.#judge = judge;
     this.#closed = closed;
     this._setListeners(() => {});
   }
@@ -86,7 +90,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   /** Nothing of its session is used. */
   override _resetSession(): void {}
 
-  override _onError(): void {
+  override _onError(error?: unknown): void {
+    if (this._upgrading) this.#tlsError ||= codeOf(error);
     this.destroy();
   }
 
@@ -94,22 +99,34 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     super._onClose();
     this.#closed();
     this.#closed = () => {};
-    this.#listener?.left(this._upgrading ? "TLS handshake failed" : "client left");
+    if (this._upgrading) this.#listener?.left("TLS handshake failed", this.#tlsError);
+    else this.#listener?.left("client left");
   }
 
   #secured(): void {
     this.#handshake = null;
     const socket = this._socket;
-    if (!(socket instanceof TLSSocket)) {
+    // Null when the client left at the end of its handshake: to read from it would throw, outside
+    // any session, and end the process.
+    const cipher = socket instanceof TLSSocket && !socket.destroyed ? socket.getCipher() : null;
+    if (!(socket instanceof TLSSocket) || !cipher) {
       this.destroy();
       return;
     }
-    const { standardName, name } = socket.getCipher();
+    const client = this.#judge(socket);
     this.#listener?.secured({
       protocol: socket.getProtocol() ?? "unknown",
-      cipher: standardName ?? name,
+      cipher: cipher.standardName ?? cipher.name,
+      ...(client && { client }),
     });
   }
+}
+
+/** What the client proved; null where nobody asked. */
+export type JudgeClient = (socket: TLSSocket) => ClientCertificate | null;
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 const SILENT: WireListener = {

@@ -18,6 +18,7 @@ import { isPositive, type Reply, type ReplyCode } from "./reply.ts";
 import type { SessionBudget } from "./session-budget.ts";
 import type { DataSink, HeloFacts, Offers } from "./session-handler.ts";
 import { dropTransaction, type OpenTransaction, type SessionState } from "./session-state.ts";
+import { type TlsDemands, unmetDemand } from "./tls-demands.ts";
 
 /** What commands may do with their session. */
 export interface CommandContext {
@@ -26,6 +27,8 @@ export interface CommandContext {
   readonly hostname: string;
   /** The operator's limit on a message; the hub's may be lower. */
   readonly maxBytes: number;
+  /** Of TLS, before MAIL. */
+  readonly demands: TlsDemands;
   /** Aborts when the client leaves. */
   readonly signal: AbortSignal;
   /** Octets that have arrived behind this command. */
@@ -121,6 +124,8 @@ async function mail(context: CommandContext, argument: string): Promise<Reply> {
   const { state } = context;
   if (state.helo === null) return outOfOrder("Send HELO or EHLO first");
   if (state.transaction !== null) return outOfOrder("A transaction is open already");
+  const unmet = unmetDemand(context.demands, state.tls);
+  if (unmet !== null) return unmet;
   const parsed = parseMailArgument(argument, state.offers);
   if ("code" in parsed) return parsed;
   const over = context.budget.transaction();

@@ -1,5 +1,6 @@
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
+import type { ClientCertificate } from "./client-certificate.ts";
 import type { Reply } from "./reply.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface ClientFacts {
   readonly ip: string;
   readonly port: number;
   readonly listener: ListenerFacts;
+  /** The network of a hub listener that permits this address to relay. The session host says it. */
+  readonly network?: string | null;
 }
 
 export interface ListenerFacts {
@@ -30,6 +33,8 @@ export interface TlsFacts {
   /** "TLSv1.3" */
   readonly protocol: string;
   readonly cipher: string;
+  /** Only where the listener asks for a certificate. Absent is never verified. */
+  readonly client?: ClientCertificate;
 }
 
 export interface HeloFacts {

@@ -1,14 +1,17 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { Certificate } from "./certificate.ts";
-import { EdgeConnection } from "./edge-connection.ts";
+import { judgeClientCertificate } from "./client-certificate.ts";
+import { EdgeConnection, type JudgeClient } from "./edge-connection.ts";
 import { createEngine } from "./engine.ts";
 import { assertEngineSeam } from "./engine-seam.ts";
+import { type ListenerRules, PLAIN_RULES, relayNetwork } from "./listener-rules.ts";
+import type { TlsSource } from "./listener-tls.ts";
 import { Session } from "./session.ts";
 import type { ClientFacts, ConnectionHandler } from "./session-handler.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
+import { watchTls } from "./tls-watch.ts";
 
 /** A client whom the front door let in. */
 export interface Arrival {
@@ -21,7 +24,9 @@ export interface Arrival {
 
 export interface SessionHostOptions {
   readonly handler: ConnectionHandler;
-  readonly tls: Certificate;
+  readonly tls: TlsSource;
+  /** Default: those of an internet listener. */
+  readonly rules?: ListenerRules;
   /** Asked for each connection, so that a reload holds for the next one. */
   readonly limits: () => SmtpLimits;
   readonly clock: Clock;
@@ -43,7 +48,11 @@ export interface SessionHost {
 
 export function createSessionHost(options: SessionHostOptions): SessionHost {
   assertEngineSeam();
-  const { clock, handler, limits, log, metrics } = options;
+  const { clock, handler, limits, log, metrics, rules = PLAIN_RULES } = options;
+  const judge: JudgeClient = (socket) => {
+    const trust = options.tls.current().clients;
+    return trust && judgeClientCertificate(socket, trust, clock.now());
+  };
   const engine = createEngine(options.tls);
   const sessions = new Map<EdgeConnection, Session>();
   let stressed = false;
@@ -54,20 +63,22 @@ export function createSessionHost(options: SessionHostOptions): SessionHost {
   };
 
   return {
-    admit({ socket, client, head }, leave) {
+    admit({ socket, client: arrived, head }, leave) {
+      const client = { ...arrived, network: relayNetwork(rules, arrived.ip) };
       if (head.length > 0) socket.unshift(head);
       const connection = new EdgeConnection(engine, socket);
       const session = new Session(
-        { handler, client, limits: limits(), clock, log, metrics },
+        { handler, client, limits: limits(), clock, log, metrics, rules },
         connection,
       );
       if (stressed) session.stress(true);
       sessions.set(connection, session);
-      connection.open(session, () => {
+      const closed = () => {
         sessions.delete(connection);
         leave();
         if (sessions.size === 0) emptied();
-      });
+      };
+      connection.open(watchTls(session, { client, log, metrics }), closed, judge);
       void session.greet();
     },
     stress(on) {

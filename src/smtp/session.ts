@@ -5,6 +5,7 @@ import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
 import { ErrorPolicy } from "./error-policy.ts";
 import { LineReader } from "./line-reader.ts";
+import { greeting, type ListenerRules } from "./listener-rules.ts";
 import {
   type ClosingReason,
   closing,
@@ -32,6 +33,7 @@ export interface SessionOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: SmtpMetrics;
+  readonly rules: ListenerRules;
 }
 
 /**
@@ -89,7 +91,7 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, handler, limits } = this.#options;
+    const { client, handler, limits, rules } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
       if ("code" in answer) {
@@ -100,7 +102,7 @@ export class Session implements WireListener {
       this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
       this.#commands = new CommandRunner(this.#contextOf(this.#state));
       if (this.#draining) this.#sayGoodbye("draining");
-      else this.#say({ code: 220, status: null, text: `${this.#hostname} ESMTP` });
+      else this.#say({ code: 220, status: null, text: greeting(this.#hostname, rules) });
     });
     this.idle();
   }
@@ -182,6 +184,7 @@ export class Session implements WireListener {
       budget: this.#budget,
       hostname: this.#hostname,
       maxBytes: this.#options.limits.message.maxBytes,
+      demands: this.#options.rules.demands,
       signal: this.#abort.signal,
       unread: () => this.#unread(),
       sayLines: (code, lines) => this.#replies.writeLines(code, lines),

@@ -8,6 +8,10 @@ export interface SmtpMetrics {
   readonly replies: CounterMetric;
   /** By listener and fault: what was wrong with data. */
   readonly dataFaults: CounterMetric;
+  /** By listener and version. */
+  readonly tlsSessions: CounterMetric;
+  /** By listener and reason. */
+  readonly tlsFailures: CounterMetric;
 }
 
 export function createSmtpMetrics(metrics: Metrics, openConnections: () => number): SmtpMetrics {
@@ -25,6 +29,14 @@ export function createSmtpMetrics(metrics: Metrics, openConnections: () => numbe
     dataFaults: metrics.counter("postern_smtp_data_faults_total", "Messages that were none.", [
       "listener",
       "fault",
+    ]),
+    tlsSessions: metrics.counter("postern_smtp_tls_sessions_total", "TLS handshakes that ended.", [
+      "listener",
+      "protocol",
+    ]),
+    tlsFailures: metrics.counter("postern_smtp_tls_failures_total", "TLS handshakes that failed.", [
+      "listener",
+      "reason",
     ]),
   };
 }

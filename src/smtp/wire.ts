@@ -24,6 +24,6 @@ export interface WireListener {
   /** Everything that arrived has been looked at: it is the client's turn. */
   idle(): void;
   secured(tls: TlsFacts): void;
-  /** The connection is over, or its TLS handshake failed. */
-  left(reason: string): void;
+  /** The connection is over. `handshakeError`: during a TLS handshake, with OpenSSL's code if any. */
+  left(reason: string, handshakeError?: string): void;
 }

@@ -97,3 +97,33 @@ test("a settings file that is not there is a mistake; the policies are checked a
   assert.match(out[0] ?? "", /^nowhere\.yaml:1:1 {2}cannot be read/);
   assert.match(out[1] ?? "", /^policies\/limits\.yaml:1:1 {2}a: unknown key/);
 });
+
+test("warnings are told and are no mistakes", async (context) => {
+  const files = {
+    ...GOOD,
+    "policies/routing.yaml":
+      "connectors: { hub: { domains: [example.org, other.test], smarthosts: [hub] } }\n",
+  };
+  const { code, out } = await check(context, files);
+  assert.equal(code, 0);
+  assert.deepEqual(
+    out.filter((line) => line.startsWith("warning: ")),
+    [
+      "warning: listener internet: no certificate is named, so that a self-signed one is made and shown",
+      "warning: routing.yaml connectors.hub: `other.test` is no accepted domain, and no hub listener sends mail there",
+    ],
+  );
+  assert.equal(out.at(-1), "ok");
+  const { warnings } = JSON.parse((await check(context, files, { json: true })).out.join("\n"));
+  assert.equal(warnings.length, 2);
+});
+
+test("a certificate that cannot be read is a mistake", async (context) => {
+  const { code, out } = await check(context, {
+    ...GOOD,
+    "postern.yaml":
+      "hostname: mx1.example.org\nclamd: none\nlisteners:\n  - { name: a, listen: '127.0.0.1:0', tls: { cert: c.pem, key: k.pem } }\n",
+  });
+  assert.equal(code, 2);
+  assert.match(out.join("\n"), /^c\.pem:1:1 {2}ENOENT/);
+});

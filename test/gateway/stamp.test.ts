@@ -27,6 +27,7 @@ const FACTS: MailFacts = {
   reports: [],
   helo: { verb: "EHLO", name: "mail.friend.test" },
   tls: { protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" },
+  relay: null,
   sender: null,
   mail: { body: "7bit", smtputf8: false },
 };

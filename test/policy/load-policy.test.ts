@@ -144,7 +144,11 @@ test("stages run as pipeline.yaml places them, with the options of their files",
     { lists: [{ zone: "a.example", score: 1 }], rejectAt: 6 },
     { onFail: "reject" },
   ]);
-  assert.equal(seen[2], policy.domains, "the domains stage gets the compiled domains");
+  assert.partialDeepStrictEqual(
+    seen[2],
+    policy.domains,
+    "the domains stage gets the compiled domains",
+  );
 });
 
 test("without pipeline.yaml every stage of the catalog runs", async (context) => {

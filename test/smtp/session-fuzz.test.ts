@@ -79,7 +79,7 @@ async function sendEarly({ client, model }: Play, behind: string): Promise<State
   const { codes } = model.expect(DATA);
   const isInOrder = codes.every((code) => code !== 503);
   const { code, text } = await client.reply();
-  const isRight = codes.includes(code) || (isInOrder && code === 554);
+  const isRight = codes.includes(code) || (isInOrder && (code === 554 || code === 421));
   assert(isRight && code !== 354, `DATA with more behind it: ${codes} expected, was ${text}`);
   // Out of order it was an error like any other, and what is behind it are commands.
   return isInOrder ? "over" : "left";

@@ -90,3 +90,17 @@ test("a certificate for the host name of the listener is shown", async () => {
   const socket = await client.secure({ servername: "mx.test" });
   assert.equal(socket.getPeerCertificate().subject.CN, "mx.test");
 });
+
+for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+  test(`a client that leaves at the end of its handshake (${version}) harms nobody`, async () => {
+    await using edge = await startEdge(createScriptedHandler());
+    for (let i = 0; i < 10; i++) {
+      const client = await edge.greeted();
+      await client.say("STARTTLS");
+      await client.secure({ minVersion: version, maxVersion: version });
+      client.destroy();
+    }
+    const next = await edge.greeted();
+    assert.equal((await next.say("EHLO client.test")).code, 250);
+  });
+}

@@ -15,6 +15,7 @@ const FACTS: MailFacts = {
   reports: [],
   helo: { verb: "EHLO", name: "mx.example.org" },
   tls: null,
+  relay: null,
   sender: { spoken: "alice@example.org", localPart: "alice", domain: "example.org" },
   mail: { body: "7bit", smtputf8: false },
 };

@@ -124,12 +124,14 @@ export class SessionModel {
 
   #beforeErrors({ octets, kind }: ModelLine): Expected {
     if (/[\r\n]/.test(octets)) return { codes: [500], closes: true };
+    if (!/^(?:[A-Za-z ]|$)/.test(octets)) return { codes: [500], closes: true };
     if (octets.length + 2 > this.#limits.commandBytes) return { codes: [500], closes: false };
     const isFirst = this.#first;
     this.#first = false;
     const text = toText(octets);
-    const isForeign = text === null || !/^[A-Za-z]/.test(text) || /^(GET|POST) /.test(text);
-    if (isFirst && isForeign) return { codes: [500], closes: true };
+    const isEmpty = text === null || /^ *$/.test(text) || text.startsWith(" ");
+    if (isFirst && isEmpty) return { codes: [500], closes: true };
+    if (text !== null && /^(GET|POST) /.test(text)) return { codes: [500], closes: true };
     if (text === null) return { codes: [500], closes: false };
     if (IDLE.has(kind)) {
       this.#idle += 1;

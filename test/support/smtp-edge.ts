@@ -2,11 +2,12 @@ import type { Clock } from "../../src/base/clock.ts";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog, type Log } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
-import { type Certificate, makeCertificate } from "../../src/smtp/certificate.ts";
+import { makeCertificate } from "../../src/smtp/certificate.ts";
 import {
   type ConnectionCounters,
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
+import { fixedTls, type TlsSource } from "../../src/smtp/listener-tls.ts";
 import type { ConnectionHandler, ListenerFacts } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
@@ -42,7 +43,7 @@ export interface EdgeOptions {
   readonly limits?: { readonly [Part in keyof SmtpLimits]?: Partial<SmtpLimits[Part]> };
   readonly clock?: Clock;
   readonly log?: Log;
-  readonly tls?: Certificate;
+  readonly tls?: TlsSource;
   readonly counters?: ConnectionCounters;
   /** Default: internet. */
   readonly kind?: ListenerFacts["kind"];
@@ -79,7 +80,7 @@ export async function startEdge(
     log: options.log ?? createSilentLog(),
     metrics: createSmtpMetrics(createMetrics(), counters.open),
   };
-  const host = createSessionHost({ ...shared, handler, tls: options.tls ?? CERTIFICATE });
+  const host = createSessionHost({ ...shared, handler, tls: options.tls ?? fixedTls(CERTIFICATE) });
   const listener = createSmtpListener({
     ...shared,
     listener: { name: "internet", kind: options.kind ?? "internet", hostname: "mx.test" },

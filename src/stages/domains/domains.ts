@@ -3,7 +3,8 @@ import { type Clock, startDeadline } from "../../base/clock.ts";
 import type { Address } from "../../mail/address.ts";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import type { Verdict } from "../../pipeline/verdict.ts";
-import type { AcceptedDomain, Domains } from "../../policy/snapshot.ts";
+import type { AcceptedDomain, RoutedDomains } from "../../policy/snapshot.ts";
+import type { RelayPermission } from "../../smtp/relay-permission.ts";
 import type { ProbeAnswer, RecipientProbe } from "./recipient-probe.ts";
 import { isRoutingForm } from "./routing-form.ts";
 
@@ -29,7 +30,7 @@ const PROBE_WAIT_MS = 5000;
  */
 export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
   "rcpt",
-  Domains,
+  RoutedDomains,
   DomainsEvidence,
   DomainsServices
 >({
@@ -41,7 +42,7 @@ export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
   essential: true,
   file: "domains",
   // The policy loader compiles domains.yaml for the whole snapshot and hands its value on.
-  options: z.custom<Domains>(),
+  options: z.custom<RoutedDomains>(),
 
   async observe({ recipient }, domains, services, signal) {
     if (!needsProbe(recipient, domains)) return { probe: null };
@@ -51,7 +52,7 @@ export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
   judge: judgeRecipient,
 });
 
-function needsProbe(recipient: Address, domains: Domains): boolean {
+function needsProbe(recipient: Address, domains: RoutedDomains): boolean {
   if (isRoutingForm(recipient) || isAlwaysKnown(recipient)) return false;
   return domains.find(recipient.domain)?.recipients.kind === "call-out";
 }
@@ -74,17 +75,35 @@ async function askHub(
 
 function judgeRecipient(
   { probe }: DomainsEvidence,
-  domains: Domains,
-  { recipient }: RcptFacts,
+  domains: RoutedDomains,
+  { recipient, relay }: RcptFacts,
 ): Verdict {
   if (isRoutingForm(recipient)) return refuse("relay-denied", "RELAY_DENIED", "a routing form");
   // RFC 5321 4.5.1: the bare <postmaster> is ours whatever the domains are.
   if (recipient.domain === "") return { kind: "neutral", findings: [] };
   const domain = domains.find(recipient.domain);
-  if (domain === null)
-    return refuse("relay-denied", "RELAY_DENIED", `${recipient.domain} is no accepted domain`);
+  if (domain === null) return judgeForeign(recipient, domains, relay);
   if (isAlwaysKnown(recipient)) return { kind: "neutral", findings: [] };
   return judgeKnown(recipient, domain, probe);
+}
+
+/** A domain that is not ours: only for whom the listener lets relay, and only where a way leads. */
+function judgeForeign(
+  { domain }: Address,
+  domains: RoutedDomains,
+  relay: RelayPermission | null,
+): Verdict {
+  // Also where older evidence says nothing of it: absence permits nothing.
+  if (!relay) return refuse("relay-denied", "RELAY_DENIED", `${domain} is no accepted domain`);
+  if (!domains.hasRoute(domain))
+    return refuse("no-route", "NO_ROUTE", `no connector in routing.yaml takes ${domain}`);
+  const detail = describePermission(relay);
+  return { kind: "neutral", findings: [{ symbol: "RELAY_PERMITTED", score: 0, detail }] };
+}
+
+function describePermission(relay: RelayPermission): string {
+  if (relay.by === "network") return `the client is within ${relay.network}`;
+  return `the client showed the certificate ${relay.fingerprint256} of ${relay.subject}`;
 }
 
 function judgeKnown(
@@ -130,7 +149,7 @@ function isAlwaysKnown({ localPart }: Address): boolean {
 }
 
 function refuse(
-  cause: "relay-denied" | "recipient-unknown",
+  cause: "relay-denied" | "no-route" | "recipient-unknown",
   symbol: string,
   detail: string,
 ): Verdict {

@@ -18,6 +18,7 @@ const FACTS: DataFacts = {
   reports: [],
   helo: { verb: "EHLO", name: "client.example.net" },
   tls: null,
+  relay: null,
   sender: null,
   mail: { body: "7bit", smtputf8: false },
   recipients: [],

@@ -7,6 +7,7 @@ import type { RcptFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
 import { toDomains } from "../../../src/policy/domains.ts";
 import type { AcceptedDomain, RecipientSource } from "../../../src/policy/snapshot.ts";
+import type { RelayPermission } from "../../../src/smtp/relay-permission.ts";
 import { domainsStage } from "../../../src/stages/domains/domains.ts";
 import type { ProbeAnswer } from "../../../src/stages/domains/recipient-probe.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
@@ -22,14 +23,17 @@ const LIST: RecipientSource = {
   from: "domains.yaml",
 };
 
-const DOMAINS = toDomains([
-  accepted("example.org", { kind: "any" }),
-  accepted("list.example.org", LIST),
-  accepted("hub.example.org", { kind: "call-out" }),
-  accepted("xn--mnchen-3ya.example", { kind: "any" }),
-]);
+const DOMAINS = {
+  hasRoute: (domain: string) => domain === "partner.example",
+  ...toDomains([
+    accepted("example.org", { kind: "any" }),
+    accepted("list.example.org", LIST),
+    accepted("hub.example.org", { kind: "call-out" }),
+    accepted("xn--mnchen-3ya.example", { kind: "any" }),
+  ]),
+};
 
-function factsOf(recipient: Address): RcptFacts {
+function factsOf(recipient: Address, relay: RelayPermission | null = null): RcptFacts {
   return {
     client: { ip: "192.0.2.1", port: 40000 },
     listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
@@ -38,6 +42,7 @@ function factsOf(recipient: Address): RcptFacts {
     reports: [],
     helo: { verb: "EHLO", name: "client.example.net" },
     tls: null,
+    relay,
     sender: null,
     mail: { body: "7bit", smtputf8: true },
     recipient,
@@ -55,10 +60,14 @@ interface Hub {
   readonly asked: string[];
 }
 
-async function run(recipient: Address, hub: Hub = { asked: [] }): Promise<Verdict> {
+async function run(
+  recipient: Address,
+  hub: Hub = { asked: [] },
+  relay: RelayPermission | null = null,
+): Promise<Verdict> {
   const stage = domainsStage.bind(DOMAINS, { mode: "observe" });
   const { signal } = new AbortController();
-  const facts = factsOf(recipient);
+  const facts = factsOf(recipient, relay);
   const view: Views["rcpt"] = { ...facts, dns: createLookupScope(signal) };
   const recipientProbe = {
     async probe({ spoken }: Address) {
@@ -284,3 +293,27 @@ test("evidence without a call-out cannot be judged under a policy that asks for 
 test("nothing can put the stage into observe mode", () => {
   assert.equal(domainsStage.bind(DOMAINS, { mode: "observe" }).mode, "enforce");
 });
+
+const INSIDE: RelayPermission = { by: "network", network: "10.1.0.0/16" };
+
+test("a client that may relay reaches a foreign domain with a connector, and the reason is told", async () => {
+  const verdict = await run(spoken("<bob@partner.example>"), undefined, INSIDE);
+  assert.equal(verdict.kind, "neutral");
+  assert.deepEqual(verdict.findings, [
+    { symbol: "RELAY_PERMITTED", score: 0, detail: "the client is within 10.1.0.0/16" },
+  ]);
+});
+
+test("a foreign domain without a connector has no route, also for a client that may relay", async () => {
+  assert.equal(causeOf(await run(spoken("<bob@evil.net>"), undefined, INSIDE)), "no-route");
+});
+
+test("a connector alone opens nothing", async () => {
+  assert.equal(causeOf(await run(spoken("<bob@partner.example>"))), "relay-denied");
+});
+
+for (const path of ["<bob%evil.net@partner.example>", "<evil.net!bob@partner.example>"]) {
+  test(`${path} is refused also for a client that may relay`, async () => {
+    assert.equal(causeOf(await run(spoken(path), undefined, INSIDE)), "relay-denied");
+  });
+}

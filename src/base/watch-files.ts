@@ -1,8 +1,8 @@
 import { type FSWatcher, watch } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Clock } from "../base/clock.ts";
-import { type Marks, markOf } from "./policy-folder.ts";
+import type { Clock } from "./clock.ts";
+import { type Marks, marksOf } from "./file-marks.ts";
 
 /** An edit is over when nothing happened for this long; an editor writes in several strokes. */
 const QUIET_MS = 250;
@@ -18,7 +18,8 @@ export interface FileWatch {
 }
 
 export interface FileWatchInput {
-  readonly folder: string;
+  /** Null: only the files that are followed count. */
+  readonly folder: string | null;
   readonly clock: Clock;
   /** Called once after a burst of changes. */
   readonly onChange: () => void;
@@ -54,14 +55,14 @@ export async function watchFiles(input: FileWatchInput): Promise<FileWatch> {
     watchers = [...paths].flatMap((path) => watchFolder(path, burst.stroke, onError));
     for (const watcher of before) watcher.close();
   };
-  watchFolders([sight.root]);
+  watchFolders(rooted(sight));
   return {
     async follow(marks) {
       const root = await rootOf(folder);
       if (closed) return;
       sight = { root, marks };
       const files = marks.keys().filter((path) => path !== root);
-      watchFolders(new Set([root, ...files.map((path) => dirname(path))]));
+      watchFolders(new Set([...rooted(sight), ...files.map((path) => dirname(path))]));
       burst.stroke(); // something may have changed since the marks were taken
     },
     close() {
@@ -75,18 +76,20 @@ export async function watchFiles(input: FileWatchInput): Promise<FileWatch> {
 
 /** What was there when we last looked. */
 interface Sight {
-  readonly root: string;
+  readonly root: string | null;
   readonly marks: Marks;
 }
 
-async function rootOf(folder: string): Promise<string> {
-  return realpath(folder).catch(() => folder);
+async function rootOf(folder: string | null): Promise<string | null> {
+  return folder === null ? null : realpath(folder).catch(() => folder);
 }
 
-async function lookAgain(folder: string, marks: Marks): Promise<Sight> {
-  const now = new Map<string, string>();
-  for (const path of marks.keys()) now.set(path, await markOf(path));
-  return { root: await rootOf(folder), marks: now };
+function rooted({ root }: Sight): readonly string[] {
+  return root === null ? [] : [root];
+}
+
+async function lookAgain(folder: string | null, marks: Marks): Promise<Sight> {
+  return { root: await rootOf(folder), marks: await marksOf(marks.keys()) };
 }
 
 function isSame(a: Sight, b: Sight): boolean {

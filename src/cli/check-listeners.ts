@@ -1,0 +1,84 @@
+import { errorText, type Problem } from "../base/errors.ts";
+import { wholeFile } from "../policy/problems.ts";
+import { outsideRoutes } from "../policy/routing.ts";
+import type { Domains, Routing } from "../policy/snapshot.ts";
+import { type CertificateFiles, loadCertificate } from "../smtp/certificate.ts";
+import { noteCertificate } from "../smtp/inspect-certificate.ts";
+import { type ListenerTlsFiles, loadAuthorities } from "../smtp/listener-tls.ts";
+
+/** Something that works and is probably not meant. */
+export interface Warning {
+  /** A listener, or where in a file. */
+  readonly subject: string;
+  readonly message: string;
+}
+
+export interface CheckedListener {
+  readonly name: string;
+  readonly kind: "internet" | "hub" | "partner";
+  readonly hostname: string;
+  readonly tls: ListenerTlsFiles;
+}
+
+export interface ListenerFindings {
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Warning[];
+}
+
+/** Opens the files of certificates: what cannot serve is a problem, what soon cannot a warning. */
+export async function checkListener(
+  { name, hostname, tls }: CheckedListener,
+  now: number,
+): Promise<ListenerFindings> {
+  const subject = `listener ${name}`;
+  const pairs = [
+    ...(tls.own ? [{ files: tls.own, hostname }] : []),
+    ...tls.also.map((files) => ({ files, hostname: null })),
+  ];
+  const found = await Promise.all(
+    pairs.map((pair) => checkPair(subject, pair.files, pair.hostname, now)),
+  );
+  const authorities = tls.clientCa === null ? [] : await checkAuthorities(tls.clientCa);
+  const message = "no certificate is named, so that a self-signed one is made and shown";
+  return {
+    problems: [...found.flatMap(({ problems }) => problems), ...authorities],
+    warnings: [
+      ...(tls.own ? [] : [{ subject, message }]),
+      ...found.flatMap(({ warnings }) => warnings),
+    ],
+  };
+}
+
+async function checkPair(
+  subject: string,
+  files: CertificateFiles,
+  hostname: string | null,
+  now: number,
+): Promise<ListenerFindings> {
+  try {
+    const notes = noteCertificate(await loadCertificate(files), hostname, now);
+    const warnings = notes.map(({ text }) => ({ subject, message: `${files.cert}: ${text}` }));
+    return { problems: [], warnings };
+  } catch (error) {
+    return { problems: [wholeFile(files.cert, errorText(error))], warnings: [] };
+  }
+}
+
+async function checkAuthorities(path: string): Promise<readonly Problem[]> {
+  return loadAuthorities(path).then(
+    () => [],
+    (error: unknown) => [wholeFile(path, errorText(error))],
+  );
+}
+
+/** A connector for foreign mail has mail only where a listener lets somebody relay. */
+export function checkOutsideRoutes(
+  listeners: readonly CheckedListener[],
+  policy: { readonly domains: Domains; readonly routing: Routing },
+): readonly Warning[] {
+  if (listeners.some(({ kind }) => kind === "hub")) return [];
+  return outsideRoutes(policy.domains, policy.routing).map(({ connector, pattern }) => ({
+    subject: `routing.yaml connectors.${connector}`,
+    message: `\`${pattern}\` is no accepted domain, and no hub listener sends mail there`,
+  }));
+}
