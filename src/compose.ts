@@ -20,12 +20,14 @@ import { countFacts, logFacts } from "./gateway/tell-facts.ts";
 import type { MessageStore } from "./mail/message.ts";
 import { createMessageStore } from "./mail/message-store.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
+import { limitsFor } from "./policy/listener-limits.ts";
 import { createPolicyHolder } from "./policy/policy-holder.ts";
 import type { PolicyHolder, PolicySnapshot } from "./policy/snapshot.ts";
 import { createRelay, type Relay } from "./relay/relay.ts";
 import type { ListenerSettings, Settings } from "./settings.ts";
 import { type Certificate, loadCertificate, ownCertificate } from "./smtp/certificate.ts";
 import { createConnectionCounters } from "./smtp/connection-counters.ts";
+import { createKnownClients } from "./smtp/known-clients.ts";
 import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 import type { ConnectionHandler } from "./smtp/session-handler.ts";
 import { createSessionHost, type SessionHost } from "./smtp/session-host.ts";
@@ -153,18 +155,26 @@ async function openListeners(
   handler: ConnectionHandler,
 ): Promise<readonly OpenListener[]> {
   const { clock, log } = ground;
-  const counters = createConnectionCounters(clock);
-  const metrics = createSmtpMetrics(ground.metrics, () => counters.open());
   const listeners: OpenListener[] = [];
-  const limits = () => policy.current().limits;
+  const max = () => policy.current().limits.connections.max;
+  const stressChanged = (isOn: boolean) => {
+    log.warn(isOn ? "stress-begins" : "stress-ends", { connections: counters.open(), max: max() });
+    for (const { host } of listeners) host.stress(isOn);
+  };
+  const counters = createConnectionCounters({ clock, max, stressChanged });
+  const known = createKnownClients(clock);
+  const metrics = createSmtpMetrics(ground.metrics, counters);
+  const { isStressed } = counters;
   for (const own of ground.settings.listeners) {
     const tls = await openCertificate(ground, own);
-    const host = createSessionHost({ handler, tls, limits, clock, log, metrics });
-    stack.defer(() => host.close());
     const { name, kind, hostname, listen } = own;
-    const facts = { name, kind, hostname };
-    const shared = { limits, clock, log, metrics, counters, admit: host.admit };
-    const listener = createSmtpListener({ listener: facts, listen, ...shared });
+    const limits = () => limitsFor(policy.current().limits, name);
+    const shared = { limits, clock, log, metrics };
+    const host = createSessionHost({ ...shared, handler, tls, isStressed });
+    stack.defer(() => host.close());
+    const rules = { proxies: own.proxyProtocol, from: own.from };
+    const door = { listener: { name, kind, hostname }, rules, counters, known, admit: host.admit };
+    const listener = createSmtpListener({ ...shared, ...door, listen });
     await listener.listen();
     stack.defer(() => listener.close());
     listeners.push({ name, listener, host });

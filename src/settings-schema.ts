@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseDomainName } from "./mail/domain-name.ts";
 import { parseDnsServer } from "./net/dns-server-address.ts";
-import { parseIp } from "./net/ip.ts";
+import { parseCidr, parseIp } from "./net/ip.ts";
 import { type HostPort, parseHostPort } from "./policy/host-port.ts";
 import { parsedText } from "./policy/parsed-text.ts";
 import type { Source } from "./policy/source.ts";
@@ -11,6 +11,11 @@ import { parseClamdAddress } from "./stages/antivirus/clamd-address.ts";
 /** behaviour.md section 5: one attempt of a query; it has two. */
 const DNS_TIMEOUT_MS = 2000;
 
+/** Each is looked at for every connection. */
+const MAX_NETWORKS = 256;
+/** All private addresses of IPv6 are fc00::/7; no load balancers fill a wider network. */
+const MIN_PROXY_BITS = 7;
+
 const path = z.string().min(1);
 const address = parsedText((text) => parseIp(text)?.text ?? null, "an address");
 const listen = parsedText(parseListen, "address:port such as 0.0.0.0:2525 or [::]:25");
@@ -18,17 +23,19 @@ const fullName = parsedText(parseFullName, "a full host name such as mx1.example
 const dnsServer = parsedText(same(parseDnsServer), "address:port such as 127.0.0.1:53");
 const clamd = parsedText(same(parseClamdAddress), "host:port or unix:/path");
 
+const network = parsedText(parseCidr, "a network such as 10.1.0.0/16");
+const proxies = network.refine(({ bits }) => bits >= MIN_PROXY_BITS, {
+  error: "expected the proxies alone: whoever is in this network may claim any address",
+});
+
 const listenerSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, "expected letters, digits, hyphens"),
-  kind: z
-    .enum(["internet", "hub", "partner"])
-    .refine((kind) => kind === "internet", notYet("a listener of this kind is"))
-    .default("internet"),
+  kind: z.enum(["internet", "hub", "partner"]).default("internet"),
   listen,
   hostname: fullName.optional(),
   tls: z.strictObject({ cert: path, key: path }).optional(),
-  proxyProtocol: z.never(notYet("the PROXY protocol is")).optional(),
-  from: z.never(notYet("a restriction of peers is")).optional(),
+  proxyProtocol: z.array(proxies).min(1).max(MAX_NETWORKS).optional(),
+  from: z.array(network).min(1).max(MAX_NETWORKS).optional(),
 });
 
 /** `postern.yaml` with its defaults; paths as written. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errorText, PolicyError, type Problem } from "./base/errors.ts";
 import type { LogLevel } from "./base/log.ts";
+import type { Cidr } from "./net/ip.ts";
 import type { StaticHostTable } from "./net/static-hosts.ts";
 import { checkShape } from "./policy/check-shape.ts";
 import type { HostPort } from "./policy/host-port.ts";
@@ -39,11 +40,15 @@ export interface Settings {
 
 export interface ListenerSettings {
   readonly name: string;
-  readonly kind: "internet";
+  readonly kind: "internet" | "hub" | "partner";
   readonly listen: HostPort;
   readonly hostname: string;
   /** Null: a self-signed certificate is made. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+  /** Peers that must send a PROXY header. */
+  readonly proxyProtocol: readonly Cidr[];
+  /** Who may connect; null: everybody. */
+  readonly from: readonly Cidr[] | null;
 }
 
 export interface SettingsInput {
@@ -151,12 +156,14 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
     policies: resolve(base, written.policies),
     listeners: written.listeners.map((listener) => ({
       name: listener.name,
-      kind: "internet",
+      kind: listener.kind,
       listen: listener.listen,
       hostname: listener.hostname ?? hostname,
       tls: listener.tls
         ? { cert: resolve(base, listener.tls.cert), key: resolve(base, listener.tls.key) }
         : null,
+      proxyProtocol: listener.proxyProtocol ?? [],
+      from: listener.from ?? null,
     })),
     dns: { servers: dns.servers ?? null, timeoutMs: dns.timeoutMs },
     hosts,

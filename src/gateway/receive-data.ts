@@ -3,6 +3,7 @@ import type { Message } from "../mail/message.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { openTaps, type TapSet } from "../pipeline/tap-set.ts";
+import { limitsFor } from "../policy/listener-limits.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { DataFault, DataSink } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
@@ -85,8 +86,9 @@ async function finish(
 ): Promise<Reply> {
   let released: Promise<unknown> = Promise.resolve();
   try {
-    const hops = message.headers.all("received").length;
-    if (hops > transaction.snapshot.limits.message.receivedHeaders)
+    const { snapshot, session } = transaction;
+    const { receivedHeaders } = limitsFor(snapshot.limits, session.client.listener.name).message;
+    if (message.headers.all("received").length > receivedHeaders)
       return conclude(deps, transaction, message, [], endedBy(transaction, "loop", "reject"));
     const judged = await judgeMessage(deps, transaction, message, taps, signal);
     released = judged.released;

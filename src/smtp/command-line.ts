@@ -18,10 +18,13 @@ export function splitCommandLine(line: Buffer): CommandLine | null {
   return { verb: verb.toUpperCase(), argument: space < 0 ? "" : text.slice(space).trim() };
 }
 
-/** What a browser or another foreign protocol says first; commands hidden in its body must not run. */
+/**
+ * What a browser, a proxy or another foreign protocol says first; commands hidden in its body must
+ * not run, and a PROXY line of a peer that may not send one must not look as if it had helped.
+ */
 export function isForeignProtocol(verb: string): boolean {
   return (
-    /^(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PROPFIND)$/.test(verb) ||
+    /^(?:GET|POST|PUT|HEAD|DELETE|OPTIONS|TRACE|CONNECT|PATCH|PROPFIND|PROXY)$/.test(verb) ||
     !/^[A-Z]/.test(verb)
   );
 }

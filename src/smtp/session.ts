@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import { CommandRunner } from "./command-runner.ts";
 import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
+import { type Greeting, greetingOf } from "./greeting.ts";
 import { LineReader } from "./line-reader.ts";
 import {
   type ClosingReason,
@@ -29,6 +30,7 @@ const TLS_HANDSHAKE_MS = 30_000;
 export interface SessionOptions {
   readonly handler: ConnectionHandler;
   readonly client: ClientFacts;
+  readonly greeting: Greeting;
   /** Those in force when the client connected. */
   readonly limits: SmtpLimits;
   readonly clock: Clock;
@@ -81,25 +83,23 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, handler, limits } = this.#options;
+    const { client, greeting, handler, limits } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
-      if ("code" in answer) {
-        this.#say({ ...answer, close: true });
-        return;
-      }
+      if ("code" in answer) return this.#say({ ...answer, close: true });
       const offers = { maxBytes: limits.message.maxBytes, eightBitMime: false, smtpUtf8: false };
       this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
+      if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);
       this.#commands = new CommandRunner(this.#contextOf(this.#state));
       if (this.#draining) this.#sayGoodbye("draining");
-      else this.#say({ code: 220, status: null, text: `${this.#hostname} ESMTP` });
+      else this.#say(greetingOf(client.listener));
     });
     this.idle();
   }
 
   async consume(chunk: Buffer): Promise<number> {
     const commands = this.#commands;
-    if (commands === null) this.#say(TOO_EARLY);
+    if (commands === null && this.#over === null) this.#say(this.#options.greeting.interrupted());
     if (commands === null || this.#over !== null || this.#busy) return chunk.length;
     this.#timer.stop();
     let used = chunk.length;

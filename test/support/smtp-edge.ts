@@ -1,12 +1,14 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog, type Log } from "../../src/base/log.ts";
-import { createMetrics } from "../../src/base/metrics.ts";
+import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
 import { type Certificate, makeCertificate } from "../../src/smtp/certificate.ts";
 import {
   type ConnectionCounters,
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
+import type { DoorRules } from "../../src/smtp/front-door.ts";
+import { createKnownClients, type KnownClients } from "../../src/smtp/known-clients.ts";
 import type { ConnectionHandler } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
@@ -29,6 +31,7 @@ export const DEFAULT_LIMITS: SmtpLimits = {
     commandWaitSeconds: 300,
     commandLineSeconds: 60,
     totalSeconds: 1800,
+    greetDelaySeconds: 0,
   },
   message: {
     maxBytes: 1_000_000,
@@ -44,6 +47,10 @@ export interface EdgeOptions {
   readonly log?: Log;
   readonly tls?: Certificate;
   readonly counters?: ConnectionCounters;
+  readonly known?: KnownClients;
+  readonly rules?: Partial<DoorRules>;
+  readonly metrics?: Metrics;
+  readonly stressChanged?: (isOn: boolean) => void;
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -64,24 +71,36 @@ export async function startEdge(
   options: EdgeOptions = {},
 ): Promise<Edge> {
   const clock = options.clock ?? createSystemClock();
-  const counters = options.counters ?? createConnectionCounters(clock);
   const limits: SmtpLimits = {
     connections: { ...DEFAULT_LIMITS.connections, ...options.limits?.connections },
     session: { ...DEFAULT_LIMITS.session, ...options.limits?.session },
     message: { ...DEFAULT_LIMITS.message, ...options.limits?.message },
   };
+  const max = () => limits.connections.max;
+  const stressChanged = (isOn: boolean) => {
+    options.stressChanged?.(isOn);
+    host.stress(isOn);
+  };
+  const counters = options.counters ?? createConnectionCounters({ clock, max, stressChanged });
   const shared = {
     limits: () => limits,
     clock,
     log: options.log ?? createSilentLog(),
-    metrics: createSmtpMetrics(createMetrics(), counters.open),
+    metrics: createSmtpMetrics(options.metrics ?? createMetrics(), counters),
   };
-  const host = createSessionHost({ ...shared, handler, tls: options.tls ?? CERTIFICATE });
+  const host = createSessionHost({
+    ...shared,
+    handler,
+    tls: options.tls ?? CERTIFICATE,
+    isStressed: counters.isStressed,
+  });
   const listener = createSmtpListener({
     ...shared,
     listener: { name: "internet", kind: "internet", hostname: "mx.test" },
     listen: { host: "127.0.0.1", port: options.port ?? 0 },
+    rules: { proxies: [], from: null, ...options.rules },
     counters,
+    known: options.known ?? createKnownClients(clock),
     admit: host.admit,
   });
   await listener.listen();
