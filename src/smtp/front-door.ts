@@ -117,7 +117,10 @@ function judge(door: Door, visitor: Visitor, { source, head }: ProxiedArrival): 
   const client = prefixKey(ip);
   const isAllowed = rules.from === null || isAmong(ip, rules.from);
   const outcome = isAllowed ? judgeClient(connection, client, limits().connections) : "not-allowed";
-  if (outcome !== "accepted") return dismiss(door, visitor, outcome, ip);
+  if (outcome !== "accepted") {
+    dismiss(door, visitor, outcome, ip);
+    return;
+  }
   metrics.connections.add({ listener: listener.name, outcome });
   const port = source?.port ?? socket.remotePort ?? 0;
   const facts = { ip, port, ...(source && { via: peer }), listener };
