@@ -26,10 +26,11 @@ import {
   type SessionHosts,
 } from "./compose-sessions.ts";
 import { createReceiver } from "./gateway/receive.ts";
+import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
 import { createRemoteSpool } from "./spool/remote-spool.ts";
 import type { SpoolIntake } from "./spool/spool-intake.ts";
-import type { HandedArrival } from "./workers/arrivals.ts";
+import { type HandedArrival, NOTHING_TO_REPORT } from "./workers/arrivals.ts";
 import type { Role } from "./workers/kept-self.ts";
 
 /** A process that hosts sessions and hands mail to the hub. What it spools another one delivers. */
@@ -52,8 +53,7 @@ export async function beginGateway(
   const authservIds = authservIdsOf(ground);
   const house = { ...ground, ...indexes, spool, policy, relay, services, messages, authservIds };
   const handler = createReceiver(house);
-  // Connections are counted by the supervisor.
-  const metrics = createSmtpMetrics(ground.metrics, () => 0);
+  const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const certificates = await openCertificates(starting, ground);
   const parts = { ground, policy, handler, certificates, metrics };
   const hosts = openSessionHosts(starting, parts);
@@ -65,6 +65,9 @@ export async function beginGateway(
       operations: {
         reload: async () => void (await policy.reload()),
         reloadCertificates: () => certificates.reload(),
+        stress(isOn: boolean) {
+          for (const host of hosts.values()) host.stress(isOn);
+        },
         metrics: () => ground.metrics.snapshot(),
       },
       onHanded: (about, socket) => seat(hosts, about as HandedArrival, socket, supervisor),
@@ -77,6 +80,9 @@ export async function beginGateway(
     },
   };
 }
+
+/** By the supervisor. */
+const COUNTED_ELSEWHERE = { open: () => 0, isStressed: () => false } as const;
 
 function openRemoteSpool(
   ground: Ground,
@@ -91,18 +97,18 @@ function openRemoteSpool(
 /** A client that was gone before he came here has no socket any more. */
 function seat(
   hosts: SessionHosts,
-  { connection, client, head }: HandedArrival,
+  { connection, client, head, isKnown }: HandedArrival,
   socket: Socket | undefined,
   supervisor: ProcessChannel<SupervisorOperations>,
 ): void {
-  const leave = () => supervisor.tell("left", connection);
+  const leave = (report: SessionReport) => supervisor.tell("left", { connection, report });
   const host = hosts.get(client.listener.name);
   if (!socket || !host) {
     socket?.destroy();
-    leave();
+    leave(NOTHING_TO_REPORT);
     return;
   }
   supervisor.tell("seated", connection);
   socket.on("error", () => socket.destroy());
-  host.admit({ socket, client, head: Buffer.from(head) }, leave);
+  host.admit({ socket, client, head: Buffer.from(head), isKnown }, leave);
 }

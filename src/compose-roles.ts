@@ -1,8 +1,9 @@
 import type { MetricsSnapshot } from "./base/metrics.ts";
 import type { Readiness } from "./gateway/status-server.ts";
+import type { Limits } from "./policy/limits.ts";
 import type { Settings } from "./settings.ts";
-import type { SmtpLimits } from "./smtp/smtp-limits.ts";
 import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
+import type { LeftArrival } from "./workers/arrivals.ts";
 import type { KeptOperations } from "./workers/kept-process.ts";
 
 // What the processes of one gateway ask each other. All of it travels through the supervisor.
@@ -21,7 +22,7 @@ export interface Order {
 /** What a process says once it is ready. */
 export interface Started {
   readonly policy: string;
-  readonly limits: SmtpLimits;
+  readonly limits: Limits;
 }
 
 interface RoleOperations extends KeptOperations {
@@ -39,15 +40,18 @@ export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations 
   gone(from: string): Promise<void>;
 }
 
-export interface GatewayOperations extends RoleOperations {}
+export interface GatewayOperations extends RoleOperations {
+  /** See SessionHost. */
+  stress(isOn: boolean): void;
+}
 
 /** What the supervisor does for the others. */
 export interface SupervisorOperations extends SpoolOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
-  limits(limits: SmtpLimits): void;
+  limits(limits: Limits): void;
   /** A client's socket has come; then, that he has left. */
   seated(connection: number): void;
-  left(connection: number): void;
+  left(end: LeftArrival): void;
 }
 
 /** Names a process to the owner of the spool; no two have the same. */

@@ -7,6 +7,7 @@ import type { Ground } from "./compose-ground.ts";
 import type { Policy } from "./compose-policy.ts";
 import type { MessageStore } from "./mail/message.ts";
 import { createMessageStore } from "./mail/message-store.ts";
+import { limitsFor } from "./policy/listener-limits.ts";
 import { toListenerRules } from "./smtp/listener-rules.ts";
 import type { ConnectionHandler } from "./smtp/session-handler.ts";
 import { createSessionHost, type SessionHost } from "./smtp/session-host.ts";
@@ -20,11 +21,11 @@ export function openSessionHosts(
   { ground, policy, handler, certificates, metrics }: SessionParts,
 ): SessionHosts {
   const { clock, log, settings } = ground;
-  const limits = () => policy.current().limits;
   const hosts = new Map<string, SessionHost>();
   for (const own of settings.listeners) {
     const tls = certificates.of(own.name);
     const rules = toListenerRules(own);
+    const limits = () => limitsFor(policy.current().limits, own.name);
     const host = createSessionHost({ handler, tls, rules, limits, clock, log, metrics });
     stack.defer(() => host.close());
     hosts.set(own.name, host);

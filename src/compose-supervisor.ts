@@ -19,11 +19,12 @@ import {
   type SupervisorOperations,
 } from "./compose-roles.ts";
 import type { Readiness } from "./gateway/status-server.ts";
+import type { Limits } from "./policy/limits.ts";
 import type { Settings } from "./settings.ts";
-import { refuseBusy } from "./smtp/refuse-busy.ts";
+import { closing } from "./smtp/protocol-replies.ts";
 import type { Arrival } from "./smtp/session-host.ts";
-import type { SmtpLimits } from "./smtp/smtp-limits.ts";
-import { type Arrivals, createArrivals } from "./workers/arrivals.ts";
+import { createBouncer } from "./smtp/turn-away.ts";
+import { type Arrivals, createArrivals, NOTHING_TO_REPORT } from "./workers/arrivals.ts";
 import { type KeptProcess, keepProcess } from "./workers/kept-process.ts";
 
 const ENTRY = new URL("./compose-role-process.ts", import.meta.url);
@@ -52,20 +53,32 @@ export async function superviseGateway(
   await using starting = new AsyncDisposableStack();
   const clock = createSystemClock();
   const metrics = createMetrics({ process: true });
-  const rules: { limits: SmtpLimits | null; policy: string } = { limits: null, policy: "" };
-  const doors = createDoors({ settings, clock, log, metrics, limits: () => limitsOf(rules) });
+  const rules: { limits: Limits | null; policy: string } = { limits: null, policy: "" };
+  const stressed = (isOn: boolean) => {
+    for (const one of crew.gateways) one.channel()?.tell("stress", isOn);
+  };
+  const limits = () => limitsOf(rules);
+  const doors = createDoors({ settings, clock, log, metrics, limits, stressed });
   const arrivals = createArrivals(() => crew.gateways);
+  const bouncer = createBouncer(clock);
+  starting.defer(() => bouncer.close());
+  const refuse = ({ socket, client }: Arrival) =>
+    bouncer.turnAway(socket, closing(client.listener.hostname, "unavailable"));
   const keep = { clock, log, write, entry: ENTRY };
   const service = keepService(keep, settings, (started) => Object.assign(rules, started));
   const gateways = Array.from({ length: settings.workers }, (_, i) =>
-    keepGateway(keep, settings, `gateway-${i + 1}`, service, arrivals),
+    keepGateway({ keep, settings, service, arrivals, refuse, doors }, `gateway-${i + 1}`),
   );
   const crew: Crew = { service, gateways };
   starting.defer(() => stopCrew(crew, 0));
   await service.start();
   await Promise.all(gateways.map((one) => one.start()));
   starting.defer(() => doors.close());
-  await openDoors(doors, arrivals);
+  await doors.open((arrival, leave) => {
+    if (arrivals.admit(arrival, leave)) return;
+    leave(NOTHING_TO_REPORT);
+    refuse(arrival);
+  });
   let draining = false;
   const isReady = () => readiness(crew, draining);
   const status = await openStatus(starting, settings, () => expose(crew, metrics), isReady);
@@ -100,7 +113,7 @@ function keepService(
     ...keep,
     name: "service",
     order: () => toOrder(settings, "service", "service", isFirst),
-    operations: { limits: (limits: SmtpLimits) => tell({ limits }) },
+    operations: { limits: (limits: Limits) => tell({ limits }) },
     onReady(_pid, started) {
       isFirst = false;
       tell(started as Started);
@@ -108,26 +121,31 @@ function keepService(
   });
 }
 
-function keepGateway(
-  keep: Keep,
-  settings: Settings,
-  name: string,
-  service: ServiceProcess,
-  arrivals: Arrivals,
-): GatewayProcess {
+interface GatewayParts {
+  readonly keep: Keep;
+  readonly settings: Settings;
+  readonly service: ServiceProcess;
+  readonly arrivals: Arrivals;
+  readonly refuse: (arrival: Arrival) => void;
+  readonly doors: Pick<Doors, "isStressed">;
+}
+
+function keepGateway(parts: GatewayParts, name: string): GatewayProcess {
+  const { keep, settings, service, arrivals, refuse, doors } = parts;
   // While the service is being replaced, who needs the spool waits.
   const operations: SupervisorOperations = {
     adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
     endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
     seated: (connection) => arrivals.seated(connection),
-    left: (connection) => arrivals.left(connection),
+    left: (end) => arrivals.left(end),
     limits() {},
   };
-  return keepProcess<GatewayOperations>({
+  const process: GatewayProcess = keepProcess<GatewayOperations>({
     ...keep,
     name,
     order: () => toOrder(settings, "gateway", name, false),
     operations,
+    onReady: () => process.channel()?.tell("stress", doors.isStressed()),
     onGone(pid) {
       arrivals.gone(name, refuse);
       const report = async () => (await service.ready()).call("gone", processTag(name, pid));
@@ -137,6 +155,7 @@ function keepGateway(
       });
     },
   });
+  return process;
 }
 
 /** One that dies with the question unanswered is asked again in its successor. */
@@ -157,21 +176,9 @@ function toOrder(settings: Settings, role: Order["role"], name: string, isFirst:
   return { role, name, settings, gateways: settings.workers, isFirst };
 }
 
-function limitsOf({ limits }: { readonly limits: SmtpLimits | null }): SmtpLimits {
+function limitsOf({ limits }: { readonly limits: Limits | null }): Limits {
   if (!limits) throw new Error("the doors opened before the policy was read");
   return limits;
-}
-
-function openDoors(doors: Doors, arrivals: Arrivals): Promise<void> {
-  return doors.open((_own, arrival, leave) => {
-    if (arrivals.admit(arrival, leave)) return;
-    leave();
-    refuse(arrival);
-  });
-}
-
-function refuse({ socket, client }: Arrival): void {
-  refuseBusy(socket, client.listener.hostname);
 }
 
 async function readiness({ service, gateways }: Crew, draining: boolean): Promise<Readiness> {

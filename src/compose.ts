@@ -55,14 +55,22 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds };
-  const doors = createDoors({ ...ground, limits: () => policy.current().limits });
+  const doors = createDoors({
+    ...ground,
+    limits: () => policy.current().limits,
+    stressed: (isOn) => {
+      for (const host of hosts.values()) host.stress(isOn);
+    },
+  });
   const handler = createReceiver(house);
   const certificates = await openCertificates(starting, ground);
   const { metrics } = doors;
   const parts = { ground, policy, handler, certificates, metrics };
   const hosts = openSessionHosts(starting, parts);
   starting.defer(() => doors.close());
-  await doors.open((own, arrival, leave) => hosts.get(own.name)?.admit(arrival, leave));
+  await doors.open((arrival, leave) =>
+    hosts.get(arrival.client.listener.name)?.admit(arrival, leave),
+  );
   let draining = false;
   const isReady = async () => readiness(policy, draining);
   const status = await openStatus(starting, settings, ground.metrics.expose, isReady);

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { parseDomainName } from "./mail/domain-name.ts";
 import { parseDnsServer } from "./net/dns-server-address.ts";
-import { parseIp } from "./net/ip.ts";
+import { parseCidr, parseIp } from "./net/ip.ts";
 import { type HostPort, parseHostPort } from "./policy/host-port.ts";
 import { parsedText } from "./policy/parsed-text.ts";
 import type { Source } from "./policy/source.ts";
@@ -20,12 +20,22 @@ const DNS_TIMEOUT_MS = 2000;
 /** Beyond it shares of what workers have together become too small. */
 export const MAX_WORKERS = 64;
 
+/** Each is looked at for every connection. */
+const MAX_NETWORKS = 256;
+/** All private addresses of IPv6 are fc00::/7; no load balancers fill a wider network. */
+const MIN_PROXY_BITS = 7;
+
 const path = z.string().min(1);
 const address = parsedText((text) => parseIp(text)?.text ?? null, "an address");
 const listen = parsedText(parseListen, "address:port such as 0.0.0.0:2525 or [::]:25");
 const fullName = parsedText(parseFullName, "a full host name such as mx1.example.org");
 const dnsServer = parsedText(same(parseDnsServer), "address:port such as 127.0.0.1:53");
 const clamd = parsedText(same(parseClamdAddress), "host:port or unix:/path");
+
+const network = parsedText(parseCidr, "a network such as 10.1.0.0/16");
+const proxies = network.refine(({ bits }) => bits >= MIN_PROXY_BITS, {
+  error: "expected the proxies alone: whoever is in this network may claim any address",
+});
 
 const listenerSchema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,31}$/, "expected letters, digits, hyphens"),
@@ -34,8 +44,8 @@ const listenerSchema = z.strictObject({
   hostname: fullName.optional(),
   banner: bannerSchema.optional(),
   tls: tlsSchema.optional(),
-  proxyProtocol: z.never(notYet("the PROXY protocol is")).optional(),
-  from: z.array(networkSchema).min(1).optional(),
+  proxyProtocol: z.array(proxies).min(1).max(MAX_NETWORKS).optional(),
+  from: z.array(networkSchema).min(1).max(MAX_NETWORKS).optional(),
 });
 
 /** `postern.yaml` with its defaults; paths as written. */

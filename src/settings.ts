@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { errorText, PolicyError, type Problem } from "./base/errors.ts";
 import type { LogLevel } from "./base/log.ts";
+import type { Cidr } from "./net/ip.ts";
 import type { StaticHostTable } from "./net/static-hosts.ts";
 import { checkShape } from "./policy/check-shape.ts";
 import type { HostPort } from "./policy/host-port.ts";
@@ -54,6 +55,8 @@ export interface ListenerSettings {
   /** Follows the host name in the greeting. */
   readonly banner: string | null;
   readonly tls: TlsSettings;
+  /** Peers that must send a PROXY header. */
+  readonly proxyProtocol: readonly Cidr[];
   /** Networks: who may connect, and on a hub listener who may relay. Empty: anybody connects. */
   readonly from: readonly string[];
 }
@@ -174,6 +177,7 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
       hostname: listener.hostname ?? hostname,
       banner: listener.banner ?? null,
       tls: toTlsSettings(listener.tls ?? {}, (path) => resolve(base, path)),
+      proxyProtocol: listener.proxyProtocol ?? [],
       from: listener.from ?? [],
     })),
     dns: { servers: dns.servers ?? null, timeoutMs: dns.timeoutMs },

@@ -42,6 +42,7 @@ test("two lines are settings enough; the rest has its default", async (context) 
         hostname: "mx1.example.org",
         banner: null,
         tls: { own: null, also: [], clientCa: null, clientPins: [], required: false },
+        proxyProtocol: [],
         from: [],
       },
     ],
@@ -66,7 +67,8 @@ listeners:
     listen: "[::]:25"
     hostname: mail.example.org
     tls: { cert: cert.pem, key: /etc/key.pem }
-  - { name: second, listen: "127.0.0.1:0" }
+    proxyProtocol: [10.0.0.7, "fd00::/8"]
+  - { name: inside, kind: hub, listen: "127.0.0.1:0", from: [10.1.0.0/16] }
 dns: { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 }
 hosts: { hub.internal: 10.1.0.25, two.internal: [10.1.0.1, "2001:db8::1"] }
 clamd: ["127.0.0.1:3310", "unix:/run/clamd.ctl"]
@@ -91,8 +93,14 @@ log: { level: debug, format: pretty }
       clientPins: [],
       required: false,
     },
+    proxyProtocol: [
+      { family: 4, octets: [10, 0, 0, 7], bits: 32 },
+      { family: 6, octets: [0xfd, ...Array<number>(15).fill(0)], bits: 8 },
+    ],
     from: [],
   });
+  assert.equal(settings.listeners[1]?.kind, "hub");
+  assert.deepEqual(settings.listeners[1]?.from, ["10.1.0.0/16"]);
   assert.deepEqual(settings.listeners[1]?.listen, { host: "127.0.0.1", port: 0 });
   assert.deepEqual(settings.dns, { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 });
   assert.deepEqual(settings.hosts, {

@@ -42,7 +42,10 @@ function describeMail(record: TransactionRecord): readonly string[] {
   const channel = tls ? `over ${tls.protocol} ${tls.cipher}` : "without TLS";
   const rows: (readonly [string, string])[] = [
     ["decided", `${formatTime(decidedAt)} UTC, ${took} after the start, policy ${policyVersion}`],
-    ["client", `${client.ip} port ${client.port}, at ${listener.name} (${listener.hostname})`],
+    [
+      "client",
+      `${client.ip} port ${client.port}${through(client.via)}, at ${listener.name} (${listener.hostname})`,
+    ],
     ["said", `${helo.verb} ${helo.name}, ${channel}`],
     ...describeRelay(record),
     ["sender", `<${record.sender}>`],
@@ -84,4 +87,8 @@ function describeMessage({ message }: TransactionRecord): readonly (readonly [st
 
 function indent(line: string): string {
   return `  ${line}`;
+}
+
+function through(proxy: string | undefined): string {
+  return proxy === undefined ? "" : ` through the proxy ${proxy}`;
 }

@@ -3,6 +3,7 @@ import type { Message } from "../mail/message.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { openTaps, type TapSet } from "../pipeline/tap-set.ts";
+import { limitsFor } from "../policy/listener-limits.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { DataFault, DataSink } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
@@ -99,10 +100,10 @@ async function finish(
 
 function isLoop(
   received: readonly string[],
-  { snapshot }: Transaction,
+  { snapshot, session }: Transaction,
   ownNames: readonly string[],
 ): boolean {
-  const { receivedHeaders } = snapshot.limits.message;
+  const { receivedHeaders } = limitsFor(snapshot.limits, session.client.listener.name).message;
   return received.length > receivedHeaders || countOwnPasses(received, ownNames) > MAX_OWN_PASSES;
 }
 

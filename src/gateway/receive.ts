@@ -15,8 +15,10 @@
 import { randomBytes } from "node:crypto";
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
+import { isTrusted } from "../pipeline/decision.ts";
 import { reportsByStage } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
+import { limitsFor } from "../policy/listener-limits.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type {
   ClientFacts,
@@ -63,11 +65,13 @@ async function onConnect(
   };
   await judgeConnect(deps, session, signal);
   return {
+    isTrusted: isTrusted(session.connectReports),
     helo: (helo, signal) => onHelo(deps, session, helo, signal),
     mail: (sender, mail, signal) => onMail(deps, session, sender, mail, signal),
     offers: () => {
       const hub = deps.relay.offers();
-      const maxBytes = deps.policy.current().limits.message.maxBytes;
+      const limits = limitsFor(deps.policy.current().limits, client.listener.name);
+      const { maxBytes } = limits.message;
       return { ...hub, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
     },
     closed: (reason) => deps.log.debug("session-closed", { session: session.id, reason }),

@@ -4,6 +4,7 @@ import type { Cause } from "../pipeline/cause.ts";
 import type { MessageRecord, RecipientRecord, TransactionRecord } from "../pipeline/facts.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { formatReply, type Reply } from "../smtp/reply.ts";
+import type { ClientFacts } from "../smtp/session-handler.ts";
 import type { Transaction } from "./session-state.ts";
 
 /** How a transaction ended. */
@@ -35,7 +36,7 @@ export function toRecord(
     receivedAt: transaction.startedAt,
     decidedAt,
     policyVersion: transaction.snapshot.version,
-    client: { ip: session.client.ip, port: session.client.port },
+    client: clientOf(session.client),
     listener: session.client.listener,
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,
@@ -57,6 +58,10 @@ export function toRecord(
     reply: ending.reply ? formatReply(ending.reply) : "",
     via: ending.via,
   };
+}
+
+function clientOf({ ip, port, via }: ClientFacts): TransactionRecord["client"] {
+  return { ip, port, ...(via !== undefined && { via }) };
 }
 
 /** The client ended it, and was told nothing. */

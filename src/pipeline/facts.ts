@@ -49,7 +49,12 @@ export interface TransactionRecord {
   readonly receivedAt: number;
   readonly decidedAt: number;
   readonly policyVersion: string;
-  readonly client: { readonly ip: string; readonly port: number };
+  readonly client: {
+    readonly ip: string;
+    readonly port: number;
+    /** The proxy that named the client. */
+    readonly via?: string;
+  };
   readonly listener: ListenerFacts;
   readonly helo: { readonly verb: "HELO" | "EHLO"; readonly name: string };
   readonly tls: TlsFacts | null;

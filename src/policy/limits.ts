@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { HEADER_BYTES_MAX } from "../mail/header-collector.ts";
 import type { SmtpLimits } from "../smtp/smtp-limits.ts";
+import {
+  checkListenerLimits,
+  type ListenerLimits,
+  listenerLimitsSchema,
+} from "./listener-limits.ts";
 
 /** `limits.yaml` with its defaults filled in (behaviour.md section 5). */
 export interface Limits extends SmtpLimits {
@@ -15,6 +20,8 @@ export interface Limits extends SmtpLimits {
     readonly giveUpAfterSeconds: number;
   };
   readonly disk: { readonly minFreePercent: number };
+  /** By name of the listener: what is different there. */
+  readonly listeners: Readonly<Record<string, ListenerLimits>>;
 }
 
 /** How long stores keep what they hold; written in `limits.yaml` beside the limits. */
@@ -38,40 +45,44 @@ function seconds(byDefault: number, most: number = MAX_TIMER_SECONDS): z.ZodDefa
   return count(byDefault, most);
 }
 
-const connections = z
-  .strictObject({
-    max: count(2000, 100_000),
-    perClient: count(20, 100_000),
-    newPerClientPerMinute: count(60, 1_000_000),
-  })
-  .refine(({ max, perClient }) => perClient <= max, {
-    path: ["perClient"],
-    message: "expected at most connections.max",
-  });
+const CONNECTIONS = {
+  max: count(2000, 100_000),
+  perClient: count(20, 100_000),
+  newPerClientPerMinute: count(60, 1_000_000),
+};
+
+const connections = z.strictObject(CONNECTIONS).refine(({ max, perClient }) => perClient <= max, {
+  path: ["perClient"],
+  message: "expected at most connections.max",
+});
+
+const SESSION = {
+  transactions: count(100, 1_000_000),
+  recipients: count(200, 100_000),
+  errorsSoft: count(10, 10_000),
+  errorsHard: count(20, 10_000),
+  idleCommands: count(100, 1_000_000),
+  // RFC 5321 4.5.3.1.4: a command line of 512 octets must work.
+  commandBytes: z
+    .int()
+    .min(512)
+    .max(64 * KiB)
+    .default(2048),
+  commandWaitSeconds: seconds(300),
+  commandLineSeconds: seconds(60),
+  totalSeconds: seconds(30 * 60),
+  // RFC 5321 4.5.3.2.1: a client waits five minutes for its greeting; the stages take of it too.
+  greetDelaySeconds: z.int().min(0).max(60).default(0),
+};
 
 const session = z
-  .strictObject({
-    transactions: count(100, 1_000_000),
-    recipients: count(200, 100_000),
-    errorsSoft: count(10, 10_000),
-    errorsHard: count(20, 10_000),
-    idleCommands: count(100, 1_000_000),
-    // RFC 5321 4.5.3.1.4: a command line of 512 octets must work.
-    commandBytes: z
-      .int()
-      .min(512)
-      .max(64 * KiB)
-      .default(2048),
-    commandWaitSeconds: seconds(300),
-    commandLineSeconds: seconds(60),
-    totalSeconds: seconds(30 * 60),
-  })
+  .strictObject(SESSION)
   .refine(({ errorsSoft, errorsHard }) => errorsSoft <= errorsHard, {
     path: ["errorsSoft"],
     message: "expected at most session.errorsHard",
   });
 
-const message = z.strictObject({
+const MESSAGE = {
   // RFC 5321 4.5.3.1.7: 64 KiB of content must work.
   maxBytes: z
     .int()
@@ -88,7 +99,7 @@ const message = z.strictObject({
   // RFC 5321 6.3: a limit below 100 hops is common today; one below 10 breaks real mail.
   receivedHeaders: z.int().min(10).max(1000).default(50),
   minBytesPerSecond: count(500, 100 * MiB),
-});
+};
 
 const memory = z
   .strictObject({
@@ -129,13 +140,20 @@ const delivery = z
 const keep = (byDefault: number) => z.strictObject({ keepDays: count(byDefault, 3650) });
 
 /** `limits.yaml`: whatever is left out has its default. */
-export const limitsSchema: z.ZodType<Limits & Retention> = z.strictObject({
-  connections: connections.prefault({}),
-  session: session.prefault({}),
-  message: message.prefault({}),
-  memory: memory.prefault({}),
-  delivery: delivery.prefault({}),
-  disk: z.strictObject({ minFreePercent: z.number().min(0).max(90).default(2) }).prefault({}),
-  quarantine: keep(30).prefault({}),
-  tracking: keep(30).prefault({}),
-});
+export const limitsSchema: z.ZodType<Limits & Retention> = z
+  .strictObject({
+    connections: connections.prefault({}),
+    session: session.prefault({}),
+    message: z.strictObject(MESSAGE).prefault({}),
+    memory: memory.prefault({}),
+    delivery: delivery.prefault({}),
+    disk: z.strictObject({ minFreePercent: z.number().min(0).max(90).default(2) }).prefault({}),
+    quarantine: keep(30).prefault({}),
+    tracking: keep(30).prefault({}),
+    listeners: listenerLimitsSchema({
+      connections: CONNECTIONS,
+      session: SESSION,
+      message: MESSAGE,
+    }),
+  })
+  .superRefine(checkListenerLimits);

@@ -1,95 +1,164 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
-import { canonicalIp, prefixKey } from "../net/ip.ts";
-import type { ConnectionCounters, ConnectionCounts } from "./connection-counters.ts";
-import { closing } from "./protocol-replies.ts";
-import { formatReply } from "./reply.ts";
+import { type Cidr, canonicalIp, isInside, prefixKey } from "../net/ip.ts";
+import type { ConnectionCounters, CountedConnection } from "./connection-counters.ts";
+import type { KnownClients, SessionReport } from "./known-clients.ts";
+import { closing, notAllowed } from "./protocol-replies.ts";
+import { type ProxiedArrival, readProxyHeader } from "./proxied-arrival.ts";
 import type { ListenerFacts } from "./session-handler.ts";
 import type { Arrival } from "./session-host.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
+import { type Bouncer, createBouncer } from "./turn-away.ts";
 
-/** A refused client gets this long to fetch its 421. */
-const REFUSAL_LINGER_MS = 1000;
-/** When more are lingering, the next are cut off without a word: descriptors are for mail. */
-const MAX_LINGERING = 256;
+/** Proxies send their header at once, so that hardly any wait; each may keep a header in memory. */
+const MAX_AWAITED_HEADERS = 256;
 const NOTHING = Buffer.alloc(0);
+
+/** Who may connect to a listener, by address. */
+export interface DoorRules {
+  /** Peers that must send a PROXY header, and whose word on the client's address counts. */
+  readonly proxies: readonly Cidr[];
+  /** The only clients that are served; null: everybody. */
+  readonly from: readonly Cidr[] | null;
+}
 
 export interface FrontDoorOptions {
   readonly listener: ListenerFacts;
+  readonly rules: DoorRules;
+  /** Those of this listener. */
   readonly limits: () => Pick<SmtpLimits, "connections">;
   readonly clock: Clock;
   readonly counters: ConnectionCounters;
+  readonly known: KnownClients;
   readonly metrics: Pick<SmtpMetrics, "connections">;
-  /** Takes whom the door lets in, and calls `leave` once his socket is closed. */
-  readonly admit: (arrival: Arrival, leave: () => void) => void;
+  /**
+   * Takes whom the door lets in, and calls `leave` once his socket is closed. Whoever hands the socket
+   * to another process does so before it returns.
+   */
+  readonly admit: (arrival: Arrival, leave: (report: SessionReport) => void) => void;
 }
 
 export interface FrontDoor {
   receive(socket: Socket): void;
-  /** Cuts off who is still being told to go away. */
+  /** Cuts off who is on the doorstep: told to go away, or yet to say for whom he comes. */
   close(): void;
 }
 
-type Outcome = "accepted" | "too-many" | "too-many-of-client" | "too-fast";
+type Outcome =
+  | "accepted"
+  | "not-allowed"
+  | "no-proxy-header"
+  | "too-many"
+  | "too-many-of-client"
+  | "too-fast";
+
+/** Somebody who knocks. */
+interface Visitor {
+  readonly socket: Socket;
+  /** The peer of the socket: the client, or a proxy before it. */
+  readonly peer: string;
+  readonly connection: CountedConnection;
+}
+
+/** What the steps of one door share. */
+interface Door extends FrontDoorOptions {
+  readonly bouncer: Bouncer;
+  /** Those who have yet to send their PROXY header. */
+  readonly awaited: Set<Socket>;
+}
 
 /**
- * Counts a connection and refuses the surplus before anything else is done for it: no handler, no
- * TLS, no buffer (threats.md R2).
+ * Counts a connection, learns for whom it is, and refuses the surplus before anything else is done
+ * for it: no handler, no TLS, no buffer (threats.md R2). What is counted for a client is counted for
+ * the true one behind a proxy. A connection whose PROXY header is awaited counts among all.
  */
 export function createFrontDoor(options: FrontDoorOptions): FrontDoor {
-  const { listener, clock, counters, metrics } = options;
-  const lingering = new Set<Socket>();
-  const refusal = `${formatReply(closing(listener.hostname, "too-many-connections"))}\r\n`;
-
-  const refuse = (socket: Socket) => {
-    if (lingering.size >= MAX_LINGERING) {
-      socket.destroy();
-      return;
-    }
-    lingering.add(socket);
-    const cancel = clock.after(REFUSAL_LINGER_MS, () => socket.destroy());
-    socket.once("close", () => {
-      cancel();
-      lingering.delete(socket);
-    });
-    socket.end(refusal);
-    // Without reading, the client's end would go unnoticed.
-    socket.resume();
-  };
-
+  const door: Door = { ...options, bouncer: createBouncer(options.clock), awaited: new Set() };
   return {
     receive(socket) {
       // A reset between here and the session must not end the process.
       socket.on("error", () => socket.destroy());
-      const ip = canonicalIp(socket.remoteAddress ?? "");
-      if (ip === null) {
-        socket.destroy();
-        return;
-      }
-      const client = prefixKey(ip);
-      const counts = counters.enter(client);
-      const leave = () => counters.leave(client);
-      const outcome = judge(counts, options.limits().connections);
-      metrics.connections.add({ listener: listener.name, outcome });
-      if (outcome === "accepted") {
-        const port = socket.remotePort ?? 0;
-        options.admit({ socket, client: { ip, port, listener }, head: NOTHING }, leave);
-      } else {
-        // Who is told to go takes no place while he lingers: one client could fill them all.
-        leave();
-        refuse(socket);
-      }
+      const peer = canonicalIp(socket.remoteAddress ?? "");
+      if (peer === null) socket.destroy();
+      else welcome(door, { socket, peer, connection: door.counters.enter(door.listener.name) });
     },
     close() {
-      for (const socket of lingering) socket.destroy();
+      door.bouncer.close();
+      for (const socket of door.awaited) socket.destroy();
     },
   };
 }
 
-function judge(counts: ConnectionCounts, limits: SmtpLimits["connections"]): Outcome {
-  if (counts.all > limits.max) return "too-many";
-  if (counts.ofClient > limits.perClient) return "too-many-of-client";
-  if (counts.newOfClientThisMinute > limits.newPerClientPerMinute) return "too-fast";
-  return "accepted";
+function welcome(door: Door, visitor: Visitor): void {
+  const { peer, connection } = visitor;
+  if (isFull(connection, door.counters, door.limits().connections))
+    dismiss(door, visitor, "too-many", peer);
+  else if (!isAmong(peer, door.rules.proxies))
+    judge(door, visitor, { source: null, head: NOTHING });
+  else if (door.awaited.size >= MAX_AWAITED_HEADERS)
+    dismiss(door, visitor, "no-proxy-header", peer);
+  else awaitHeader(door, visitor);
+}
+
+function awaitHeader(door: Door, visitor: Visitor): void {
+  door.awaited.add(visitor.socket);
+  readProxyHeader(visitor.socket, door.clock, (arrival) => {
+    door.awaited.delete(visitor.socket);
+    if (arrival) judge(door, visitor, arrival);
+    else dismiss(door, visitor, "no-proxy-header", visitor.peer);
+  });
+}
+
+function judge(door: Door, visitor: Visitor, { source, head }: ProxiedArrival): void {
+  const { socket, peer, connection } = visitor;
+  const { known, limits, listener, metrics, rules } = door;
+  const ip = source?.ip ?? peer;
+  const client = prefixKey(ip);
+  const isAllowed = rules.from === null || isAmong(ip, rules.from);
+  const outcome = isAllowed ? judgeClient(connection, client, limits().connections) : "not-allowed";
+  if (outcome !== "accepted") {
+    dismiss(door, visitor, outcome, ip);
+    return;
+  }
+  metrics.connections.add({ listener: listener.name, outcome });
+  const port = source?.port ?? socket.remotePort ?? 0;
+  const facts = { ip, port, ...(source && { via: peer }), listener };
+  door.admit({ socket, client: facts, head, isKnown: known.has(client) }, (report) => {
+    connection.leave();
+    known.learn(client, report);
+  });
+}
+
+function dismiss(door: Door, { socket, connection }: Visitor, outcome: Outcome, ip: string): void {
+  const { bouncer, listener, metrics } = door;
+  metrics.connections.add({ listener: listener.name, outcome });
+  // Who is told to go takes no place while he lingers: one client could fill them all.
+  connection.leave();
+  if (outcome === "no-proxy-header") socket.destroy();
+  else if (outcome === "not-allowed") bouncer.turnAway(socket, notAllowed(listener.hostname, ip));
+  else bouncer.turnAway(socket, closing(listener.hostname, "too-many-connections"));
+}
+
+function isAmong(ip: string, ranges: readonly Cidr[]): boolean {
+  return ranges.some((range) => isInside(ip, range));
+}
+
+/** The gateway's own limit counts all; that of a listener, when it has one, its own. */
+function isFull(
+  { all, ofListener }: CountedConnection,
+  counters: ConnectionCounters,
+  limits: SmtpLimits["connections"],
+): boolean {
+  return all > counters.max() || ofListener > limits.max;
+}
+
+function judgeClient(
+  connection: CountedConnection,
+  client: string,
+  limits: SmtpLimits["connections"],
+): Outcome {
+  const { open, newThisMinute } = connection.countFor(client);
+  if (open > limits.perClient) return "too-many-of-client";
+  return newThisMinute > limits.newPerClientPerMinute ? "too-fast" : "accepted";
 }

@@ -53,8 +53,3 @@ function toNetwork(text: string): ListenerRules["relayFrom"] {
   const range = parseCidr(text);
   return range === null ? [] : [{ text, range }];
 }
-
-/** RFC 5321 4.2: the name comes first. ESMTP stays: some senders look for it. */
-export function greeting(hostname: string, { banner }: ListenerRules): string {
-  return `${hostname} ESMTP${banner === null ? "" : ` ${banner}`}`;
-}

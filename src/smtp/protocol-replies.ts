@@ -40,6 +40,12 @@ export const BAD_PARAMETER: Reply = { code: 501, status: "5.4", text: "Invalid p
 export const TOO_LARGE: Reply = { code: 552, status: "3.4", text: "Message too large" };
 export const TOO_MANY_RECIPIENTS: Reply = { code: 452, status: "5.3", text: "Too many recipients" };
 
+/** To a client whose address is not among those a listener is for. He and his postmaster read it. */
+export function notAllowed(hostname: string, ip: string): Reply {
+  const text = `${hostname} is not for clients at ${ip}, ask its postmaster for access`;
+  return { code: 554, status: "7.1", text, close: true };
+}
+
 /** A command at a time when it means nothing (RFC 5321 4.1.4). */
 export function outOfOrder(text: string): Reply {
   return { code: 503, status: "5.1", text };

@@ -17,6 +17,8 @@ export interface ClientFacts {
   /** Canonical text, IPv4-mapped IPv6 as IPv4. */
   readonly ip: string;
   readonly port: number;
+  /** The address of the proxy that named the client; absent: he came himself. */
+  readonly via?: string;
   readonly listener: ListenerFacts;
   /** The network of a hub listener that permits this address to relay. The session host says it. */
   readonly network?: string | null;
@@ -45,6 +47,8 @@ export interface HeloFacts {
 }
 
 export interface SessionHandler {
+  /** Somebody vouches for the client: he is not kept waiting. Default: no. */
+  readonly isTrusted?: boolean;
   /** A positive answer is `null`; smtp/ writes the capabilities. Called again after STARTTLS. */
   helo(helo: HeloFacts, signal: AbortSignal): Promise<Reply | null>;
   mail(

@@ -5,6 +5,8 @@ import { judgeClientCertificate } from "./client-certificate.ts";
 import { EdgeConnection, type JudgeClient } from "./edge-connection.ts";
 import { createEngine } from "./engine.ts";
 import { assertEngineSeam } from "./engine-seam.ts";
+import { Greeting } from "./greeting.ts";
+import type { SessionReport } from "./known-clients.ts";
 import { type ListenerRules, PLAIN_RULES, relayNetwork } from "./listener-rules.ts";
 import type { TlsSource } from "./listener-tls.ts";
 import { Session } from "./session.ts";
@@ -15,11 +17,13 @@ import { watchTls } from "./tls-watch.ts";
 
 /** A client whom the front door let in. */
 export interface Arrival {
-  /** Nobody has read from it, but for `head`. */
+  /** Nobody has read from it, but for `head`, and nobody reads from it before the tick is over. */
   readonly socket: Socket;
   readonly client: ClientFacts;
   /** Octets that came behind a PROXY header; empty without one. */
   readonly head: Buffer;
+  /** He has waited for his greeting before. */
+  readonly isKnown: boolean;
 }
 
 export interface SessionHostOptions {
@@ -32,12 +36,13 @@ export interface SessionHostOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: SmtpMetrics;
+  /** Asked for each connection: so many are here that clients get less patience. */
 }
 
 /** The sessions of one listener in this process. */
 export interface SessionHost {
   /** Begins the session. `leave` is called once, when its socket is closed. */
-  admit(arrival: Arrival, leave: () => void): void;
+  admit(arrival: Arrival, leave: (report: SessionReport) => void): void;
   /** The gateway is nearly full, or no longer: holds for those who are here and those to come. */
   stress(on: boolean): void;
   /** 421 to those that wait, while what is under way ends. Resolves when all are gone. */
@@ -48,12 +53,8 @@ export interface SessionHost {
 
 export function createSessionHost(options: SessionHostOptions): SessionHost {
   assertEngineSeam();
-  const { clock, handler, limits, log, metrics, rules = PLAIN_RULES } = options;
-  const judge: JudgeClient = (socket) => {
-    const trust = options.tls.current().clients;
-    return trust && judgeClientCertificate(socket, trust, clock.now());
-  };
-  const engine = createEngine(options.tls);
+  const { clock } = options;
+  const open = sessionOpener(options);
   const sessions = new Map<EdgeConnection, Session>();
   let stressed = false;
   let emptied: () => void = () => {};
@@ -63,23 +64,15 @@ export function createSessionHost(options: SessionHostOptions): SessionHost {
   };
 
   return {
-    admit({ socket, client: arrived, head }, leave) {
-      const client = { ...arrived, network: relayNetwork(rules, arrived.ip) };
-      if (head.length > 0) socket.unshift(head);
-      const connection = new EdgeConnection(engine, socket);
-      const session = new Session(
-        { handler, client, limits: limits(), clock, log, metrics, rules },
-        connection,
-      );
-      if (stressed) session.stress(true);
-      sessions.set(connection, session);
-      const closed = () => {
+    admit(arrival, leave) {
+      const { connection, session, greet } = open(arrival, (report) => {
         sessions.delete(connection);
-        leave();
+        leave(report);
         if (sessions.size === 0) emptied();
-      };
-      connection.open(watchTls(session, { client, log, metrics }), closed, judge);
-      void session.greet();
+      });
+      sessions.set(connection, session);
+      if (stressed) session.stress(true);
+      greet();
     },
     stress(on) {
       stressed = on;
@@ -95,5 +88,39 @@ export function createSessionHost(options: SessionHostOptions): SessionHost {
       cancel();
     },
     close,
+  };
+}
+
+interface OpenSession {
+  readonly connection: EdgeConnection;
+  readonly session: Session;
+  greet(): void;
+}
+
+type Open = (arrival: Arrival, closed: (report: SessionReport) => void) => OpenSession;
+
+function sessionOpener(options: SessionHostOptions): Open {
+  const { clock, handler, limits, log, metrics, rules = PLAIN_RULES, tls } = options;
+  const engine = createEngine(tls);
+  const judge: JudgeClient = (socket) => {
+    const trust = tls.current().clients;
+    return trust && judgeClientCertificate(socket, trust, clock.now());
+  };
+  return ({ socket, client: arrived, head, isKnown }, closed) => {
+    const client = { ...arrived, network: relayNetwork(rules, arrived.ip) };
+    if (head.length > 0) socket.unshift(head);
+    const connection = new EdgeConnection(engine, socket);
+    const shared = { client, limits: limits(), clock, metrics, rules };
+    const greeting = new Greeting({ ...shared, isKnown });
+    const session = new Session({ ...shared, handler, greeting, log }, connection);
+    return {
+      connection,
+      session,
+      greet() {
+        const watched = watchTls(session, { client, log, metrics });
+        connection.open(watched, () => closed(greeting.report()), judge);
+        void session.greet();
+      },
+    };
   };
 }

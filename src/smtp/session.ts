@@ -4,8 +4,9 @@ import { CommandRunner } from "./command-runner.ts";
 import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
 import { ErrorPolicy } from "./error-policy.ts";
+import type { Greeting } from "./greeting.ts";
 import { LineReader } from "./line-reader.ts";
-import { greeting, type ListenerRules } from "./listener-rules.ts";
+import type { ListenerRules } from "./listener-rules.ts";
 import {
   type ClosingReason,
   closing,
@@ -28,6 +29,7 @@ import type { Wire, WireListener } from "./wire.ts";
 export interface SessionOptions {
   readonly handler: ConnectionHandler;
   readonly client: ClientFacts;
+  readonly greeting: Greeting;
   /** Those in force when the client connected. */
   readonly limits: SmtpLimits;
   readonly clock: Clock;
@@ -91,25 +93,23 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, handler, limits, rules } = this.#options;
+    const { client, greeting, handler, limits } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
-      if ("code" in answer) {
-        this.#say({ ...answer, close: true });
-        return;
-      }
+      if ("code" in answer) return this.#say({ ...answer, close: true });
       const offers = { maxBytes: limits.message.maxBytes, eightBitMime: false, smtpUtf8: false };
       this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
+      if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);
       this.#commands = new CommandRunner(this.#contextOf(this.#state));
       if (this.#draining) this.#sayGoodbye("draining");
-      else this.#say({ code: 220, status: null, text: greeting(this.#hostname, rules) });
+      else this.#say(greeting.lastLine());
     });
     this.idle();
   }
 
   async consume(chunk: Buffer): Promise<number> {
     const commands = this.#commands;
-    if (commands === null) this.#say(TOO_EARLY);
+    if (commands === null && this.#over === null) this.#say(this.#options.greeting.interrupted());
     if (commands === null || this.#over !== null || this.#busy) return chunk.length;
     this.#timer.stop();
     let used = chunk.length;

@@ -16,6 +16,8 @@ export interface SmtpLimits {
     readonly commandWaitSeconds: number;
     readonly commandLineSeconds: number;
     readonly totalSeconds: number;
+    /** How long an unknown client waits for the end of the greeting; 0: not at all. */
+    readonly greetDelaySeconds: number;
   };
   readonly message: {
     readonly maxBytes: number;

@@ -1,29 +1,14 @@
 import { createServer, type Server } from "node:net";
-import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import type { ConnectionCounters } from "./connection-counters.ts";
-import { createFrontDoor } from "./front-door.ts";
-import type { ListenerFacts } from "./session-handler.ts";
-import type { Arrival } from "./session-host.ts";
-import type { SmtpLimits } from "./smtp-limits.ts";
-import type { SmtpMetrics } from "./smtp-metrics.ts";
+import { createFrontDoor, type FrontDoorOptions } from "./front-door.ts";
 
 /** Connections that the kernel holds while we are busy with others. */
 const BACKLOG = 1024;
 
-export interface SmtpListenerOptions {
-  readonly listener: ListenerFacts;
+export interface SmtpListenerOptions extends FrontDoorOptions {
   readonly listen: { readonly host: string; readonly port: number };
-  /** Asked for each connection, so that a reload holds for the next one. */
-  readonly limits: () => Pick<SmtpLimits, "connections">;
-  readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Pick<SmtpMetrics, "connections">;
-  /** Shared by the listeners of a gateway. */
-  readonly counters: ConnectionCounters;
-  /** Takes whom the front door let in, and calls `leave` once his socket is closed. */
-  readonly admit: (arrival: Arrival, leave: () => void) => void;
 }
 
 /** A listening socket with its front door. The sessions are a SessionHost's, perhaps of another process. */

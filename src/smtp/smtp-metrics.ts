@@ -1,4 +1,5 @@
 import type { CounterMetric, Metrics } from "../base/metrics.ts";
+import type { ConnectionCounters } from "./connection-counters.ts";
 
 /** Made once a gateway and shared by its listeners: a metric has one name in a registry. */
 export interface SmtpMetrics {
@@ -12,10 +13,18 @@ export interface SmtpMetrics {
   readonly tlsSessions: CounterMetric;
   /** By listener and reason. */
   readonly tlsFailures: CounterMetric;
+  /** By listener: clients that spoke before they were greeted. */
+  readonly earlyTalkers: CounterMetric;
 }
 
-export function createSmtpMetrics(metrics: Metrics, openConnections: () => number): SmtpMetrics {
-  metrics.gauge("postern_smtp_open_connections", "Clients connected now.", openConnections);
+export function createSmtpMetrics(
+  metrics: Metrics,
+  counters: Pick<ConnectionCounters, "open" | "isStressed">,
+): SmtpMetrics {
+  metrics.gauge("postern_smtp_open_connections", "Clients connected now.", counters.open);
+  metrics.gauge("postern_smtp_stress", "1 while clients get less patience, else 0.", () =>
+    counters.isStressed() ? 1 : 0,
+  );
   return {
     connections: metrics.counter(
       "postern_smtp_connections_total",
@@ -38,5 +47,10 @@ export function createSmtpMetrics(metrics: Metrics, openConnections: () => numbe
       "listener",
       "reason",
     ]),
+    earlyTalkers: metrics.counter(
+      "postern_smtp_early_talkers_total",
+      "Clients that spoke before they were greeted.",
+      ["listener"],
+    ),
   };
 }

@@ -1,4 +1,5 @@
 import type { ProcessChannel } from "../base/process-channel.ts";
+import type { SessionReport } from "../smtp/known-clients.ts";
 import type { ClientFacts } from "../smtp/session-handler.ts";
 import type { Arrival } from "../smtp/session-host.ts";
 
@@ -8,7 +9,19 @@ export interface HandedArrival {
   readonly connection: number;
   readonly client: ClientFacts;
   readonly head: Uint8Array;
+  readonly isKnown: boolean;
 }
+
+/** What is told when the client has left. */
+export interface LeftArrival {
+  readonly connection: number;
+  readonly report: SessionReport;
+}
+
+/** Of a client whose session ended with its process, or never began. */
+export const NOTHING_TO_REPORT: SessionReport = { greeting: "not-tested" };
+
+type Leave = (report: SessionReport) => void;
 
 /** A process that hosts sessions. */
 export interface Host {
@@ -23,11 +36,11 @@ export interface Host {
  */
 export interface Arrivals {
   /** False when no process can take anybody. */
-  admit(arrival: Arrival, leave: () => void): boolean;
+  admit(arrival: Arrival, leave: Leave): boolean;
   /** The process has the socket. */
   seated(connection: number): void;
   /** A client has left. */
-  left(connection: number): void;
+  left(end: LeftArrival): void;
   /** The process is gone, and with it its clients. `refuse` takes those whom nobody else can. */
   gone(host: string, refuse: (arrival: Arrival) => void): void;
 }
@@ -35,7 +48,7 @@ export interface Arrivals {
 interface Guest {
   readonly host: string;
   readonly arrival: Arrival;
-  readonly leave: () => void;
+  readonly leave: Leave;
   isSeated: boolean;
 }
 
@@ -51,15 +64,15 @@ export function createArrivals(hosts: () => readonly Host[]): Arrivals {
     count(crowds, guest.host, -1);
     return guest;
   };
-  const admit = (arrival: Arrival, leave: () => void): boolean => {
+  const admit = (arrival: Arrival, leave: Leave): boolean => {
     const host = pick(hosts(), crowds);
     const channel = host?.channel();
     if (!host || !channel) return false;
     const connection = next++;
     guests.set(connection, { host: host.name, arrival, leave, isSeated: false });
     count(crowds, host.name, 1);
-    const { socket, client, head } = arrival;
-    channel.hand({ connection, client, head } satisfies HandedArrival, socket);
+    const { socket, client, head, isKnown } = arrival;
+    channel.hand({ connection, client, head, isKnown } satisfies HandedArrival, socket);
     return true;
   };
 
@@ -71,10 +84,10 @@ export function createArrivals(hosts: () => readonly Host[]): Arrivals {
       guest.isSeated = true;
       guest.arrival.socket.destroy();
     },
-    left(connection) {
+    left({ connection, report }) {
       const guest = remove(connection);
       guest?.arrival.socket.destroy();
-      guest?.leave();
+      guest?.leave(report);
     },
     gone(host, refuse) {
       for (const [connection, guest] of [...guests]) {
@@ -82,7 +95,7 @@ export function createArrivals(hosts: () => readonly Host[]): Arrivals {
         remove(connection);
         const { arrival, leave, isSeated } = guest;
         if (!isSeated && admit(arrival, leave)) continue;
-        leave();
+        leave(NOTHING_TO_REPORT);
         if (!isSeated) refuse(arrival);
       }
     },

@@ -15,6 +15,7 @@ test("nothing written is the whole table of defaults", () => {
       commandWaitSeconds: 300,
       commandLineSeconds: 60,
       totalSeconds: 1800,
+      greetDelaySeconds: 0,
     },
     message: {
       maxBytes: 26_214_400,
@@ -34,6 +35,7 @@ test("nothing written is the whole table of defaults", () => {
     disk: { minFreePercent: 2 },
     quarantine: { keepDays: 30 },
     tracking: { keepDays: 30 },
+    listeners: {},
   });
 });
 

@@ -66,7 +66,8 @@ test("one client may connect so often a minute, and again in the next", async ()
 });
 
 test("listeners of one gateway count together", async () => {
-  const counters = createConnectionCounters(createFakeClock());
+  const clock = createFakeClock();
+  const counters = createConnectionCounters({ clock, max: () => 9, stressChanged: () => {} });
   const options = { counters, limits: { connections: { perClient: 1 } } };
   await using first = await startEdge(createScriptedHandler(), options);
   await using second = await startEdge(createScriptedHandler(), options);

@@ -1,12 +1,14 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog, type Log } from "../../src/base/log.ts";
-import { createMetrics } from "../../src/base/metrics.ts";
+import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
 import { makeCertificate } from "../../src/smtp/certificate.ts";
 import {
   type ConnectionCounters,
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
+import type { DoorRules } from "../../src/smtp/front-door.ts";
+import { createKnownClients, type KnownClients } from "../../src/smtp/known-clients.ts";
 import { fixedTls, type TlsSource } from "../../src/smtp/listener-tls.ts";
 import type { ConnectionHandler, ListenerFacts } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
@@ -30,6 +32,7 @@ export const DEFAULT_LIMITS: SmtpLimits = {
     commandWaitSeconds: 300,
     commandLineSeconds: 60,
     totalSeconds: 1800,
+    greetDelaySeconds: 0,
   },
   message: {
     maxBytes: 1_000_000,
@@ -47,6 +50,10 @@ export interface EdgeOptions {
   readonly counters?: ConnectionCounters;
   /** Default: internet. */
   readonly kind?: ListenerFacts["kind"];
+  readonly known?: KnownClients;
+  readonly rules?: Partial<DoorRules>;
+  readonly metrics?: Metrics;
+  readonly stressChanged?: (isOn: boolean) => void;
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -68,24 +75,31 @@ export async function startEdge(
   options: EdgeOptions = {},
 ): Promise<Edge> {
   const clock = options.clock ?? createSystemClock();
-  const counters = options.counters ?? createConnectionCounters(clock);
   const limits: SmtpLimits = {
     connections: { ...DEFAULT_LIMITS.connections, ...options.limits?.connections },
     session: { ...DEFAULT_LIMITS.session, ...options.limits?.session },
     message: { ...DEFAULT_LIMITS.message, ...options.limits?.message },
   };
+  const max = () => limits.connections.max;
+  const stressChanged = (isOn: boolean) => {
+    options.stressChanged?.(isOn);
+    host.stress(isOn);
+  };
+  const counters = options.counters ?? createConnectionCounters({ clock, max, stressChanged });
   const shared = {
     limits: () => limits,
     clock,
     log: options.log ?? createSilentLog(),
-    metrics: createSmtpMetrics(createMetrics(), counters.open),
+    metrics: createSmtpMetrics(options.metrics ?? createMetrics(), counters),
   };
   const host = createSessionHost({ ...shared, handler, tls: options.tls ?? fixedTls(CERTIFICATE) });
   const listener = createSmtpListener({
     ...shared,
     listener: { name: "internet", kind: options.kind ?? "internet", hostname: "mx.test" },
     listen: { host: "127.0.0.1", port: options.port ?? 0 },
+    rules: { proxies: [], from: null, ...options.rules },
     counters,
+    known: options.known ?? createKnownClients(clock),
     admit: host.admit,
   });
   await listener.listen();
