@@ -1,4 +1,4 @@
-import { createSystemClock } from "./base/clock.ts";
+import { type Clock, createSystemClock } from "./base/clock.ts";
 import { errorText, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import {
@@ -51,28 +51,17 @@ export async function superviseGateway(
   write: (line: string) => void,
 ): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
-  const clock = createSystemClock();
-  const metrics = createMetrics({ process: true });
-  const rules: { limits: Limits | null; policy: string } = { limits: null, policy: "" };
-  const stressed = (isOn: boolean) => {
-    for (const one of crew.gateways) one.channel()?.tell("stress", isOn);
+  const ground: SupervisorGround = {
+    settings,
+    log,
+    write,
+    clock: createSystemClock(),
+    metrics: createMetrics({ process: true }),
   };
-  const limits = () => limitsOf(rules);
-  const doors = createDoors({ settings, clock, log, metrics, limits, stressed });
-  const arrivals = createArrivals(() => crew.gateways);
-  const bouncer = createBouncer(clock);
-  starting.defer(() => bouncer.close());
-  const refuse = ({ socket, client }: Arrival) =>
-    bouncer.turnAway(socket, closing(client.listener.hostname, "unavailable"));
-  const keep = { clock, log, write, entry: ENTRY };
-  const service = keepService(keep, settings, (started) => Object.assign(rules, started));
-  const gateways = Array.from({ length: settings.workers }, (_, i) =>
-    keepGateway({ keep, settings, service, arrivals, refuse, doors }, `gateway-${i + 1}`),
-  );
-  const crew: Crew = { service, gateways };
+  const { crew, doors, arrivals, refuse, rules } = assemble(starting, ground);
   starting.defer(() => stopCrew(crew, 0));
-  await service.start();
-  await Promise.all(gateways.map((one) => one.start()));
+  await crew.service.start();
+  await Promise.all(crew.gateways.map((one) => one.start()));
   starting.defer(() => doors.close());
   await doors.open((arrival, leave) => {
     if (arrivals.admit(arrival, leave)) return;
@@ -81,7 +70,8 @@ export async function superviseGateway(
   });
   let draining = false;
   const isReady = () => readiness(crew, draining);
-  const status = await openStatus(starting, settings, () => expose(crew, metrics), isReady);
+  const exposeAll = () => expose(crew, ground.metrics);
+  const status = await openStatus(starting, settings, exposeAll, isReady);
   const open = starting.move();
   const { workers } = settings;
   log.info("started", { listeners: doors.addresses(), policy: rules.policy, workers });
@@ -99,6 +89,48 @@ export async function superviseGateway(
       log.info("stopped");
     },
   };
+}
+
+interface SupervisorGround {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly write: (line: string) => void;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/** What the service last told of the policy. */
+interface Rules {
+  limits: Limits | null;
+  policy: string;
+}
+
+interface Assembled extends Pick<GatewayParts, "arrivals" | "refuse"> {
+  readonly crew: Crew;
+  readonly doors: Doors;
+  readonly rules: Readonly<Rules>;
+}
+
+/** Nothing runs yet. */
+function assemble(stack: AsyncDisposableStack, ground: SupervisorGround): Assembled {
+  const { settings, clock } = ground;
+  const rules: Rules = { limits: null, policy: "" };
+  const stressed = (isOn: boolean) => {
+    for (const one of gateways) one.channel()?.tell("stress", isOn);
+  };
+  const doors = createDoors({ ...ground, limits: () => limitsOf(rules), stressed });
+  const arrivals = createArrivals(() => gateways);
+  const bouncer = createBouncer(clock);
+  stack.defer(() => bouncer.close());
+  const refuse = ({ socket, client }: Arrival) =>
+    bouncer.turnAway(socket, closing(client.listener.hostname, "unavailable"));
+  const keep = { ...ground, entry: ENTRY };
+  const service = keepService(keep, settings, (started) => Object.assign(rules, started));
+  const parts = { keep, settings, service, arrivals, refuse, doors };
+  const gateways = Array.from({ length: settings.workers }, (_, i) =>
+    keepGateway(parts, `gateway-${i + 1}`),
+  );
+  return { crew: { service, gateways }, doors, arrivals, refuse, rules };
 }
 
 type Keep = Pick<Parameters<typeof keepProcess>[0], "clock" | "log" | "write" | "entry">;

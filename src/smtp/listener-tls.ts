@@ -45,11 +45,12 @@ export async function readListenerTls(
   now: number,
 ): Promise<ListenerTls> {
   const { own, also, clientCa, clientPins } = files;
-  const [first, others, ca] = await Promise.all([
-    own ? loadCertificate(own) : ownCertificate(hostname, dataDir, now),
+  // Ours comes last: nothing is made and kept for a listener that cannot begin.
+  const [others, ca] = await Promise.all([
     Promise.all(also.map(loadCertificate)),
     clientCa === null ? null : loadAuthorities(clientCa),
   ]);
+  const first = own ? await loadCertificate(own) : await ownCertificate(hostname, dataDir, now);
   const asks = ca !== null || clientPins.length > 0;
   return { own: first, also: others, clients: asks ? { ca, pins: clientPins } : null };
 }
