@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startScriptedHub } from "../support/scripted-hub.ts";
+import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
+import { waitUntil } from "../support/wait-until.ts";
+import { createLoad, numberOf, toMessage } from "./gateway-load.ts";
+
+const ROUNDS = process.env.POSTERN_TEST_FULL ? 60 : 6;
+const CLIENTS = 8;
+const PROMISES_A_ROUND = 40;
+const LIMIT_MS = 30_000;
+
+const POLICIES = {
+  domains: {
+    domains: {
+      "example.org": { recipients: { list: ["alice@example.org", "bob@example.org"] } },
+      "spooled.test": { verify: "off", ack: "spool" },
+    },
+  },
+  limits: {
+    connections: { newPerClientPerMinute: 1000 },
+    session: { transactions: 10_000 },
+    delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 },
+  },
+};
+
+function pidsOf(edge: TestGateway, name: string): readonly number[] {
+  return edge.log
+    .filter(({ event, process }) => event === "process-ready" && process === name)
+    .map(({ pid }) => Number(pid));
+}
+
+test("nothing promised is lost when any of the processes is killed under load", async (t) => {
+  const hub = await startScriptedHub();
+  t.after(() => hub.close());
+  const routing = {
+    connectors: {
+      hub: {
+        domains: ["example.org", "spooled.test"],
+        smarthosts: [`127.0.0.1:${hub.port}`],
+      },
+    },
+  };
+  const edge = await startTestGateway({
+    hubPort: hub.port,
+    policies: { ...POLICIES, routing },
+    settings: { workers: 2 },
+  });
+  t.after(() => edge.remove());
+  const load = createLoad();
+  for (let round = 0; round < ROUNDS; round++) {
+    const name = ["gateway-1", "service", "gateway-2"][round % 3]!;
+    const enough = load.promised.size + PROMISES_A_ROUND;
+    load.start(edge.port, CLIENTS);
+    await waitUntil(
+      () => `only ${load.promised.size} of ${enough} messages were accepted`,
+      () => load.promised.size >= enough || undefined,
+      LIMIT_MS,
+    );
+    const before = pidsOf(edge, name);
+    process.kill(before.at(-1)!, "SIGKILL");
+    await waitUntil(
+      () => `${name} was not replaced`,
+      () => pidsOf(edge, name).length > before.length || undefined,
+      LIMIT_MS,
+    );
+    await load.stop();
+  }
+  const spool = join(edge.folder, "data", "spool");
+  const owed = () => ["due", "active"].flatMap((state) => readdirSync(join(spool, state)));
+  await waitUntil(
+    () => `the spool still holds ${owed().length}`,
+    () => owed().length === 0 || undefined,
+    LIMIT_MS,
+  );
+  const arrived = new Set(
+    hub.messages.flatMap(({ data, recipients }) =>
+      recipients.map((recipient) => `${numberOf(data)} ${recipient}`),
+    ),
+  );
+  const lost = [...load.promised].flatMap((number) =>
+    toMessage(number)
+      .recipients.map((recipient) => `${number} ${recipient}`)
+      .filter((copy) => !arrived.has(copy)),
+  );
+  assert.deepEqual(lost, []);
+  const copies = hub.messages.reduce((sum, { recipients }) => sum + recipients.length, 0);
+  t.diagnostic(`${load.promised.size} promised, 0 lost, ${copies - arrived.size} copies twice`);
+});
