@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
+import { type CipherNameAndProtocol, TLSSocket } from "node:tls";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import { InputStream } from "./input-stream.ts";
 import type { Wire, WireListener } from "./wire.ts";
@@ -104,10 +104,15 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       this.destroy();
       return;
     }
-    const { standardName, name } = socket.getCipher();
+    // Null, whatever its type says, when the client is gone by now: it must not end the process.
+    const cipher: CipherNameAndProtocol | null = socket.getCipher();
+    if (cipher === null) {
+      this.destroy();
+      return;
+    }
     this.#listener?.secured({
       protocol: socket.getProtocol() ?? "unknown",
-      cipher: standardName ?? name,
+      cipher: cipher.standardName ?? cipher.name,
     });
   }
 }
