@@ -21,7 +21,7 @@ export function noExim(): string | false {
 export async function startEximPeer(options: PeerOptions): Promise<MailPeer> {
   const folder = await mkdtemp(join(tmpdir(), "exim-"));
   const { path, env } = findProgram("exim4");
-  const root = await makePrivateRoot(folder, [ACCOUNT]);
+  const root = await makePrivateRoot(folder, [ACCOUNT], env.LD_LIBRARY_PATH ?? "");
   const config = join(folder, "exim.conf");
   await writeFile(config, toConfig(folder, options), { mode: 0o644 });
   for (const name of ["queue", "log"]) await mkdir(join(folder, name));
@@ -65,7 +65,6 @@ spool_directory = ${join(folder, "queue")}
 log_file_path = ${join(folder, "log/%s")}
 trusted_users = root
 keep_environment =
-add_environment = LD_LIBRARY_PATH=${findProgram("exim4").env.LD_LIBRARY_PATH ?? ""}
 begin routers
 gateway:
   driver = manualroute
@@ -78,6 +77,7 @@ gateway:
   port = ${gatewayPort}
   ${tls ? "hosts_require_tls" : "hosts_avoid_tls"} = *
   tls_try_verify_hosts =
+  tls_verify_certificates =
 begin retry
 * * F,1h,1m
 `;

@@ -11,9 +11,10 @@ import { sendMail } from "./send-mail.ts";
 import { spawnTied } from "./tied-process.ts";
 import { waitUntil } from "./wait-until.ts";
 
+const QUEUE_GROUP = 9002;
 const ACCOUNTS = [
   { name: "opensmtpd", id: 9001 },
-  { name: "opensmtpq", id: 9002 },
+  { name: "opensmtpq", id: QUEUE_GROUP },
 ];
 
 export function noOpenSmtpd(): string | false {
@@ -24,13 +25,13 @@ export function noOpenSmtpd(): string | false {
 export async function startOpenSmtpdPeer(options: PeerOptions): Promise<MailPeer> {
   const folder = await mkdtemp(join(tmpdir(), "opensmtpd-"));
   await chmod(folder, 0o755);
-  const root = await makePrivateRoot(folder, ACCOUNTS);
+  const { path, env } = findProgram("smtpd");
+  const root = await makePrivateRoot(folder, ACCOUNTS, env.LD_LIBRARY_PATH ?? "");
   await mkdir(join(folder, "spool/smtpd"), { mode: 0o711 });
   await mkdir(join(folder, "lib/opensmtpd/empty"), { recursive: true, mode: 0o755 });
   const port = await findFreeTcpPort();
   const config = join(folder, "smtpd.conf");
   await writeFile(config, toConfig(port, options), { mode: 0o644 });
-  const { path, env } = findProgram("smtpd");
   const [command, ...args] = root.wrap(path, ["-d", "-v", "-f", config]);
   const server = spawnTied(command, args, { env });
   const said = (word: RegExp) => () => {
@@ -50,7 +51,9 @@ export async function startOpenSmtpdPeer(options: PeerOptions): Promise<MailPeer
     },
     async retry() {
       const control = join(peerFolder("opensmtpd"), "usr/sbin/smtpctl");
-      const [command, ...args] = root.wrap(control, ["schedule", "all"]);
+      // It runs only in the group that its package would have made it setgid to.
+      const group = ["--regid", String(QUEUE_GROUP), "--clear-groups"];
+      const [command, ...args] = root.wrap("setpriv", [...group, control, "schedule", "all"]);
       await promisify(execFile)(command, args, { env: { ...process.env, ...env } });
     },
     async stop() {
