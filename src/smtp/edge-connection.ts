@@ -25,6 +25,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
     this.#listener = listener;
     this.#judge = judge;
     this.#closed = closed;
+    this._socket.allowHalfOpen = true;
     this._setListeners(() => {});
   }
 
@@ -56,6 +57,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   startTls(): void {
+    // Who ends in the middle of a handshake has left.
+    this._socket.allowHalfOpen = false;
     this.upgrade(
       () => {},
       () => this.#secured(),
@@ -79,7 +82,18 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   override _createParser(): InputStream {
-    return new InputStream(() => this.#listener ?? SILENT);
+    const input = new InputStream(() => this.#listener ?? SILENT);
+    input.once("finish", () => this.#inputEnded(input));
+    return input;
+  }
+
+  /**
+   * The client sends no more, and all it sent has been answered. Exim says QUIT together with its
+   * final dot and closes its half at once: to take that for leaving would cost it our 250, and its
+   * recipient a second copy.
+   */
+  #inputEnded(input: InputStream): void {
+    if (input === this._parser && !this._upgrading) this.#listener?.left("client left");
   }
 
   /** Limits in time are the session's. A TLS socket comes by here when its handshake begins. */
@@ -113,6 +127,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
       this.destroy();
       return;
     }
+    socket.allowHalfOpen = true;
     const client = this.#judge(socket);
     this.#listener?.secured({
       protocol: socket.getProtocol() ?? "unknown",

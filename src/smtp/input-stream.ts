@@ -1,8 +1,14 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { SMTPStream } from "smtp-server/lib/smtp-stream.js";
 import type { WireListener } from "./wire.ts";
 
 /** Received and not looked at; beyond it the socket is not read. */
 const BUFFER_OCTETS = 65_536;
+/**
+ * Of pipelined commands so many are looked at before the other clients have their turn: a chunk holds
+ * thousands, and a hundred clients who fill theirs would keep everybody waiting (threats.md R3).
+ */
+const COMMANDS_A_TURN = 16;
 
 /**
  * Stands where smtp-server pipes its socket to. Its own reader takes a bare LF for a line end in
@@ -33,7 +39,8 @@ export class InputStream extends SMTPStream {
   async #feed(chunk: Buffer): Promise<void> {
     this.#chunkLength = chunk.length;
     let rest = chunk;
-    while (rest.length > 0 && !this.isClosed) {
+    for (let commands = 1; rest.length > 0 && !this.isClosed; commands++) {
+      if (commands % COMMANDS_A_TURN === 0) await nextTurn();
       rest = rest.subarray(await this.#listener().consume(rest));
     }
     const isLast = this.unread === 0;

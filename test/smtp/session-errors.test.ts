@@ -45,7 +45,7 @@ test("a client that leaves during the delay leaves nothing behind", async () => 
     () => "the error is not delayed",
     () => (clock.pendingTimers() === 1 ? true : undefined),
   );
-  client.destroy();
+  client.socket.resetAndDestroy();
   await waitUntil(
     () => "the session goes on",
     () => handler.sessions[0]?.closed ?? undefined,

@@ -223,7 +223,7 @@ test("a message whose end was seen is taken although the client leaves", async (
   await inData(client);
   client.send("hi\r\n.\r\n");
   await ending.entered;
-  client.destroy();
+  client.socket.resetAndDestroy();
   await waitUntil(
     () => "the server has not noticed",
     () => edge.counters.open() === 0 || undefined,

@@ -96,6 +96,8 @@ export function toMasterCf(port: number): string {
     "error unix - - n - - error",
     "retry unix - - n - - error",
     "virtual unix - n n - - virtual",
+    "smtp unix - - n - - smtp",
+    "tlsmgr unix - - n 1000? 1 tlsmgr",
     "postlog unix-dgram n - n - 1 postlogd",
     "",
   ].join("\n");
