@@ -7,6 +7,7 @@ import {
   countedIn,
   leave,
   PROXIES,
+  PROXY_LOCAL,
   proxyV1,
   startProxiedEdge,
   TEASER,
@@ -80,4 +81,12 @@ test("behind a proxy the true client is known, and must wait again once it talke
   await assertTurnedAway(await comeWith(edge, `${proxyV1("192.0.2.1")}EHLO x\r\n`), "554 5.5.0 ");
   await countedIn(edge, 0);
   assert.equal(await (await comeWith(edge, proxyV1("192.0.2.1"))).line(), TEASER);
+});
+
+test("a proxy that comes for itself is not kept waiting", async () => {
+  const { edge } = await startProxiedEdge({ ...DELAYED, rules: { proxies: PROXIES } });
+  await using _ = edge;
+  await assertServed(await comeWith(edge, PROXY_LOCAL));
+  await assertServed(await comeWith(edge, "PROXY UNKNOWN\r\n"));
+  await assertServed(await comeWith(edge, proxyV1("127.0.0.1")));
 });
