@@ -1,4 +1,7 @@
 import { errorText, type Problem } from "../base/errors.ts";
+import type { Limits } from "../policy/limits.ts";
+import { strangersAmong } from "../policy/listener-limits.ts";
+import { hint } from "../policy/nearest.ts";
 import { wholeFile } from "../policy/problems.ts";
 import { outsideRoutes } from "../policy/routing.ts";
 import type { Domains, Routing } from "../policy/snapshot.ts";
@@ -69,6 +72,18 @@ async function checkAuthorities(path: string): Promise<readonly Problem[]> {
     () => [],
     (error: unknown) => [wholeFile(path, errorText(error))],
   );
+}
+
+/** Limits for a listener that the settings do not have hold nowhere: they were meant for another. */
+export function checkListenerNames(
+  listeners: readonly CheckedListener[],
+  limits: Limits,
+): readonly Warning[] {
+  const names = listeners.map(({ name }) => name);
+  return strangersAmong(limits, names).map((name) => ({
+    subject: `limits.yaml listeners.${name}`,
+    message: `the settings have no such listener${hint(name, names)}`,
+  }));
 }
 
 /** A connector for foreign mail has mail only where a listener lets somebody relay. */

@@ -9,6 +9,7 @@ import { createCatalog, type StageServices } from "../stages/catalog.ts";
 import {
   type CheckedListener,
   checkListener,
+  checkListenerNames,
   checkOutsideRoutes,
   type Warning,
 } from "./check-listeners.ts";
@@ -74,7 +75,7 @@ async function findProblems(
   const opened = await Promise.all(listeners.map((listener) => checkListener(listener, now)));
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
-    ...(policy.value ? checkOutsideRoutes(listeners, policy.value) : []),
+    ...(settings && policy.value ? checkTogether(settings.listeners, policy.value) : []),
   ];
   const told = [
     ...loaded.problems,
@@ -86,6 +87,14 @@ async function findProblems(
     file: shorten(problem.file, cwd),
   }));
   return { settings, folder, policy: policy.value, problems, warnings };
+}
+
+/** What is right in the settings and in the policies, and does not fit together. */
+function checkTogether(listeners: readonly CheckedListener[], policy: Policy): readonly Warning[] {
+  return [
+    ...checkListenerNames(listeners, policy.limits),
+    ...checkOutsideRoutes(listeners, policy),
+  ];
 }
 
 /** Where the policies are when settings cannot be read: their mistakes are worth telling too. */

@@ -124,7 +124,10 @@ function judge(door: Door, visitor: Visitor, { source, head }: ProxiedArrival): 
   metrics.connections.add({ listener: listener.name, outcome });
   const port = source?.port ?? socket.remotePort ?? 0;
   const facts = { ip, port, ...(source && { via: peer }), listener };
-  door.admit({ socket, client: facts, head, isKnown: known.has(client) }, (report) => {
+  // A proxy that checks our health takes the first line of a greeting for all of it. haproxy says LOCAL
+  // in version 2, and in version 1 its own address.
+  const isProxy = ip === peer && isAmong(peer, rules.proxies);
+  door.admit({ socket, client: facts, head, isKnown: isProxy || known.has(client) }, (report) => {
     connection.leave();
     known.learn(client, report);
   });

@@ -118,6 +118,37 @@ test("warnings are told and are no mistakes", async (context) => {
   assert.equal(warnings.length, 2);
 });
 
+test("limits of a listener that the settings do not have are warned of, with the name that was meant", async (context) => {
+  const limits = (name: string) => ({
+    ...GOOD,
+    "policies/limits.yaml": `listeners: { ${name}: { connections: { max: 100 } } }\n`,
+  });
+  const warned = async (name: string) => {
+    const { code, out } = await check(context, limits(name));
+    assert.equal(code, 0);
+    return out.filter((line) => line.startsWith("warning: limits.yaml"));
+  };
+  assert.deepEqual(await warned("internet"), []);
+  assert.deepEqual(await warned("internt"), [
+    "warning: limits.yaml listeners.internt: the settings have no such listener; did you mean `internet`?",
+  ]);
+  assert.deepEqual(await warned("toString"), [
+    "warning: limits.yaml listeners.toString: the settings have no such listener",
+  ]);
+});
+
+test("without settings nobody knows which listeners there are, and none is warned of", async (context) => {
+  const { out } = await check(context, {
+    ...GOOD,
+    "postern.yaml": "hostname: mx1.example.org\n",
+    "policies/limits.yaml": "listeners: { inside: { connections: { max: 100 } } }\n",
+  });
+  assert.deepEqual(
+    out.filter((line) => line.startsWith("warning: ")),
+    [],
+  );
+});
+
 test("a certificate that cannot be read is a mistake", async (context) => {
   const { code, out } = await check(context, {
     ...GOOD,
