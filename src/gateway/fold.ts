@@ -28,11 +28,15 @@ export function ruleRecipient(
   reports: readonly StageReport[],
 ): Decision {
   const { mode, scoring } = snapshot.plan;
-  const exempt = EXEMPT.has(address.localPart.toLowerCase());
+  const isOurs = domain !== null || address.domain === "";
+  const exempt = isOurs && EXEMPT.has(address.localPart.toLowerCase());
   return decide(reports, { mode, scoring, thresholds: domain?.thresholds, exempt });
 }
 
-/** RFC 5321 4.5.1, RFC 2142: whoever is refused must be able to say so. Never from malware. */
+/**
+ * RFC 5321 4.5.1, RFC 2142: whoever is refused must be able to say so. Never from malware, and only
+ * at domains of ours: what a hub relays through us to others is judged whoever it is for.
+ */
 const EXEMPT: ReadonlySet<string> = new Set(["postmaster", "abuse"]);
 
 /**
