@@ -15,7 +15,7 @@ import { writeGatewayFiles } from "./test-gateway.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** Processes of the gateway that floods are tried with. */
-export const FLOOD_WORKERS: readonly number[] = [1];
+export const FLOOD_WORKERS: readonly number[] = [1, 2];
 
 const LOAD = join(import.meta.dirname, "flood-load.ts");
 /** Issue 3: whoever does no harm is served in under two seconds throughout. */
