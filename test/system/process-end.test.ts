@@ -175,10 +175,14 @@ test("when a supervisor is killed its processes end, and the next delivers what 
     for (const mark of ["a", "b", "c"])
       assert.equal((await sendMail({ port, message: marked(mark) })).final?.code, 250);
     const clients = await Promise.all([openTransaction({ port }), openTransaction({ port })]);
+    const half = await beginData(port, marked("d"));
     const pids = processesOf(gateway);
     assert.equal(pids.length, 3);
     await gateway.kill();
     for (const client of clients) assert.match(await client.closed(), /^421 4\.3\.2 /);
+    half.send(".\r\n");
+    // Nobody is left who could keep it: the client does.
+    assert.match((await half.reply()).text, /^4\d\d /);
     await waitUntil(
       () => `still there: ${pids.filter(isAlive)}`,
       () => (pids.some(isAlive) ? undefined : true),
