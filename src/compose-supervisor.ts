@@ -248,8 +248,13 @@ async function reloadCertificates({ service, gateways }: Crew): Promise<void> {
   await Promise.all(gateways.map((one) => one.channel()?.call("reloadCertificates", null)));
 }
 
-/** Gateways first, since what is under way in them may still have to be spooled. */
+/**
+ * Gateways first, since what is under way in them may still have to be spooled. One deadline for all:
+ * an init system kills who takes it twice.
+ */
 async function stopCrew({ service, gateways }: Crew, deadlineMs: number): Promise<void> {
+  const clock = createSystemClock();
+  const endsAt = clock.monotonic() + deadlineMs;
   await Promise.all(gateways.map((one) => one.stop(deadlineMs)));
-  await service.stop(deadlineMs);
+  await service.stop(Math.max(0, endsAt - clock.monotonic()));
 }

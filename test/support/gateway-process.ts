@@ -22,8 +22,10 @@ export interface GatewayProcess {
   listening(): Promise<number>;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
-  /** SIGTERM; resolves when it has said its last words. */
-  stop(): Promise<void>;
+  /** SIGTERM; resolves when it has said its last words, or was killed because it did not end. */
+  stop(patienceMs?: number): Promise<void>;
+  /** Null while it runs, and when it was killed. */
+  exitCode(): number | null;
 }
 
 export function spawnGateway({
@@ -51,7 +53,8 @@ export function spawnGateway({
       child.signal("SIGKILL");
       await child.stop();
     },
-    stop: () => child.stop(),
+    stop: (patienceMs) => child.stop(patienceMs),
+    exitCode: () => child.exitCode(),
   };
 }
 

@@ -19,8 +19,10 @@ export interface TiedProcess {
   hasEnded(): boolean;
   /** For SIGSTOP, SIGCONT, SIGHUP, SIGKILL. */
   signal(name: NodeJS.Signals): void;
+  /** Null while it runs, and for one that a signal ended. */
+  exitCode(): number | null;
   /** SIGTERM, then SIGKILL; resolves when it is gone. */
-  stop(): Promise<void>;
+  stop(patienceMs?: number): Promise<void>;
 }
 
 export function spawnTied(
@@ -50,14 +52,15 @@ export function spawnTied(
     pid: child.pid ?? 0,
     output: () => output,
     hasEnded,
+    exitCode: () => child.exitCode,
     signal: (name) => void child.kill(name),
-    async stop() {
+    async stop(patienceMs = TERM_LIMIT_MS) {
       if (hasEnded()) return;
       const gone = once(child, "exit");
       child.kill("SIGTERM");
       /** A stopped process takes SIGTERM only once it goes on. */
       child.kill("SIGCONT");
-      const patience = setTimeout(() => child.kill("SIGKILL"), TERM_LIMIT_MS);
+      const patience = setTimeout(() => child.kill("SIGKILL"), patienceMs);
       await gone;
       clearTimeout(patience);
     },
