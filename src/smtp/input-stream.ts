@@ -8,7 +8,7 @@ const BUFFER_OCTETS = 65_536;
  * Of pipelined commands so many are looked at before the other clients have their turn: a chunk holds
  * thousands, and a hundred clients who fill theirs would keep everybody waiting (threats.md R3).
  */
-const COMMANDS_A_TURN = 16;
+const COMMANDS_A_TURN = 4;
 
 /**
  * Stands where smtp-server pipes its socket to. Its own reader takes a bare LF for a line end in

@@ -10,7 +10,7 @@ const TAKEN_LIMIT = 25 * MIB + 65_536 + 16 * MIB;
 const TWO_GB = 2 * 1024 * MIB;
 /** Messages in memory, and what a busy process has not collected yet. */
 const PEAK_GROWTH_MIB = 128;
-/** 151 MiB were measured for a hundred such clients; what they consist of is not taken apart yet. */
+/** A hundred open transactions, each of 200 recipients with the reports of their stages. */
 const DEAF_GROWTH_MIB = 256;
 
 for (const workers of FLOOD_WORKERS) {
