@@ -20,6 +20,9 @@ export interface Lost {
 interface Seams {
   /** One handler for each reply that is awaited, in order; called with the whole reply. */
   readonly _responseActions: ((reply: string) => void)[];
+  /** Whole replies that no handler has got yet, and the beginning of the next. */
+  readonly _responseQueue: readonly string[];
+  readonly _remainder: string;
   readonly _ehloLines?: readonly string[];
 }
 
@@ -42,8 +45,9 @@ export class ClientSession extends SMTPConnection {
   constructor(options: SMTPConnectionOptions, clock: Clock) {
     super({ ...options, socketCloseTimeout: 0 });
     this.#clock = clock;
-    if (!Array.isArray(this.#seams._responseActions)) {
-      throw new Error("nodemailer's SMTPConnection has changed: no _responseActions");
+    const { _responseActions, _responseQueue } = this.#seams;
+    if (!Array.isArray(_responseActions) || !Array.isArray(_responseQueue)) {
+      throw new Error("nodemailer's SMTPConnection has changed: no queue of replies");
     }
     this.on("error", (error: Error & { response?: unknown }) => this.#note(error));
     this.on("end", () => this.#finish());
@@ -97,6 +101,7 @@ export class ClientSession extends SMTPConnection {
 
   /** Waits for the next reply that nobody else waits for. */
   expect(limitMs: number, what: string): Promise<Answer> {
+    if (this.#hasUnaskedReply()) this.fail("the server answered what was not asked yet");
     if (this.isOver) return Promise.resolve(this.lost);
     return new Promise((resolve) => {
       const settle = (answer: Answer): void => {
@@ -150,6 +155,15 @@ export class ClientSession extends SMTPConnection {
     this.#end ??= { kind: "lost", reason, reply: null };
     this.close();
     this.#finish();
+  }
+
+  /**
+   * Two replies in one segment where one was due: the second would answer the next command, and
+   * every later one would be off by one.
+   */
+  #hasUnaskedReply(): boolean {
+    const { _responseActions, _responseQueue, _remainder } = this.#seams;
+    return _responseActions.length === 0 && (_responseQueue.length > 0 || _remainder !== "");
   }
 
   get #seams(): Seams {

@@ -150,7 +150,11 @@ async function start(layout: PostfixLayout): Promise<TiedProcess | undefined> {
   const state = await waitUntil(
     () => `Postfix does not greet; ${logOf(layout)}`,
     async () => (server.hasEnded() ? "ended" : (await greets(layout.port)) || undefined),
-  );
+  ).catch(async (error: unknown) => {
+    // Else it would keep the process of the test from ending.
+    await server.stop();
+    throw error;
+  });
   return state === "ended" ? undefined : server;
 }
 

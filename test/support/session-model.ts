@@ -22,6 +22,8 @@ export type LineKind =
   | "any-rcpt"
   | "data"
   | "bad-argument"
+  /** The same for a command that moves no mail. */
+  | "bad-idle"
   | "rset"
   | "noop"
   | "help"
@@ -46,12 +48,13 @@ interface Transaction {
 
 const IDLE: ReadonlySet<LineKind> = new Set([
   ...(["hello", "bad-hello", "rset", "noop", "help", "vrfy", "not-offered", "starttls"] as const),
-  "unknown",
+  ...(["bad-idle", "unknown"] as const),
 ]);
 const ALWAYS: Readonly<Partial<Record<LineKind, readonly number[]>>> = {
   hello: [250],
   "bad-hello": [501],
   "bad-argument": [501],
+  "bad-idle": [501],
   rset: [250],
   noop: [250],
   help: [214],
