@@ -17,7 +17,9 @@ const ZONE = {
   "forged.test": { TXT: ["v=spf1 -all"] },
   "doubtful.test": { TXT: ["v=spf1 ~all"] },
 };
+const BLOCKED = "127.0.0.77";
 const POLICIES = {
+  access: { block: [{ client: BLOCKED, reason: "a test" }] },
   dnsbl: { rejectAt: 6, lists: [{ zone: "bl.test", score: 6 }] },
   "sender-auth": { spf: { fail: "reject", scores: { softfail: 20 } } },
   pipeline: { thresholds: { quarantine: 7, reject: 15 } },
@@ -142,6 +144,11 @@ test("malware is refused for postmaster and abuse as for anybody", { skip }, asy
     assert.match(final?.text ?? "", /^550 5\.7\.1 .*eicar/i);
   }
   assert.equal(hub.messages.length, before);
+});
+
+test("a client whom the operator blocks is refused for them too", { skip }, async () => {
+  const { rcpt } = await send({ localAddress: BLOCKED }, "postmaster@example.org");
+  assert.match(rcpt[0]?.text ?? "", /^550 5\.7\.1 /);
 });
 
 test("a forbidden attachment is refused for them too", { skip }, async () => {
