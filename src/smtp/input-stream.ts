@@ -5,12 +5,6 @@ import type { WireListener } from "./wire.ts";
 /** Received and not looked at; beyond it the socket is not read. */
 const BUFFER_OCTETS = 65_536;
 /**
- * Of pipelined commands so many are looked at before the other clients have their turn: a chunk holds
- * thousands, and a hundred clients who fill theirs would keep everybody waiting (threats.md R3).
- */
-const COMMANDS_A_TURN = 4;
-
-/**
  * Stands where smtp-server pipes its socket to. Its own reader takes a bare LF for a line end in
  * commands and lets bare CR and LF pass in DATA, so nothing of it is used but its place and its
  * `isClosed`, which smtp-server sets when a connection closes and when it becomes TLS.
@@ -39,9 +33,12 @@ export class InputStream extends SMTPStream {
   async #feed(chunk: Buffer): Promise<void> {
     this.#chunkLength = chunk.length;
     let rest = chunk;
-    for (let commands = 1; rest.length > 0 && !this.isClosed; commands++) {
-      if (commands % COMMANDS_A_TURN === 0) await nextTurn();
+    while (rest.length > 0 && !this.isClosed) {
       rest = rest.subarray(await this.#listener().consume(rest));
+      // The other clients' turn: a chunk holds a thousand pipelined commands, each of which may cost
+      // what a recipient costs, and a hundred clients with one would keep everybody waiting
+      // (threats.md R3).
+      if (rest.length > 0) await nextTurn();
     }
     const isLast = this.unread === 0;
     this.#chunkLength = 0;

@@ -165,7 +165,7 @@ for (const phase of ["mail", "rcpt", "data"] as const) {
     const client = await edge.greeted();
     client.send("EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<x@y.test>\r\nDATA\r\n");
     await waiting.promise;
-    client.destroy();
+    client.socket.resetAndDestroy();
     const [session] = handler.sessions;
     await waitUntil(
       () => "closed was not called",
@@ -191,7 +191,7 @@ test("a call that gives up because the client left is no failure", async () => {
   const client = await edge.greeted();
   client.send("EHLO client.test\r\nMAIL FROM:<>\r\n");
   await waiting.promise;
-  client.destroy();
+  client.socket.resetAndDestroy();
   const closed = await waitUntil(
     () => "closed was not called",
     () => handler.sessions[0]?.closed ?? undefined,
@@ -206,7 +206,7 @@ test("a message is abandoned when the client leaves before its end", async () =>
   const client = await edge.greeted();
   await inData(client);
   await client.sendNow("half a mess");
-  client.destroy();
+  client.socket.resetAndDestroy();
   const [session] = handler.sessions;
   await waitUntil(
     () => "closed was not called",
