@@ -1,3 +1,4 @@
+import { pause } from "./base/clock.ts";
 import { Unavailable } from "./base/errors.ts";
 import type { Ground } from "./compose-ground.ts";
 import { createDataLock } from "./control/data-lock.ts";
@@ -16,13 +17,28 @@ export async function openPolicy(stack: AsyncDisposableStack, ground: Ground): P
   return policy;
 }
 
-/** Of the data folder: whoever holds it owns the spool. Throws Unavailable. */
-export async function takeLock(stack: AsyncDisposableStack, dataDir: string): Promise<void> {
+/** Between two attempts to take a lock that is about to be given back. */
+const LOCK_AGAIN_MS = 200;
+
+/**
+ * Of the data folder: whoever holds it owns the spool. Throws Unavailable when it is not given back
+ * within `patienceMs`.
+ */
+export async function takeLock(
+  stack: AsyncDisposableStack,
+  { settings, clock, log }: Pick<Ground, "settings" | "clock" | "log">,
+  patienceMs = 0,
+): Promise<void> {
+  const { dataDir } = settings;
   const lock = createDataLock(dataDir);
-  if (!(await lock.take("gateway"))) {
+  const endsAt = clock.monotonic() + patienceMs;
+  for (let attempt = 1; !(await lock.take("gateway")); attempt++) {
     const holder = await lock.holder();
     const who = holder ? `a ${holder.purpose} with process id ${holder.pid}` : "another process";
-    throw new Unavailable("data folder", `${dataDir} is held by ${who}`);
+    if (clock.monotonic() >= endsAt)
+      throw new Unavailable("data folder", `${dataDir} is held by ${who}`);
+    if (attempt === 1) log.warn("waiting-for-lock", { dataDir, holder: who, patienceMs });
+    await pause(clock, LOCK_AGAIN_MS);
   }
   stack.defer(() => lock.release());
 }

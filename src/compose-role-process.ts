@@ -7,6 +7,10 @@ import type { Order, SupervisorOperations } from "./compose-roles.ts";
 import { beginService } from "./compose-service-role.ts";
 import { serveSupervisor } from "./workers/kept-self.ts";
 
+// When the supervisor is killed nobody reads our log any more, and that must not end the process in
+// the middle of its last messages.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 /** One process of a gateway with several workers; what it is, its supervisor says. */
 serveSupervisor(
   createSystemClock(),

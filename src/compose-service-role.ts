@@ -7,6 +7,12 @@ import type { Order, Started, SupervisorOperations } from "./compose-roles.ts";
 import { openService } from "./compose-service.ts";
 import type { Role } from "./workers/kept-self.ts";
 
+/**
+ * When a supervisor is killed its processes end what is under way, the service last (kept-self.ts): a
+ * gateway that is started again at once waits for them.
+ */
+const LOCK_PATIENCE_MS = 15_000;
+
 /** The process that has what a gateway has once. It begins before the others. */
 export async function beginService(
   order: Order,
@@ -17,7 +23,7 @@ export async function beginService(
   const { settings, gateways } = order;
   const ground = layGround(settings, log, gateways);
   starting.defer(() => ground.resolver.close());
-  await takeLock(starting, settings.dataDir);
+  await takeLock(starting, ground, LOCK_PATIENCE_MS);
   const policy = await openPolicy(starting, ground);
   const { spoolOwner, relay } = await openService(starting, ground, policy, order.isFirst);
   // Made once, before several processes could each make their own.

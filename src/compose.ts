@@ -48,7 +48,7 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   await using starting = new AsyncDisposableStack();
   const ground = layGround(settings, log);
   starting.defer(() => ground.resolver.close());
-  await takeLock(starting, settings.dataDir);
+  await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
   const { stores, relay } = await openService(starting, ground, policy);
   const services = openServices(starting, ground, relay);
