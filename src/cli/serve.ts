@@ -15,8 +15,12 @@ export async function serveCommand(context: CliContext): Promise<number> {
     const settings = await loadSettings({ env, cwd, file: settingsFile });
     const log = createLog(settings.log);
     logBugs(log);
+    // Before the start: a signal that comes meanwhile must not end us in the middle of it.
+    const signals = heedSignals();
     const gateway = await startGateway(settings, log);
-    await untilStopped(gateway, log);
+    signals.onReload(() => reload(gateway, log));
+    await signals.stopped;
+    signals.onReload(() => {});
     await gateway.stop(DRAIN_MS);
     return EXIT.ok;
   } catch (error) {
@@ -27,21 +31,31 @@ export async function serveCommand(context: CliContext): Promise<number> {
   }
 }
 
-function untilStopped(gateway: Gateway, log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    const reload = () => {
-      // The holder has logged what is wrong; the old policy stays.
-      gateway.reloadPolicy().catch((error: unknown) => {
-        log.warn("reload-refused", { error: errorText(error) });
-      });
-      void gateway.reloadCertificates();
-    };
-    const stop = () => {
-      process.off("SIGHUP", reload);
-      resolve();
-    };
-    process.on("SIGHUP", reload);
-    process.once("SIGTERM", stop);
-    process.once("SIGINT", stop);
+interface Signals {
+  /** Resolves with the first SIGTERM or SIGINT. */
+  readonly stopped: Promise<void>;
+  /** What SIGHUP does from here on; until then, nothing: the files are being read anyway. */
+  onReload(act: () => void): void;
+}
+
+function heedSignals(): Signals {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let reloads = () => {};
+  process.on("SIGHUP", () => reloads());
+  process.once("SIGTERM", () => resolve());
+  process.once("SIGINT", () => resolve());
+  return {
+    stopped: promise,
+    onReload(act) {
+      reloads = act;
+    },
+  };
+}
+
+function reload(gateway: Gateway, log: Log): void {
+  // The holder has logged what is wrong; the old policy stays.
+  gateway.reloadPolicy().catch((error: unknown) => {
+    log.warn("reload-refused", { error: errorText(error) });
   });
+  void gateway.reloadCertificates();
 }

@@ -8,7 +8,7 @@ import { type GatewayProcess, spawnGateway } from "../support/gateway-process.ts
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { createLoad, type Load, numberOf, toMessage } from "./gateway-load.ts";
+import { createLoad, LOAD_POLICIES, type Load, numberOf, toMessage } from "./gateway-load.ts";
 
 const ROUNDS = process.env.POSTERN_TEST_FULL ? 50 : 5;
 const CLIENTS = 8;
@@ -16,20 +16,6 @@ const CLIENTS = 8;
 const MOST_PROMISES = 300;
 const ROUND_LIMIT_MS = 20_000;
 const DRAIN_LIMIT_MS = 60_000;
-
-const POLICIES = {
-  domains: {
-    domains: {
-      "example.org": { recipients: { list: ["alice@example.org", "bob@example.org"] } },
-      "spooled.test": { verify: "off", ack: "spool" },
-    },
-  },
-  limits: {
-    connections: { newPerClientPerMinute: 1000 },
-    session: { transactions: 10_000 },
-    delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 },
-  },
-};
 
 /** Mulberry32: the choices of a run can be made again from its seed, though not their timing. */
 function createRandom(seed: number): () => number {
@@ -158,7 +144,7 @@ test("killed at any moment under load, the gateway loses nothing that it promise
   const hub = await startScriptedHub({ script });
   const { port } = hub;
   const connector = { domains: ["example.org", "spooled.test"], smarthosts: [`127.0.0.1:${port}`] };
-  const policies = { ...POLICIES, routing: { connectors: { hub: connector } } };
+  const policies = { ...LOAD_POLICIES, routing: { connectors: { hub: connector } } };
   const settingsFile = await writeGatewayFiles(folder, { hubPort: port, policies });
   const spool = join(folder, "data/spool");
   const bench = { settingsFile, spool, load: createLoad(), random, deaths: [], hub };

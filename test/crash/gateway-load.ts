@@ -1,5 +1,20 @@
 import { RawClient } from "../support/raw-client.ts";
 
+/** Some mail is acknowledged on the spool, and nobody waits long for the hub. */
+export const LOAD_POLICIES = {
+  domains: {
+    domains: {
+      "example.org": { recipients: { list: ["alice@example.org", "bob@example.org"] } },
+      "spooled.test": { verify: "off", ack: "spool" },
+    },
+  },
+  limits: {
+    connections: { newPerClientPerMinute: 1000 },
+    session: { transactions: 10_000 },
+    delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 },
+  },
+};
+
 /** Numbered messages, each the same octets whenever it is asked for. */
 export interface NumberedMessage {
   readonly number: number;

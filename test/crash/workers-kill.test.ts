@@ -5,26 +5,12 @@ import { test } from "node:test";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { createLoad, numberOf, toMessage } from "./gateway-load.ts";
+import { createLoad, LOAD_POLICIES, numberOf, toMessage } from "./gateway-load.ts";
 
 const ROUNDS = process.env.POSTERN_TEST_FULL ? 60 : 6;
 const CLIENTS = 8;
 const PROMISES_A_ROUND = 40;
 const LIMIT_MS = 30_000;
-
-const POLICIES = {
-  domains: {
-    domains: {
-      "example.org": { recipients: { list: ["alice@example.org", "bob@example.org"] } },
-      "spooled.test": { verify: "off", ack: "spool" },
-    },
-  },
-  limits: {
-    connections: { newPerClientPerMinute: 1000 },
-    session: { transactions: 10_000 },
-    delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 },
-  },
-};
 
 function pidsOf(edge: TestGateway, name: string): readonly number[] {
   return edge.log
@@ -45,7 +31,7 @@ test("nothing promised is lost when any of the processes is killed under load", 
   };
   const edge = await startTestGateway({
     hubPort: hub.port,
-    policies: { ...POLICIES, routing },
+    policies: { ...LOAD_POLICIES, routing },
     settings: { workers: 2 },
   });
   t.after(() => edge.remove());
