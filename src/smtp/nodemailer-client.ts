@@ -63,10 +63,10 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<ConnectResult> {
   const { clock, times = CLIENT_TIMES } = options;
-  const { localAddresses = [] } = how;
+  const { localAddresses = [], connectMs: limitMs = times.connectMs } = how;
   try {
     const addresses = await addressesOf(options, target, signal);
-    const order = { addresses, port: target.port, localAddresses, limitMs: times.connectMs };
+    const order = { addresses, port: target.port, localAddresses, limitMs };
     const dialled = await dial(order, clock, signal);
     if (dialled.kind === "failed") return failed(dialled.reason);
     return await greet(options, target, how, signal, dialled.socket);
@@ -124,7 +124,8 @@ async function prove(session: ClientSession, how: ConnectHow, times: ClientTimes
   // The policy demands TLS for it; here as well, because a password cannot be taken back.
   if (!tls) return failed("a password is said in TLS only");
   const lost = await authenticate(session, auth, times);
-  return lost ? failed(lost.reason, lost.reply) : { kind: "proved", tls: tls.tls };
+  if (!lost) return { kind: "proved", tls: tls.tls };
+  return { ...failed(lost.reason, lost.reply), isOurAuth: lost.reply?.code !== 421 };
 }
 
 function tlsOf(
