@@ -15,6 +15,7 @@ import type { Connector, ConnectorTarget, Routing, Smarthost } from "../../src/p
 import type { Hold, NewHold, Quarantine } from "../../src/quarantine/quarantine.ts";
 import { createOurSelf } from "../../src/relay/own-names.ts";
 import { createRelay, type Leg, type Relay } from "../../src/relay/relay.ts";
+import type { TlsPolicy } from "../../src/relay/tls-policy.ts";
 import { CLIENT_TIMES } from "../../src/smtp/client-times.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { RecipientFate } from "../../src/smtp/smtp-client.ts";
@@ -54,6 +55,9 @@ export interface BenchOptions {
   readonly connectors?: readonly Connector[];
   /** Default: no name can be looked up. */
   readonly resolver?: Pick<Resolver, "lookup">;
+  readonly tlsPolicy?: TlsPolicy;
+  /** Default: always 0.5. */
+  readonly random?: () => number;
   /** Of a bench that is gone: its spool is recovered. */
   readonly folder?: string;
 }
@@ -103,7 +107,8 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
     metrics: createMetrics(),
     limits: () => ({ ...LIMITS, ...limits }),
     hostname: "mx.postern.test",
-    random: () => 0.5,
+    random: options.random ?? (() => 0.5),
+    ...(options.tlsPolicy && { tlsPolicy: options.tlsPolicy }),
   });
   t.after(() => relay.stop(0));
   const pass = (condition: () => boolean) =>
