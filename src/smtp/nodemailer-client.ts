@@ -104,7 +104,8 @@ async function greet(
       const fault = session.tlsFault;
       session.fail(result.reason);
       socket.destroy();
-      return { ...(fault !== null && { tlsFault: fault }), ...result };
+      if (fault === null) return result;
+      return { tlsFault: fault, ...result, reason: `${FAULTS[fault]}: ${result.reason}` };
     }
     const established: Established = { tls: result.tls, address };
     return { kind: "connected", connection: createClientConnection(session, times, established) };
@@ -112,6 +113,9 @@ async function greet(
     signal.removeEventListener("abort", abort);
   }
 }
+
+/** A bare "502 command not implemented" would tell an operator nothing. */
+const FAULTS = { starttls: "no STARTTLS", handshake: "TLS handshake" } as const;
 
 type Proof = { readonly kind: "proved"; readonly tls: RemoteTls | null } | ConnectFailure;
 
