@@ -245,6 +245,31 @@ test("a server that does for others rests only for the manner in which it failed
   assert.equal(plain.kind, "answered");
 });
 
+test("a server that does not even greet in time rests, and an IPv6 one is written in brackets", async (t) => {
+  const clock = createFakeClock();
+  const hub = await startScriptedHub({
+    host: "::1",
+    script: ({ step, count }) => (step === "connect" && count === 1 ? { hang: true } : undefined),
+  });
+  t.after(() => hub.close());
+  const resolver = toZoneResolver({ "MX x.test": [mx(1, "six.test")], "AAAA six.test": ["::1"] });
+  const connectors = [toInternet(hub.port)];
+  const bench = await openRelayBench(t, { hubs: [], connectors, resolver, clock });
+  const attempt = () => bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  const first = attempt();
+  await hub.waitFor(() => hub.count("connect") === 1);
+  await clock.advance(WAIT_MS);
+  assert.equal((await first).kind, "unsent");
+  assert.equal(bench.relay.restsUntil("internet/x.test"), clock.now() + 1000);
+  assert.equal((await attempt()).kind, "unsent");
+  assert.equal(hub.connections, 1);
+  await clock.advance(1000);
+  const answer = await attempt();
+  assert.ok(answer.kind === "answered");
+  assert.equal(answer.hub, `six.test:${hub.port}`);
+  assert.equal(answer.hop?.address, "::1");
+});
+
 test("a TLS policy may pass a server over, and nothing is sent with less instead", async (t) => {
   const { one, other, port } = await twoHubs(t);
   const told: string[] = [];
