@@ -7,5 +7,6 @@ import type { Socket } from "node:net";
  * which starts the reading again; so its way to the kernel is taken from it, for good.
  */
 export function keepFromReading(socket: Socket): void {
-  Object.defineProperty(socket, "_read", { value: () => {} });
+  // Configurable: one whose process died on the way is handed to another.
+  Object.defineProperty(socket, "_read", { value: () => {}, configurable: true });
 }
