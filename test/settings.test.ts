@@ -46,7 +46,8 @@ test("two lines are settings enough; the rest has its default", async (context) 
         from: [],
       },
     ],
-    dns: { servers: null, timeoutMs: 2000 },
+    dns: { servers: null, timeoutMs: 2000, validates: false },
+    authorities: null,
     hosts: {},
     clamd: null,
     metrics: null,
@@ -69,7 +70,8 @@ listeners:
     tls: { cert: cert.pem, key: /etc/key.pem }
     proxyProtocol: [10.0.0.7, "fd00::/8"]
   - { name: inside, kind: hub, listen: "127.0.0.1:0", from: [10.1.0.0/16] }
-dns: { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 }
+dns: { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500, validates: true }
+authorities: ca.pem
 hosts: { hub.internal: 10.1.0.25, two.internal: [10.1.0.1, "2001:db8::1"] }
 clamd: ["127.0.0.1:3310", "unix:/run/clamd.ctl"]
 metrics: { listen: "127.0.0.1:9464" }
@@ -102,7 +104,9 @@ log: { level: debug, format: pretty }
   assert.equal(settings.listeners[1]?.kind, "hub");
   assert.deepEqual(settings.listeners[1]?.from, ["10.1.0.0/16"]);
   assert.deepEqual(settings.listeners[1]?.listen, { host: "127.0.0.1", port: 0 });
-  assert.deepEqual(settings.dns, { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 });
+  const servers = ["127.0.0.1:53", "[::1]:5353"];
+  assert.deepEqual(settings.dns, { servers, timeoutMs: 500, validates: true });
+  assert.equal(settings.authorities, join(cwd, "ca.pem"));
   assert.deepEqual(settings.hosts, {
     "hub.internal": "10.1.0.25",
     "two.internal": ["10.1.0.1", "2001:db8::1"],
