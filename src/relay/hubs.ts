@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { shareOf } from "../base/share.ts";
 import type { Connector, Routing } from "../policy/snapshot.ts";
+import type { TlsDemand } from "../smtp/remote-tls.ts";
 import type {
   RemoteCapabilities,
   RemoteReply,
@@ -137,7 +138,8 @@ export class Hubs {
     const known = this.#pools.get(key);
     if (known) return known;
     const { clock, connector } = this.#options;
-    const made = new HubPool({ clock, open: (signal) => connector.connect(target, tls, signal) });
+    const how = { tls: toDemand(tls, target.host) };
+    const made = new HubPool({ clock, open: (signal) => connector.connect(target, how, signal) });
     this.#pools.set(key, made);
     return made;
   }
@@ -146,6 +148,10 @@ export class Hubs {
     this.#options.log.warn("hub-failed", { hub, reason });
     this.#health.failed(hub);
   }
+}
+
+function toDemand(mode: Connector["tls"], host: string): TlsDemand {
+  return mode === "verified" ? { kind: mode, names: [host] } : { kind: mode };
 }
 
 /** `host:port`, an IPv6 address in brackets. */
