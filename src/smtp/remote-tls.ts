@@ -1,3 +1,5 @@
+import type { TlsaRecord } from "../net/resolver.ts";
+
 /** How sure we must be of the other side before it gets mail. Plain data, so that it can be a key. */
 export type TlsDemand =
   | { readonly kind: "none" }
@@ -26,14 +28,6 @@ export type TlsDemand =
       /** Names that a certificate below a pinned authority (usage 2) may be for. */
       readonly names: readonly string[];
     };
-
-/** RFC 6698 2.1, as numbers; the data as lower-case hex digits. */
-export interface TlsaRecord {
-  readonly usage: number;
-  readonly selector: number;
-  readonly matchingType: number;
-  readonly data: string;
-}
 
 /** What we show when the server asks who we are. PEM; the certificate with its chain. */
 export interface ClientIdentity {
