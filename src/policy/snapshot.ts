@@ -71,6 +71,9 @@ export interface Connector {
   readonly smarthosts: readonly { readonly host: string; readonly port: number }[];
   readonly tls: "none" | "opportunistic" | "required" | "verified";
   readonly maxConnections: number;
+  /** Of MX hosts; absent: yes. */
+  readonly dane?: boolean;
+  readonly mtaSts?: boolean;
 }
 
 /** Own words of `replies.yaml`: text by cause, and a footer for every refusal. */

@@ -81,6 +81,9 @@ export interface ConnectFailure {
   readonly reply: RemoteReply | null;
   /** Present when it was the TLS that did not do. */
   readonly tlsFault?: TlsFault;
+  /** Of the server and of ours, once they were connected. */
+  readonly address?: string;
+  readonly ownAddress?: string;
 }
 
 export interface SmtpConnector {
@@ -98,6 +101,8 @@ export interface SmtpConnection {
   readonly tls: RemoteTls | null;
   /** Where it leads to, as connected. */
   readonly address: string;
+  /** Where it comes from. */
+  readonly ownAddress?: string;
   /**
    * Never throws. `onDot` is called once, immediately before the final dot is written and after
    * everything before it has left this process: no return from there.
