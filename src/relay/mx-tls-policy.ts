@@ -1,9 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Resolver } from "../net/resolver.ts";
-import type { FactBus, TlsFailure, TlsPolicyFacts } from "../pipeline/facts.ts";
+import type { FactBus, TlsFailure, TlsPolicyFacts, TlsSessionFact } from "../pipeline/facts.ts";
 import { formatTlsa } from "../smtp/dane-records.ts";
 import type { TlsDemand } from "../smtp/remote-tls.ts";
+import { connectorDemand } from "./connector-demand.ts";
 import { type DaneFinding, findDane } from "./dane-lookup.ts";
 import type { MtaSts, StsFinding } from "./mta-sts.ts";
 import { isMxAllowed, policyLines } from "./mta-sts-policy.ts";
@@ -16,8 +17,6 @@ export interface MxTlsPolicyOptions {
   readonly facts: FactBus;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** What the connector itself demands of a host. */
-  readonly demandOf: (question: MxQuestion) => TlsDemand;
 }
 
 type Demanded = TlsRuling & { readonly kind: "demand" };
@@ -31,7 +30,6 @@ type Records = DaneFinding & { readonly kind: "records" };
  * word about these hosts, and then nobody else is asked.
  */
 export function createMxTlsPolicy(options: MxTlsPolicyOptions): TlsPolicy {
-  const { clock, facts } = options;
   const outcomes = options.metrics.counter(
     "postern_tls_policy_total",
     "MX hosts by the policy that ruled their TLS and what came of it",
@@ -39,67 +37,62 @@ export function createMxTlsPolicy(options: MxTlsPolicyOptions): TlsPolicy {
   );
   const count = (policy: TlsPolicyFacts, result: "met" | "reported" | "unmet" | "skipped") =>
     outcomes.add({ policy: LABELS[policy.type], result });
-  const tell = (
-    { domain, host }: MxQuestion,
-    policy: TlsPolicyFacts,
-    failure: TlsFailure | null,
-    ip: string | null,
-    ownIp: string | null,
-  ) =>
-    facts.emit({
-      kind: "tls-session",
-      at: clock.now(),
-      domain,
-      policy,
-      mxHost: host,
-      ip,
-      ownIp,
-      failure,
-    });
   return {
     async rule(question) {
       const ruled = await ruleOn(options, question);
       if (ruled.kind === "demand") return ruled;
       const { policy, trouble, reason } = ruled;
       count(policy, "skipped");
-      tell(question, policy, trouble, null, null);
+      tell(options, question, policy, { failure: trouble, ip: null, ownIp: null });
       return { kind: "skip", reason };
     },
     ended(question, ruling, session) {
-      const { policy, trouble } = (ruling.kind === "demand" ? ruling.about : null) ?? {
-        policy: noPolicy(question),
-        trouble: null,
-      };
+      // A report about sessions that were only there to report would go on for ever.
+      if (question.ignoresPolicies) return;
       // It failed before TLS could: that is no session in the sense of RFC 8460.
       if (!isAboutTls(session)) return;
+      const about = ruling.kind === "demand" ? ruling.about : undefined;
+      const { policy, trouble } = about ?? groundOf(noPolicy(question));
       const failure = failureOf(session) ?? trouble;
       const isUp = session.kind === "connected";
       count(policy, isUp ? (failure ? "reported" : "met") : "unmet");
-      const ownIp = session.ownAddress ?? null;
-      tell(question, policy, failure, session.address ?? null, ownIp);
+      const { address: ip = null, ownAddress: ownIp = null } = session;
+      tell(options, question, policy, { failure, ip, ownIp });
     },
   };
+}
+
+function tell(
+  { facts, clock }: MxTlsPolicyOptions,
+  { domain, host: mxHost }: MxQuestion,
+  policy: TlsPolicyFacts,
+  session: Pick<TlsSessionFact, "failure" | "ip" | "ownIp">,
+): void {
+  facts.emit({ kind: "tls-session", at: clock.now(), domain, policy, mxHost, ...session });
 }
 
 const LABELS = { tlsa: "dane", sts: "mta-sts", "no-policy-found": "none" } as const;
 
 async function ruleOn(options: MxTlsPolicyOptions, question: MxQuestion): Promise<Ruled> {
   const { connector, scope, domain } = question;
-  const own = options.demandOf(question);
-  const isOpen = own.kind === "opportunistic" || own.kind === "required" || own.kind === "verified";
+  const own = connectorDemand(connector, question.host);
   const plain: Demanded = { kind: "demand", demand: own, about: groundOf(noPolicy(question)) };
+  const { to, tls } = connector;
+  const isOpen = to.kind === "mx" && OPEN_MODES.includes(tls.mode);
   if (!isOpen || question.ignoresPolicies) return plain;
-  const asksDane = connector.dane ?? true;
+  const { dane: asksDane = true, mtaSts: asksSts = true } = to;
   const dane = asksDane ? await findDane(options.resolver, question) : NO_DANE;
   if (dane.kind === "unknown") return skipUnknown(question, dane.reason);
   if (dane.kind === "records" && dane.isEndToEnd) return ruleDane(question, dane, own);
-  const asksSts = connector.mtaSts ?? true;
   const sts = asksSts ? await options.mtaSts.find(domain, scope) : NO_STS;
   const enforced = ruleEnforced(question, sts);
   if (enforced) return enforced;
   if (dane.kind === "records") return ruleDane(question, dane, own);
   return ruleTesting(question, sts, own) ?? plain;
 }
+
+/** Others mean that the operator knows better about these hosts than their domains do. */
+const OPEN_MODES: readonly string[] = ["opportunistic", "required", "verified"];
 
 const NO_DANE: DaneFinding = { kind: "none" };
 const NO_STS: StsFinding = { kept: null, trouble: null };

@@ -7,7 +7,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { Address } from "../mail/address.ts";
 import type { HttpsClient } from "../net/https-exchange.ts";
 import { createLookupScope, type Resolver } from "../net/resolver.ts";
-import type { Routing } from "../policy/snapshot.ts";
+import type { Routing, TlsReportPolicy } from "../policy/snapshot.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { TlsSessionCounts } from "../tracking/tracking.ts";
 import { toMemorySource } from "./memory-source.ts";
@@ -15,17 +15,7 @@ import { type TlsReport, toTlsReport } from "./tls-report.ts";
 import { toReportFile, toReportMail } from "./tls-report-mail.ts";
 import { parseReportRecord, type ReportTarget } from "./tls-report-record.ts";
 
-/** `tlsReports` of routing.yaml. */
-export interface TlsReportPolicy {
-  readonly enabled: boolean;
-  /** Who sends them by mail, and gets them back when they fail. Null only when not enabled. */
-  readonly from: Address | null;
-  readonly contact: string | null;
-  readonly organization: string | null;
-}
-
 export interface TlsReporterDeps {
-  readonly policy: () => TlsReportPolicy;
   readonly routing: () => Routing;
   readonly counts: TlsSessionCounts;
   readonly resolver: Resolver;
@@ -62,15 +52,16 @@ export function createTlsReporter(deps: TlsReporterDeps): () => Promise<void> {
     ["result"],
   );
   return async () => {
-    const { clock, counts, policy, log } = deps;
-    if (!policy().enabled) return;
+    const { clock, counts, log } = deps;
+    const { tlsReports: policy } = deps.routing();
+    if (!policy?.enabled) return;
     const now = clock.now();
     const midnight = now - (now % DAY_MS);
     const day = new Date(midnight - 1).toISOString().slice(0, 10);
     try {
       for (const domain of await counts.tlsDomains(day)) {
         if (clock.now() < midnight + AFTER_MIDNIGHT_MS + offsetOf(deps.hostname, domain)) continue;
-        const result = await reportOn(deps, domain, day);
+        const result = await reportOn(deps, policy, domain, day);
         sent.add({ result });
         if (result !== "failed") await counts.noteTlsReport(day, domain);
       }
@@ -89,8 +80,13 @@ function offsetOf(hostname: string, domain: string): number {
 /** `unwanted`: the domain asks for none. */
 type ReportResult = "sent" | "unwanted" | "failed";
 
-async function reportOn(deps: TlsReporterDeps, domain: string, day: string): Promise<ReportResult> {
-  const { clock, resolver, counts, log } = deps;
+async function reportOn(
+  deps: TlsReporterDeps,
+  policy: TlsReportPolicy,
+  domain: string,
+  day: string,
+): Promise<ReportResult> {
+  const { clock, resolver, counts, log, hostname } = deps;
   const deadline = startDeadline(clock, REPORT_LIMIT_MS);
   try {
     const scope = createLookupScope(deadline.signal);
@@ -102,39 +98,33 @@ async function reportOn(deps: TlsReporterDeps, domain: string, day: string): Pro
     }
     const targets = parseReportRecord(answer.records);
     if (targets.length === 0) return "unwanted";
-    const report = toTlsReport(domain, day, await counts.tlsSessions(day, domain), toSender(deps));
-    const results = targets.map((target) => sendTo(deps, report, target, deadline.signal));
+    const sender = { ...policy, hostname, organization: policy.organization ?? hostname };
+    const report = toTlsReport(domain, day, await counts.tlsSessions(day, domain), sender);
+    const send = (target: ReportTarget) =>
+      target.kind === "mail"
+        ? mail(deps, report, policy.from, target.to)
+        : post(deps, report, target.url, deadline.signal);
+    const results = targets.map((target) => attempt(deps, report, target, send));
     return (await Promise.all(results)).includes(true) ? "sent" : "failed";
   } finally {
     deadline.clear();
   }
 }
 
-function toSender({ policy, hostname }: TlsReporterDeps) {
-  const { organization, contact, from } = policy();
-  return {
-    hostname,
-    organization: organization ?? hostname,
-    contact: contact ?? from?.spoken ?? `postmaster@${hostname}`,
-  };
-}
-
-/** Never rejects. */
-async function sendTo(
-  deps: TlsReporterDeps,
-  report: TlsReport,
+/** Never rejects: the other targets of the domain may do. */
+async function attempt(
+  { log }: TlsReporterDeps,
+  { domain, day }: TlsReport,
   target: ReportTarget,
-  signal: AbortSignal,
+  send: (target: ReportTarget) => Promise<void>,
 ): Promise<boolean> {
   const to = target.kind === "mail" ? target.to.spoken : target.url.href;
-  const about = { domain: report.domain, day: report.day, to };
   try {
-    if (target.kind === "mail") await mail(deps, report, target.to);
-    else await post(deps, report, target.url, signal);
-    deps.log.info("tls-report-sent", about);
+    await send(target);
+    log.info("tls-report-sent", { domain, day, to });
     return true;
   } catch (error) {
-    deps.log.warn("tls-report-not-sent", { ...about, reason: errorText(error) });
+    log.warn("tls-report-not-sent", { domain, day, to, reason: errorText(error) });
     return false;
   }
 }
@@ -143,10 +133,13 @@ async function sendTo(
  * Through our own relay. It goes also where DANE or MTA-STS would not let mail go: it tells of just
  * that (RFC 8460 3).
  */
-async function mail(deps: TlsReporterDeps, report: TlsReport, to: Address): Promise<void> {
+async function mail(
+  deps: TlsReporterDeps,
+  report: TlsReport,
+  from: Address,
+  to: Address,
+): Promise<void> {
   const { hostname, clock, ids, routing } = deps;
-  const { from } = deps.policy();
-  if (!from) throw new Error("no sender for reports");
   if (!routing().route(to.domain)) throw new Error(`no connector takes mail to ${to.domain}`);
   const now = clock.now();
   const bytes = toReportMail(report, { from, to, hostname, now });

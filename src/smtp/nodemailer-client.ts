@@ -63,10 +63,10 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<ConnectResult> {
   const { clock, times = CLIENT_TIMES } = options;
-  const { localAddresses = [] } = how;
+  const { localAddresses = [], connectMs: limitMs = times.connectMs } = how;
   try {
     const addresses = await addressesOf(options, target, signal);
-    const order = { addresses, port: target.port, localAddresses, limitMs: times.connectMs };
+    const order = { addresses, port: target.port, localAddresses, limitMs };
     const dialled = await dial(order, clock, signal);
     if (dialled.kind === "failed") return failed(dialled.reason);
     return await greet(options, target, how, signal, dialled.socket);
@@ -102,10 +102,10 @@ async function greet(
     const lost = await session.establish(times.sessionMs);
     const result = lost ? { ...lost, kind: "failed" as const } : await prove(session, how, times);
     if (result.kind === "failed") {
-      const fault = session.tlsFault;
+      const tlsFault = result.tlsFault ?? session.tlsFault;
       session.fail(result.reason);
       socket.destroy();
-      return { ...(fault !== null && { tlsFault: fault }), ...ends, ...result };
+      return tlsFault === null ? result : { ...result, tlsFault, ...ends };
     }
     const established: Established = { tls: result.tls, ...ends };
     return { kind: "connected", connection: createClientConnection(session, times, established) };
@@ -125,7 +125,8 @@ async function prove(session: ClientSession, how: ConnectHow, times: ClientTimes
   // The policy demands TLS for it; here as well, because a password cannot be taken back.
   if (!tls) return failed("a password is said in TLS only");
   const lost = await authenticate(session, auth, times);
-  return lost ? failed(lost.reason, lost.reply) : { kind: "proved", tls: tls.tls };
+  if (!lost) return { kind: "proved", tls: tls.tls };
+  return { ...failed(lost.reason, lost.reply), isOurAuth: lost.reply?.code !== 421 };
 }
 
 function tlsOf(

@@ -63,6 +63,8 @@ export interface ConnectHow {
   readonly localAddresses?: readonly string[];
   /** Never said before the demand is met. */
   readonly auth?: Credentials;
+  /** For TCP, instead of the usual 30 s. */
+  readonly connectMs?: number;
 }
 
 /** RFC 4954. */
@@ -81,9 +83,11 @@ export interface ConnectFailure {
   readonly reply: RemoteReply | null;
   /** Present when it was the TLS that did not do. */
   readonly tlsFault?: TlsFault;
-  /** Of the server and of ours, once they were connected. */
+  /** Then the address of the server, and ours. */
   readonly address?: string;
   readonly ownAddress?: string;
+  /** True: the server would not take our name and password. */
+  readonly isOurAuth?: boolean;
 }
 
 export interface SmtpConnector {

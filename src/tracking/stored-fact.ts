@@ -28,7 +28,7 @@ function fromTlsSession({ kind, at, domain, ...rest }: TlsSessionFact): WeighedF
   const short = failure && { ...failure, reason: failure.reason.slice(0, MAX_REASON_CHARS) };
   const session = JSON.stringify({ ...rest, failure: short });
   const day = new Date(at).toISOString().slice(0, 10);
-  return { fact: { kind, day, domain, session }, chars: session.length };
+  return { fact: { kind, at, day, domain, session }, chars: session.length };
 }
 
 function fromFact(fact: Exclude<Fact, { kind: "decided" | "tls-session" }>): WeighedFact {

@@ -57,6 +57,7 @@ CREATE TABLE tls_reports (
 export type StoredFact =
   | {
       readonly kind: "tls-session";
+      readonly at: number;
       readonly day: string;
       readonly domain: string;
       readonly session: string;
