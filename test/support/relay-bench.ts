@@ -8,13 +8,14 @@ import { createSilentLog } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import type { MessageSource } from "../../src/mail/message.ts";
 import type { Resolver } from "../../src/net/resolver.ts";
-import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
+import { createFactBus, type Fact, type FactBus } from "../../src/pipeline/facts.ts";
 import type { Limits } from "../../src/policy/limits.ts";
 import { toRouting } from "../../src/policy/routing.ts";
 import type { Connector, ConnectorTarget, Routing, Smarthost } from "../../src/policy/snapshot.ts";
 import type { Hold, NewHold, Quarantine } from "../../src/quarantine/quarantine.ts";
 import { createOurSelf } from "../../src/relay/own-names.ts";
 import { createRelay, type Leg, type Relay } from "../../src/relay/relay.ts";
+import type { TlsPolicy } from "../../src/relay/tls-policy.ts";
 import { CLIENT_TIMES } from "../../src/smtp/client-times.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { RecipientFate } from "../../src/smtp/smtp-client.ts";
@@ -54,6 +55,10 @@ export interface BenchOptions {
   readonly connectors?: readonly Connector[];
   /** Default: no name can be looked up. */
   readonly resolver?: Pick<Resolver, "lookup">;
+  /** Default: MX hosts are met as their connector says. */
+  readonly tlsPolicy?: (facts: FactBus) => TlsPolicy;
+  /** PEM; trusted instead of the well-known ones. */
+  readonly authorities?: string;
   /** Of a bench that is gone: its spool is recovered. */
   readonly folder?: string;
 }
@@ -94,7 +99,9 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
       hostname: "mx.postern.test",
       resolveHost: async () => [],
       times: CLIENT_TIMES,
+      ...(options.authorities !== undefined && { authorities: options.authorities }),
     }),
+    ...(options.tlsPolicy && { tlsPolicy: options.tlsPolicy(bus) }),
     resolver: options.resolver ?? NO_DNS,
     ourSelf: createOurSelf({ names: ["mx.postern.test"], listening: [] }),
     facts: bus,

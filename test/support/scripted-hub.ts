@@ -84,13 +84,15 @@ export interface HubOptions {
   readonly script?: (event: HubEvent) => HubAction | Promise<HubAction>;
   /** Offers STARTTLS with a self-signed certificate. */
   readonly tls?: boolean;
+  /** PEM; instead of the self-signed one. */
+  readonly identity?: HubIdentity;
   readonly port?: number;
 }
 
 const HOST = "127.0.0.1";
 
 export async function startScriptedHub(options: HubOptions = {}): Promise<ScriptedHub> {
-  const identity = options.tls ? await makeIdentity() : null;
+  const identity = options.tls ? (options.identity ?? (await makeIdentity())) : null;
   const state = createState(options, identity);
   const server = createServer((socket) => serveHubSession(state, socket));
   await new Promise<void>((resolve, reject) => {
