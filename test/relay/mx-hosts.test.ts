@@ -1,25 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLookupScope, type Lookup, type Resolver } from "../../src/net/resolver.ts";
+import { createLookupScope } from "../../src/net/resolver.ts";
 import { findMxHosts, type MxHosts } from "../../src/relay/mx-hosts.ts";
 import { createOurSelf } from "../../src/relay/own-names.ts";
-
-/** By `TYPE name`; a text is why it is temporary. Absent: NXDOMAIN. */
-type Zone = Readonly<Record<string, readonly unknown[] | string>>;
-
-function resolverFor(zone: Zone, asked: string[] = []): Pick<Resolver, "lookup"> {
-  const lookup = async (name: string, type: string): Promise<Lookup<never>> => {
-    const key = `${type} ${name}`;
-    asked.push(key);
-    const known = zone[key];
-    if (typeof known === "string") return { kind: "temporary", reason: known };
-    if (known && known.length > 0)
-      return { kind: "found", records: known as readonly never[], ttlSeconds: 60 };
-    const exists = Object.keys(zone).some((one) => one.endsWith(` ${name}`));
-    return { kind: "none", reason: exists ? "nodata" : "nxdomain" };
-  };
-  return { lookup: lookup as Resolver["lookup"] };
-}
+import { mx, toZoneResolver, type Zone } from "../support/zone-resolver.ts";
 
 interface Question {
   readonly names?: readonly string[];
@@ -35,7 +19,7 @@ function find(zone: Zone, domain = "x.test", question: Question = {}): Promise<M
   const { families = [4, 6], random = () => 0, asked = [] } = question;
   const ourSelf = createOurSelf({ names, listening, interfaces: () => interfaces });
   const scope = createLookupScope(new AbortController().signal);
-  const resolver = resolverFor(zone, asked);
+  const resolver = toZoneResolver(zone, asked);
   return findMxHosts({ resolver, ourSelf, random }, domain, families, scope);
 }
 
@@ -48,8 +32,6 @@ function refusalOf(found: MxHosts): string {
   assert.ok(found.kind === "refused", JSON.stringify(found));
   return `${found.reply.code} ${found.reply.status}`;
 }
-
-const mx = (preference: number, exchange: string) => ({ preference, exchange });
 
 test("mail servers are tried by preference, IPv4 before IPv6", async () => {
   const found = await find({

@@ -15,8 +15,8 @@ export interface PolicyHost {
   readonly requests: readonly string[];
   readonly bodies: readonly Buffer[];
   readonly contentTypes: readonly string[];
-  /** Null: it never answers. */
-  say(answer: PolicyAnswer | null): void;
+  /** Null: it never answers. `host`: those who ask for that one; all others without. */
+  say(answer: PolicyAnswer | null, host?: string): void;
   close(): Promise<void>;
 }
 
@@ -26,6 +26,7 @@ export async function startPolicyHost(
   { host = "127.0.0.1", port = 0 }: { readonly host?: string; readonly port?: number } = {},
 ): Promise<PolicyHost> {
   let answer = first;
+  const own = new Map<string, PolicyAnswer | null>();
   const requests: string[] = [];
   const bodies: Buffer[] = [];
   const contentTypes: string[] = [];
@@ -37,9 +38,10 @@ export async function startPolicyHost(
       bodies.push(Buffer.concat(chunks));
       contentTypes.push(request.headers["content-type"] ?? "");
       requests.push(`${request.method} ${named} ${request.url}`);
-      if (answer === null) return;
-      response.writeHead(answer.status ?? 200, { "content-type": "text/plain", ...answer.headers });
-      response.end(answer.body);
+      const said = own.has(named) ? own.get(named) : answer;
+      if (!said) return;
+      response.writeHead(said.status ?? 200, { "content-type": "text/plain", ...said.headers });
+      response.end(said.body);
     });
   });
   // A client that does not like the certificate ends the handshake.
@@ -51,8 +53,9 @@ export async function startPolicyHost(
     requests,
     bodies,
     contentTypes,
-    say(next) {
-      answer = next;
+    say(next, asked) {
+      if (asked === undefined) answer = next;
+      else own.set(asked, next);
     },
     async close() {
       server.closeAllConnections();

@@ -56,9 +56,11 @@ export interface BenchOptions {
   /** Default: no name can be looked up. */
   readonly resolver?: Pick<Resolver, "lookup">;
   /** Default: MX hosts are met as their connector says. */
-  readonly tlsPolicy?: (facts: FactBus) => TlsPolicy;
+  readonly tlsPolicy?: TlsPolicy | ((facts: FactBus) => TlsPolicy);
   /** PEM; trusted instead of the well-known ones. */
   readonly authorities?: string;
+  /** Default: always 0.5. */
+  readonly random?: () => number;
   /** Of a bench that is gone: its spool is recovered. */
   readonly folder?: string;
 }
@@ -76,7 +78,7 @@ const LIMITS: Limits["delivery"] = {
 };
 
 export async function openRelayBench(t: TestContext, options: BenchOptions): Promise<RelayBench> {
-  const { clock = createSystemClock(), limits = {} } = options;
+  const { clock = createSystemClock(), limits = {}, tlsPolicy } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "postern-relay-"));
   if (!options.folder) t.after(() => rmSync(folder, { recursive: true, force: true }));
   const log = createSilentLog();
@@ -101,7 +103,6 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
       times: CLIENT_TIMES,
       ...(options.authorities !== undefined && { authorities: options.authorities }),
     }),
-    ...(options.tlsPolicy && { tlsPolicy: options.tlsPolicy(bus) }),
     resolver: options.resolver ?? NO_DNS,
     ourSelf: createOurSelf({ names: ["mx.postern.test"], listening: [] }),
     facts: bus,
@@ -110,7 +111,8 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
     metrics: createMetrics(),
     limits: () => ({ ...LIMITS, ...limits }),
     hostname: "mx.postern.test",
-    random: () => 0.5,
+    random: options.random ?? (() => 0.5),
+    ...(tlsPolicy && { tlsPolicy: typeof tlsPolicy === "function" ? tlsPolicy(bus) : tlsPolicy }),
   });
   t.after(() => relay.stop(0));
   const pass = (condition: () => boolean) =>
