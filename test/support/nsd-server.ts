@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,14 +46,23 @@ export async function startNsd(
   const { server, port } = await startOnFreePort(folder, Object.keys(zones));
   return {
     address: `127.0.0.1:${port}`,
-    pause: () => server.signal("SIGSTOP"),
-    resume: () => server.signal("SIGCONT"),
+    pause: () => signalAll(server.pid, "SIGSTOP"),
+    resume: () => signalAll(server.pid, "SIGCONT"),
     async stop() {
-      server.signal("SIGCONT");
+      signalAll(server.pid, "SIGCONT");
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** NSD answers in a child of the process that was started; what is no NSD is left alone. */
+function signalAll(pid: number, signal: NodeJS.Signals): void {
+  const folder = `/proc/${pid}`;
+  if (!existsSync(folder) || !readFileSync(`${folder}/comm`, "utf8").startsWith("nsd")) return;
+  const children = readFileSync(`${folder}/task/${pid}/children`, "utf8");
+  process.kill(pid, signal);
+  for (const child of children.split(" ").filter(Boolean)) signalAll(Number(child), signal);
 }
 
 function toZoneFile(zone: string, records: string): string {
