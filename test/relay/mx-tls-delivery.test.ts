@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, it, type TestContext } from "node:test";
+import { createSystemClock } from "../../src/base/clock.ts";
 import type { TlsSessionFact } from "../../src/pipeline/facts.ts";
 import type { StsPolicy } from "../../src/relay/mta-sts-policy.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
@@ -7,6 +8,7 @@ import { type MadeCertificate, makeCertificate, toTlsa } from "../support/made-c
 import { openMxPolicyBench, STS_RECORD } from "../support/mx-policy-bench.ts";
 import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";
 import { type HubOptions, startScriptedHub } from "../support/scripted-hub.ts";
+import { toSpoolItem } from "../support/spool-item.ts";
 
 const SOURCE = toBytesSource("Subject: x\r\n\r\nbody\r\n");
 const DOMAIN = "example.org";
@@ -25,7 +27,6 @@ interface Meeting {
   /** The certificate that the zone describes. */
   readonly described?: MadeCertificate;
   readonly sts?: StsPolicy;
-  readonly ignoresTlsPolicies?: boolean;
 }
 
 describe("mail to a mail server with a policy", () => {
@@ -36,7 +37,7 @@ describe("mail to a mail server with a policy", () => {
     made = { authority, right, other: await makeCertificate("other.example", { by: authority }) };
   });
 
-  async function meet(t: TestContext, { hub: options, described, sts, ...leg }: Meeting) {
+  async function setUp(t: TestContext, { hub: options, described, sts }: Meeting) {
     const hub = await startScriptedHub(options);
     t.after(() => hub.close());
     const secure = described !== undefined;
@@ -50,7 +51,7 @@ describe("mail to a mail server with a policy", () => {
       ...(sts && { [`_mta-sts.${DOMAIN}`]: STS_RECORD }),
     });
     if (sts) await bench.keepSts(DOMAIN, sts);
-    const { relay, facts } = await openRelayBench(t, {
+    const relayBench = await openRelayBench(t, {
       hubs: [],
       connectors: [
         toTestConnector({
@@ -62,7 +63,11 @@ describe("mail to a mail server with a policy", () => {
       tlsPolicy: bench.createPolicy,
       authorities: made.authority.cert,
     });
-    const result = await relay.attempt(toLeg([`a@${DOMAIN}`], leg), SOURCE, WAIT_MS);
+    return { ...relayBench, hub };
+  }
+  async function meet(t: TestContext, meeting: Meeting) {
+    const { relay, facts, hub } = await setUp(t, meeting);
+    const result = await relay.attempt(toLeg([`a@${DOMAIN}`]), SOURCE, WAIT_MS);
     const sessions = facts.filter((fact): fact is TlsSessionFact => fact.kind === "tls-session");
     const failures = sessions.map(({ failure }) => failure?.type ?? null);
     const hop = "hop" in result ? result.hop : undefined;
@@ -156,12 +161,16 @@ describe("mail to a mail server with a policy", () => {
     for (const { hub } of [wrong, right, none]) assert.equal(hub.messages.length, 1);
   });
 
-  it("goes all the same when it is a report about broken TLS", async (t) => {
-    const ignoring = { ignoresTlsPolicies: true };
+  it("goes all the same from the spool when it is a report about broken TLS", async (t) => {
+    const change = { ignoresTlsPolicies: true };
     for (const policy of [{ described: made.other }, { sts: STS }]) {
-      const met = await meet(t, { hub: stripped, ...policy, ...ignoring });
-      assert.equal(met.kind, "answered");
-      assert.deepEqual(met.failures, []);
+      const { relay, spool, facts, hub, until } = await setUp(t, { hub: stripped, ...policy });
+      const item = toSpoolItem(createSystemClock(), [`a@${DOMAIN}`], change);
+      await spool.add(item, SOURCE);
+      relay.start();
+      await until(() => spool.list().length === 0);
+      assert.equal(hub.messages.length, 1);
+      assert.ok(!facts.some(({ kind }) => kind === "tls-session"));
     }
   });
 });
