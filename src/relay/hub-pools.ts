@@ -50,9 +50,15 @@ export class HubPools {
       if (!signal.aborted) onSession?.(result);
       return result;
     }
-    const { tls, address, ownAddress } = result.connection;
-    const own = ownAddress === undefined ? {} : { ownAddress };
-    onSession?.({ kind: "connected", tls, address, ...own });
+    const { connection, brokenTls } = result;
+    const { tls, address, ownAddress } = connection;
+    onSession?.({
+      kind: "connected",
+      tls,
+      address,
+      ...(ownAddress !== undefined && { ownAddress }),
+      ...(brokenTls !== undefined && { brokenTls }),
+    });
     return result;
   }
 }

@@ -48,7 +48,7 @@ export function createMxTlsPolicy(options: MxTlsPolicyOptions): TlsPolicy {
     },
     ended(question, ruling, session) {
       // A report about sessions that were only there to report would go on for ever.
-      if (question.ignoresPolicies) return;
+      if (question.ignoresPolicies || !isOpen(question)) return;
       // It failed before TLS could: that is no session in the sense of RFC 8460.
       if (!isAboutTls(session)) return;
       const about = ruling.kind === "demand" ? ruling.about : undefined;
@@ -77,9 +77,8 @@ async function ruleOn(options: MxTlsPolicyOptions, question: MxQuestion): Promis
   const { connector, scope, domain } = question;
   const own = connectorDemand(connector, question.host);
   const plain: Demanded = { kind: "demand", demand: own, about: groundOf(noPolicy(question)) };
-  const { to, tls } = connector;
-  const isOpen = to.kind === "mx" && OPEN_MODES.includes(tls.mode);
-  if (!isOpen || question.ignoresPolicies) return plain;
+  const { to } = connector;
+  if (to.kind !== "mx" || !isOpen(question) || question.ignoresPolicies) return plain;
   const { dane: asksDane = true, mtaSts: asksSts = true } = to;
   const dane = asksDane ? await findDane(options.resolver, question) : NO_DANE;
   if (dane.kind === "unknown") return skipUnknown(question, dane.reason);
@@ -92,6 +91,10 @@ async function ruleOn(options: MxTlsPolicyOptions, question: MxQuestion): Promis
 }
 
 /** Others mean that the operator knows better about these hosts than their domains do. */
+function isOpen({ connector }: MxQuestion): boolean {
+  return OPEN_MODES.includes(connector.tls.mode);
+}
+
 const OPEN_MODES: readonly string[] = ["opportunistic", "required", "verified"];
 
 const NO_DANE: DaneFinding = { kind: "none" };

@@ -24,7 +24,9 @@ export function failureOf(session: MxSession): TlsFailure | null {
     const { tlsFault, reason } = session;
     return tlsFault === undefined ? null : { type: TYPES[tlsFault], reason };
   }
-  if (session.tls === null) return { type: "starttls-not-supported", reason: "no TLS was offered" };
-  const { unmet } = session.tls;
+  const { tls, brokenTls } = session;
+  if (brokenTls !== undefined) return { type: TYPES.handshake, reason: brokenTls };
+  if (tls === null) return { type: "starttls-not-supported", reason: "no TLS was offered" };
+  const { unmet } = tls;
   return unmet ? { type: TYPES[unmet.fault], reason: unmet.reason } : null;
 }

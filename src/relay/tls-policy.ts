@@ -45,6 +45,8 @@ export type MxSession =
       readonly tls: RemoteTls | null;
       readonly address: string;
       readonly ownAddress?: string;
+      /** Why it is in the clear although TLS was offered. */
+      readonly brokenTls?: string;
     }
   | ConnectFailure;
 

@@ -51,7 +51,8 @@ export function createSmtpConnector(options: SmtpConnectorOptions): SmtpConnecto
       const { log } = options;
       log.warn("hub-tls-failed", { hub: `${target.host}:${target.port}`, reason: first.reason });
       // Opportunistic: whoever can break the handshake could have removed STARTTLS as well.
-      return attempt(options, target, { ...how, tls: { kind: "none" } }, signal);
+      const second = await attempt(options, target, { ...how, tls: { kind: "none" } }, signal);
+      return second.kind === "failed" ? second : { ...second, brokenTls: first.reason };
     },
   };
 }

@@ -74,7 +74,12 @@ export interface Credentials {
 }
 
 export type ConnectResult =
-  | { readonly kind: "connected"; readonly connection: SmtpConnection }
+  | {
+      readonly kind: "connected";
+      readonly connection: SmtpConnection;
+      /** Why it is in the clear although TLS was offered. */
+      readonly brokenTls?: string;
+    }
   | ConnectFailure;
 
 export interface ConnectFailure {

@@ -158,7 +158,9 @@ describe("mail to a mail server with a policy", () => {
     assert.deepEqual([right.kind, right.failures], ["answered", [null]]);
     const none = await meet(t, { hub: stripped, sts });
     assert.deepEqual([none.kind, none.failures], ["answered", ["starttls-not-supported"]]);
-    for (const { hub } of [wrong, right, none]) assert.equal(hub.messages.length, 1);
+    const failing = await meet(t, { hub: broken, sts });
+    assert.deepEqual([failing.kind, failing.failures], ["answered", ["validation-failure"]]);
+    for (const { hub } of [wrong, right, none, failing]) assert.equal(hub.messages.length, 1);
   });
 
   it("goes all the same from the spool when it is a report about broken TLS", async (t) => {

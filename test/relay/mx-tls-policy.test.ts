@@ -244,6 +244,11 @@ describe("sessions in TLS", () => {
     assert.equal((await told(t, { zone }, up)).fact?.failure?.type, "tlsa-invalid");
   });
 
+  it("that the operator wants in the clear or by pins are nobody's business", async (t) => {
+    for (const mode of ["none", "pinned"] as const)
+      assert.equal((await told(t, { mode }, { ...up, tls: null })).fact, null);
+  });
+
   it("that never came to TLS, and those of reports, are not told", async (t) => {
     const refused = { kind: "failed", reason: "refused", reply: null } as const;
     assert.equal((await told(t, {}, refused)).fact, null);
