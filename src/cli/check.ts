@@ -6,12 +6,12 @@ import { PHASES } from "../pipeline/report.ts";
 import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
+import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
 import {
   type CheckedListener,
   checkAuthorities,
   checkListener,
   checkListenerNames,
-  checkOutsideRoutes,
   type Warning,
 } from "./check-listeners.ts";
 import { checkOutboundTls } from "./check-outbound-tls.ts";
@@ -81,6 +81,7 @@ async function findProblems(
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
     ...(settings && policy.value ? checkTogether(settings, policy.value) : []),
+    ...(policy.value ? checkConnectors(policy.value.routing, now) : []),
   ];
   const told = [
     ...loaded.problems,
@@ -99,7 +100,7 @@ async function findProblems(
 function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): readonly Warning[] {
   return [
     ...checkListenerNames(listeners, policy.limits),
-    ...checkOutsideRoutes(listeners, policy),
+    ...checkRouteUse(listeners, policy),
     ...checkOutboundTls(dns.validates, policy.routing),
   ];
 }

@@ -37,7 +37,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     if (result.kind === "answered") tellFates(deps, leg, result);
     if (result.kind === "pending") {
       const isOver = await Promise.race([result.settled, null]);
-      if (!isOver) tellWaiting(deps, leg, result.hub);
+      if (!isOver) tellWaiting(deps, leg, result);
       void tellWhenSettled(deps, leg, result);
     }
     return result;
@@ -99,10 +99,11 @@ function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): rea
 }
 
 /** It may take the hub ten minutes (RFC 5321 4.5.3.2.6): until then nobody would know where the mail is. */
-function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, hub: string): void {
+function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, { hub, hop }: Way): void {
   const recipients = leg.envelope.recipients.map(({ address }) => address.spoken);
   const reply = "waiting for the answer to the final dot";
-  facts.emit({ kind: "deferred", at: clock.now(), id: leg.transactionId, recipients, hub, reply });
+  const id = leg.transactionId;
+  facts.emit({ kind: "deferred", at: clock.now(), id, recipients, hub, ...hop, reply });
 }
 
 async function tellWhenSettled(

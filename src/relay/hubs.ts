@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
 import { shareOf } from "../base/share.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { RemoteTls } from "../smtp/remote-tls.ts";
@@ -53,6 +54,7 @@ export interface HubsOptions extends MxOptions {
   readonly connector: SmtpConnector;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
   readonly tlsPolicy: TlsPolicy;
   /** How many processes of ours share what a connector allows. Default: this one. */
   readonly processes?: number;

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { networkInterfaces } from "node:os";
 import { canonicalIp } from "../net/ip.ts";
+import { machineAddresses } from "../net/machine-addresses.ts";
 
 /** Who we are to those who look us up: mail for us by DNS would only come back (RFC 5321 5.1). */
 export interface OurSelf {
@@ -32,14 +32,9 @@ export function createOurSelf(options: SelfOptions): OurSelf {
       const ip = canonicalIp(address);
       if (ip === null) return false;
       if (fixed.has(ip) || ip === "0.0.0.0" || ip === "::") return true;
-      return hasAll(isIP(ip) === 6 ? 6 : 4) && interfaces().some((own) => canonicalIp(own) === ip);
+      return hasAll(isIP(ip) === 6 ? 6 : 4) && interfaces().includes(ip);
     },
   };
-}
-
-function machineAddresses(): readonly string[] {
-  const all = Object.values(networkInterfaces());
-  return all.flatMap((addresses) => (addresses ?? []).map(({ address }) => address));
 }
 
 function canonical(name: string): string {

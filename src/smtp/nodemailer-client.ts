@@ -103,10 +103,13 @@ async function greet(
     const lost = await session.establish(times.sessionMs);
     const result = lost ? { ...lost, kind: "failed" as const } : await prove(session, how, times);
     if (result.kind === "failed") {
-      const tlsFault = result.tlsFault ?? session.tlsFault;
+      const fault = session.tlsFault;
       session.fail(result.reason);
       socket.destroy();
-      return tlsFault === null ? result : { ...result, tlsFault, ...ends };
+      if (result.tlsFault !== undefined) return { ...result, ...ends };
+      if (fault === null) return result;
+      const reason = `${FAULTS[fault]}: ${result.reason}`;
+      return { ...result, ...ends, tlsFault: fault, reason };
     }
     const established: Established = { tls: result.tls, ...ends };
     return { kind: "connected", connection: createClientConnection(session, times, established) };
@@ -114,6 +117,9 @@ async function greet(
     signal.removeEventListener("abort", abort);
   }
 }
+
+/** A bare "502 command not implemented" would tell an operator nothing. */
+const FAULTS = { starttls: "no STARTTLS", handshake: "TLS handshake" } as const;
 
 type Proof = { readonly kind: "proved"; readonly tls: RemoteTls | null } | ConnectFailure;
 
