@@ -98,9 +98,13 @@ export function toRouting(all: readonly Connector[]): Routing {
   };
 }
 
-/** The bare `<postmaster>` of RFC 5321 4.5.1 has no domain: it goes where the first of ours goes. */
+/**
+ * The bare `<postmaster>` of RFC 5321 4.5.1 has no domain: it goes where the first of ours goes that
+ * has smarthosts. No mail servers can be looked up for it.
+ */
 export function withPostmaster(routing: Routing, { all }: Domains): Routing {
-  const home = all[0] ? routing.route(all[0].name) : null;
+  const homes = all.flatMap(({ name }) => routing.route(name) ?? []);
+  const home = homes.find(({ to }) => to.kind === "smarthosts") ?? null;
   return { ...routing, route: (domain) => (domain === "" ? home : routing.route(domain)) };
 }
 

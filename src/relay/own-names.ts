@@ -32,7 +32,9 @@ export function createOurSelf(options: SelfOptions): OurSelf {
       const ip = canonicalIp(address);
       if (ip === null) return false;
       if (fixed.has(ip) || ip === "0.0.0.0" || ip === "::") return true;
-      return hasAll(isIP(ip) === 6 ? 6 : 4) && interfaces().includes(ip);
+      if (!hasAll(isIP(ip) === 6 ? 6 : 4)) return false;
+      // All of 127.0.0.0/8 leads to whoever listens on all addresses.
+      return ip.startsWith("127.") || interfaces().includes(ip);
     },
   };
 }

@@ -140,7 +140,9 @@ const LAST_WORDS_MS = 2000;
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, queue, routing } = options;
   const { keepDays = () => KEEP_DAYS, random = Math.random, tlsPolicy = CONNECTOR_TLS } = options;
-  const hubs = new Hubs({ ...options, random, tlsPolicy });
+  // What waits for it may be due at once.
+  const onRecovered = () => loop.wake();
+  const hubs = new Hubs({ ...options, random, tlsPolicy, onRecovered });
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
   const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
   const loop = queue

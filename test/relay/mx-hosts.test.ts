@@ -133,6 +133,14 @@ test("nor by our address: where we listen, or any of the machine when we listen 
   assert.equal(hostsOf(await find(zone, "x.test", other)).length, 3);
 });
 
+test("an MX that leads to our own loopback or to no address at all leads to ourselves", async () => {
+  for (const address of ["0.0.0.0", "127.9.9.9", "::"]) {
+    const type = address.includes(":") ? "AAAA" : "A";
+    const zone = { "MX x.test": [mx(10, "a.test")], [`${type} a.test`]: [address] };
+    assert.equal(refusalOf(await find(zone, "x.test", { listening: ["0.0.0.0"] })), "554 5.4.6");
+  }
+});
+
 test("a server that is ours is found by its address even when it is never the one to be tried", async () => {
   const zone = { "A x.test": ["192.0.2.9"] };
   assert.equal(refusalOf(await find(zone, "x.test", { listening: ["192.0.2.9"] })), "554 5.4.6");

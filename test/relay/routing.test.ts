@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { toRouting } from "../../src/policy/routing.ts";
+import { toDomains } from "../../src/policy/domains.ts";
+import { toRouting, withPostmaster } from "../../src/policy/routing.ts";
 import { destinationOf, groupByRoute } from "../../src/relay/destination.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -171,6 +172,56 @@ test("a destination all of whose servers rest is not tried before one of them wa
   assert.equal(bench.relay.restsUntil("two"), clock.now() + 1000);
 });
 
+test("what shares a server with a destination that probes it waits no longer than the probe", async (t) => {
+  const clock = createFakeClock();
+  const answer = Promise.withResolvers<string>();
+  const hub = await hubFor(t, {
+    script: ({ step, count }) => {
+      if (step !== "connect") return undefined;
+      return count === 1 ? { drop: true, reply: "421 4.3.2 no" } : answer.promise;
+    },
+  });
+  const connectors = [
+    toTestConnector({ name: "one", domains: ["x.test"], hosts: [hub] }),
+    toTestConnector({ name: "two", domains: ["y.test"], hosts: [hub] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock });
+  const attempt = (to: string) => bench.relay.attempt(toLeg([to]), SOURCE, WAIT_MS);
+  await attempt("a@x.test");
+  await clock.advance(1000);
+  const probe = attempt("a@x.test");
+  await hub.waitFor(() => hub.connections === 2);
+  assert.equal((await attempt("a@y.test")).kind, "unsent");
+  answer.resolve("220 back");
+  assert.equal((await probe).kind, "answered");
+  await clock.advance(1000);
+  assert.equal(bench.relay.restsUntil("two"), null);
+  assert.equal((await attempt("a@y.test")).kind, "answered");
+});
+
+test("of two ways to a domain the cheaper one is taken, whatever their order", async (t) => {
+  const [dear, cheap] = [await hubFor(t), await hubFor(t)];
+  const connectors = [
+    toTestConnector({ name: "dear", domains: ["x.test"], cost: 20, hosts: [dear] }),
+    toTestConnector({ name: "cheap", domains: ["x.test"], cost: 10, hosts: [cheap] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors });
+  await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  assert.deepEqual([dear.connections, cheap.messages.length], [0, 1]);
+});
+
+test("the bare postmaster goes where our first domain with smarthosts goes", () => {
+  const home = toTestConnector({ name: "home", domains: ["b.test"] });
+  const routing = toRouting([toInternet(25), home]);
+  const recipients = { kind: "any" } as const;
+  const shared = { type: "authoritative", recipients, ack: "hub", lineEndings: "refuse" } as const;
+  const domains = toDomains([
+    { ...shared, name: "a.test" },
+    { ...shared, name: "b.test" },
+  ]);
+  assert.equal(withPostmaster(routing, domains).route("")?.name, "home");
+});
+
 test("weights share the mail among equals, and the share of a dead one goes to the others", async (t) => {
   const clock = createFakeClock();
   const [light, heavy] = [await hubFor(t), await hubFor(t)];
@@ -243,6 +294,31 @@ test("a server that does for others rests only for the manner in which it failed
   assert.notEqual(bench.relay.restsUntil("strict"), null);
   const plain = await bench.relay.attempt(toLeg(["a@y.test"]), SOURCE, WAIT_MS);
   assert.equal(plain.kind, "answered");
+});
+
+test("a server that does not even greet in time rests, and an IPv6 one is written in brackets", async (t) => {
+  const clock = createFakeClock();
+  const hub = await startScriptedHub({
+    host: "::1",
+    script: ({ step, count }) => (step === "connect" && count === 1 ? { hang: true } : undefined),
+  });
+  t.after(() => hub.close());
+  const resolver = toZoneResolver({ "MX x.test": [mx(1, "six.test")], "AAAA six.test": ["::1"] });
+  const connectors = [toInternet(hub.port)];
+  const bench = await openRelayBench(t, { hubs: [], connectors, resolver, clock });
+  const attempt = () => bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  const first = attempt();
+  await hub.waitFor(() => hub.count("connect") === 1);
+  await clock.advance(WAIT_MS);
+  assert.equal((await first).kind, "unsent");
+  assert.equal(bench.relay.restsUntil("internet/x.test"), clock.now() + 1000);
+  assert.equal((await attempt()).kind, "unsent");
+  assert.equal(hub.connections, 1);
+  await clock.advance(1000);
+  const answer = await attempt();
+  assert.ok(answer.kind === "answered");
+  assert.equal(answer.hub, `six.test:${hub.port}`);
+  assert.equal(answer.hop?.address, "::1");
 });
 
 test("a TLS policy may pass a server over, and nothing is sent with less instead", async (t) => {

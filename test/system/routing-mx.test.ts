@@ -83,27 +83,32 @@ before(async () => {
     later: ["later@mixed2.test"],
   });
   cleanUp.defer(() => exim.stop());
-  edge = await startTestGateway({
+  edge = await startEdge(1);
+  cleanUp.defer(() => edge.remove());
+});
+after(() => cleanUp.disposeAsync());
+
+function startEdge(workers: number): Promise<TestGateway> {
+  return startTestGateway({
     hubPort: 9,
     dnsServer: dns.address,
     policies: {
       routing: {
         connectors: {
           hub: { domains: ["example.org"], smarthosts: ["127.0.0.1:9"] },
-          internet: { domains: ["*"], mx: true, port },
+          internet: { domains: ["*"], mx: true, port: exim.port },
         },
       },
       limits: LATER,
     },
     settings: {
       hostname: "mx.test",
+      workers,
       listeners: [{ name: "inside", kind: "hub", listen: "127.0.0.1:0", from: ["127.0.0.0/8"] }],
       dns: { servers: [dns.address], timeoutMs: 1000 },
     },
   });
-  cleanUp.defer(() => edge.remove());
-});
-after(() => cleanUp.disposeAsync());
+}
 
 const send = (...to: string[]): Promise<SentMail> =>
   sendMail({ port: edge.port, from: "alice@example.org", to, message: SIMPLE_MESSAGE });
@@ -212,3 +217,29 @@ for (const [name, domain] of [
     assert.equal(arrived.length, 1);
   });
 }
+
+test("several workers send and refuse alike, and the service tries again", { skip }, async () => {
+  const many = await startEdge(2);
+  try {
+    const to = ["a@first.test", "later@mixed2.test"];
+    const from = "alice@example.org";
+    const sent = await sendMail({ port: many.port, from, to, message: SIMPLE_MESSAGE });
+    assert.equal(sent.final?.code, 250, sent.final?.text ?? "no answer");
+    const fact = await many.waitForLog("delivered", (line) => line.id === sent.id);
+    assert.equal(fact.address, "127.0.0.2");
+    const again = await many.waitForLog(
+      "deferred",
+      (line) => line.id === sent.id && line.address === "127.0.0.3" && line.process === "service",
+    );
+    assert.match(String(again.reply), /4\.2\.1/);
+    const refused = await sendMail({
+      port: many.port,
+      from,
+      to: ["a@null.test"],
+      message: SIMPLE_MESSAGE,
+    });
+    assert.equal(refused.final?.code, 556);
+  } finally {
+    await many.remove();
+  }
+});
