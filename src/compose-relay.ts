@@ -1,4 +1,5 @@
 import type { Ground, Stores } from "./compose-ground.ts";
+import type { OutboundTls } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
 import { createOurSelf } from "./relay/own-names.ts";
@@ -10,6 +11,7 @@ export function openRelay(
   ground: Ground,
   policy: Policy,
   stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue">,
+  { authorities, tlsPolicy }: OutboundTls,
 ): Relay {
   const { settings, clock, log, resolver, gateways } = ground;
   const { hostname } = settings;
@@ -19,7 +21,14 @@ export function openRelay(
     ...ground,
     ...stores,
     hostname,
-    connector: createSmtpConnector({ clock, log, hostname, resolveHost }),
+    connector: createSmtpConnector({
+      clock,
+      log,
+      hostname,
+      resolveHost,
+      ...(authorities && { authorities: authorities.join("\n") }),
+    }),
+    tlsPolicy,
     ourSelf: createOurSelf({
       names: [hostname, ...settings.listeners.map((listener) => listener.hostname)],
       listening: settings.listeners.map(({ listen }) => listen.host),

@@ -65,7 +65,8 @@ async function checkPair(
   }
 }
 
-async function checkAuthorities(path: string): Promise<readonly Problem[]> {
+/** Opens a file of authorities: one that cannot serve is a problem. */
+export async function checkAuthorities(path: string): Promise<readonly Problem[]> {
   return loadAuthorities(path).then(
     () => [],
     (error: unknown) => [wholeFile(path, errorText(error))],

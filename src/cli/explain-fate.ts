@@ -84,9 +84,9 @@ function way({ address, tls, tlsPolicy }: Way): string {
   return ` (${[...words, ...(tlsPolicy === undefined ? [] : [tlsPolicy])].join(", ")})`;
 }
 
-function secured({ protocol, verified, match }: RemoteTls): readonly string[] {
+function secured({ protocol, verified, match, unmet }: RemoteTls): readonly string[] {
   const proofs: { readonly [V in RemoteTls["verified"]]: string } = {
-    no: "certificate not checked",
+    no: unmet ? `not verified: ${unmet.reason}` : "certificate not checked",
     ca: `certificate for ${match}`,
     pin: `pinned ${match?.slice(0, SHOWN_PIN_CHARS)}…`,
     dane: `DANE ${match}`,

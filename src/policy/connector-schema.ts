@@ -42,6 +42,8 @@ export const connectorSchema = z.strictObject({
   smarthosts: z.array(smarthost).min(1).max(32).optional(),
   mx: z.boolean().default(false),
   port: z.int().min(1).max(65_535).optional(),
+  dane: z.boolean().optional(),
+  mtaSts: z.boolean().optional(),
   cost: z.int().min(0).max(10_000).default(10),
   tls: z
     .enum(["none", "opportunistic", "required", "verified", "pinned", "mutual"])
@@ -75,9 +77,22 @@ export function reportConnectorFaults(written: WrittenConnector, complain: Compl
     complain(["port"], "a smarthost has its port behind its name, as in hub.internal:2525", "key");
   if (Array.isArray(sourceAddress) && new Set(sourceAddress.map(isIP)).size < sourceAddress.length)
     complain(["sourceAddress"], "expected one IPv4 and one IPv6 address, got two of a family");
+  reportPolicyFaults(written, complain);
   reportTlsFaults(written, complain);
   reportAuthFaults(written, complain);
 }
+
+/** What domains say about their mail servers can be heeded only where it may raise what we demand. */
+function reportPolicyFaults({ dane, mtaSts, mx, tls }: WrittenConnector, complain: Complain): void {
+  for (const [key, value] of Object.entries({ dane, mtaSts })) {
+    if (value !== undefined && !mx)
+      complain([key], "a smarthost is met as its connector says; expected mx: true", "key");
+    if (value === true && mx && !POLICY_MODES.includes(tls))
+      complain([key], `with tls ${tls} no policy of others is heeded`, "key");
+  }
+}
+
+const POLICY_MODES: readonly string[] = ["opportunistic", "required", "verified"];
 
 function reportTlsFaults(
   { tls, names, ca, pins, cert, key }: WrittenConnector,

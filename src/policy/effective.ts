@@ -5,6 +5,7 @@ import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
 import { DOMAINS_STAGE } from "./compile-plan.ts";
 import { showConnector } from "./show-connector.ts";
 import type { AcceptedDomain, PolicySnapshot } from "./snapshot.ts";
+import { showTlsReports } from "./tls-reports.ts";
 
 type Parts<Services> = Omit<
   PolicySnapshot<Services>,
@@ -26,7 +27,10 @@ export function toEffective<Services>(
   return {
     pipeline: pipelineOf(policy),
     domains: { domains: byName(policy.domains.all, domainOf) },
-    routing: { connectors: byName(policy.routing.all, showConnector) },
+    routing: {
+      connectors: byName(policy.routing.all, showConnector),
+      tlsReports: showTlsReports(policy.routing.tlsReports),
+    },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
     ...stageFiles(catalog, options),

@@ -11,9 +11,11 @@ import { coverage, type DomainPattern, patternsFor } from "./domain-pattern.ts";
 import type { CompiledDomains } from "./domains.ts";
 import type { Connector, ConnectorTarget, Domains, Routing, Smarthost } from "./snapshot.ts";
 import type { Source } from "./source.ts";
+import { compileTlsReports, tlsReportsSchema } from "./tls-reports.ts";
 
 const routingSchema = z.strictObject({
   connectors: z.record(z.string().min(1).max(64), connectorSchema).default({}),
+  tlsReports: tlsReportsSchema.optional(),
 });
 
 /**
@@ -34,7 +36,8 @@ export async function compileRouting(
     const files = await readConnectorFiles(written, readFile, complain);
     all.push(toConnector(name, written, files));
   }
-  return toRouting(all);
+  const tlsReports = file.tlsReports && compileTlsReports(file.tlsReports, source);
+  return { ...toRouting(all), ...(tlsReports && { tlsReports }) };
 }
 
 function toConnector(name: string, written: WrittenConnector, files: ConnectorFiles): Connector {
@@ -58,8 +61,9 @@ function toConnector(name: string, written: WrittenConnector, files: ConnectorFi
  * Without a weight or a priority anywhere the order in the file is the order of preference; with
  * one, all are equal but for what is written.
  */
-function toTarget({ mx, port, smarthosts = [] }: WrittenConnector): ConnectorTarget {
-  if (mx) return { kind: "mx", port: port ?? DEFAULT_MX_PORT };
+function toTarget(written: WrittenConnector): ConnectorTarget {
+  const { mx, port = DEFAULT_MX_PORT, smarthosts = [], dane = true, mtaSts = true } = written;
+  if (mx) return { kind: "mx", port, dane, mtaSts };
   const all = smarthosts.map((one) =>
     "port" in one ? { host: one, weight: undefined, priority: undefined } : one,
   );

@@ -19,7 +19,10 @@ export function showConnector(connector: Connector): Json {
 }
 
 function showTarget(to: ConnectorTarget): { readonly [key: string]: Json } {
-  if (to.kind === "mx") return { mx: true, port: to.port };
+  if (to.kind === "mx") {
+    const { port, dane = true, mtaSts = true } = to;
+    return { mx: true, port, dane, mtaSts };
+  }
   return {
     smarthosts: to.hosts.map(({ priority, weight, ...host }) => ({
       host: formatHostPort(host),

@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import type { Address } from "../mail/address.ts";
 import type { Plan, Thresholds } from "../pipeline/plan.ts";
 import type { Limits } from "./limits.ts";
 
@@ -62,6 +63,19 @@ export interface Routing {
   /** The connector for a recipient's domain, most specific address space first, then least cost. */
   route(domain: string): Connector | null;
   readonly all: readonly Connector[];
+  /** Absent: none are sent. */
+  readonly tlsReports?: TlsReportPolicy;
+}
+
+/** Reports to domains about the TLS of their mail servers (RFC 8460). */
+export interface TlsReportPolicy {
+  readonly enabled: boolean;
+  /** Who sends them by mail, and gets them back when they fail. */
+  readonly from: Address;
+  /** Whom their reader may ask; default: `from`. */
+  readonly contact: string;
+  /** Default: our host name. */
+  readonly organization: string | null;
 }
 
 export interface Connector {
@@ -84,7 +98,13 @@ export interface Connector {
 export type ConnectorTarget =
   | { readonly kind: "smarthosts"; readonly hosts: readonly Smarthost[] }
   /** The mail servers of the recipient's domain (RFC 5321 5.1). */
-  | { readonly kind: "mx"; readonly port: number };
+  | {
+      readonly kind: "mx";
+      readonly port: number;
+      /** Policies of others that are heeded; absent: they are. */
+      readonly dane?: boolean;
+      readonly mtaSts?: boolean;
+    };
 
 export interface Smarthost {
   readonly host: string;

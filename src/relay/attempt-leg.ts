@@ -4,7 +4,7 @@ import type { Envelope } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { RecipientFate, RemoteReply, SendOutcome } from "../smtp/smtp-client.ts";
-import { destinationOf } from "./destination.ts";
+import { despiteTlsPolicies, destinationOf } from "./destination.ts";
 import { type Borrowed, type Hop, type Hubs, toUnsent } from "./hubs.ts";
 import { toLocalRefusal } from "./local-refusal.ts";
 import type { AttemptResult, Leg } from "./relay.ts";
@@ -32,7 +32,8 @@ export async function attemptLeg(
   try {
     const destination = destinationOf(deps.routing(), domain);
     if (!destination) return toUnsent(null, `no route for ${domain}`);
-    const result = await deps.hubs.over(destination, deadline.signal, (borrowed) =>
+    const goal = leg.ignoresTlsPolicies ? despiteTlsPolicies(destination) : destination;
+    const result = await deps.hubs.over(goal, deadline.signal, (borrowed) =>
       sendOver(borrowed, leg, source, deadline.signal),
     );
     if (result.kind !== "unroutable") return result;

@@ -3,6 +3,7 @@ import { createLookupScope } from "../net/resolver.ts";
 import type { Connector, Smarthost } from "../policy/snapshot.ts";
 import type { TlsDemand } from "../smtp/remote-tls.ts";
 import type { ConnectHow, RemoteReply, SmtpTarget } from "../smtp/smtp-client.ts";
+import { connectorDemand } from "./connector-demand.ts";
 import type { Destination } from "./destination.ts";
 import { findMxHosts, type MxHost, type MxOptions } from "./mx-hosts.ts";
 import { shuffleWithinRanks } from "./shuffle.ts";
@@ -55,10 +56,11 @@ export function createCandidates(
     known.set(connector, made);
     return made;
   };
-  return async function* stepsFor({ connector, domain }, signal) {
+  return async function* stepsFor(destination, signal) {
+    const { connector } = destination;
     const { to } = connector;
     if (to.kind === "mx") {
-      yield* mxSteps(options, connector, domain, to.port, signal);
+      yield* mxSteps(options, destination, to.port, signal);
       return;
     }
     const made = smarthostsOf(connector, to.hosts);
@@ -91,8 +93,7 @@ function toSmarthosts(
 
 async function* mxSteps(
   options: CandidatesOptions,
-  connector: Connector,
-  domain: string,
+  { connector, domain, ignoresTlsPolicies: ignoresPolicies = false }: Destination,
   port: number,
   signal: AbortSignal,
 ): AsyncGenerator<Step> {
@@ -104,7 +105,7 @@ async function* mxSteps(
   }
   for (const host of found.hosts) {
     const { hasMx } = found;
-    const question = { connector, domain, host: host.host, port, hasMx, scope };
+    const question = { connector, domain, host: host.host, port, hasMx, ignoresPolicies, scope };
     const ruling = await options.tlsPolicy.rule(question);
     yield* stepsTo(options, host, question, ruling);
   }
@@ -137,26 +138,6 @@ function* stepsTo(
       ...(policy !== undefined && { tlsPolicy: policy }),
       onSession: (session) => tlsPolicy.ended(question, ruling, session),
     };
-  }
-}
-
-/** What the connector itself says of TLS: for smarthosts, and for MX hosts that say nothing. */
-export function connectorDemand({ tls }: Connector, host: string): TlsDemand {
-  const { mode, names, ca, pins } = tls;
-  switch (mode) {
-    case "none":
-    case "opportunistic":
-    case "required":
-      return { kind: mode };
-    case "pinned":
-      return { kind: "pinned", pins };
-    case "verified":
-    case "mutual":
-      return {
-        kind: "verified",
-        names: names.length > 0 ? names : [host],
-        ...(ca && { ca: ca.text }),
-      };
   }
 }
 

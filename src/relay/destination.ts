@@ -11,6 +11,13 @@ export interface Destination {
   readonly connector: Connector;
   /** Of the recipients, canonical; of a smarthost connector, that of one of them. */
   readonly domain: string;
+  /** Of a leg that ignores policies. */
+  readonly ignoresTlsPolicies?: boolean;
+}
+
+/** Where it cannot go because of its TLS, other mail rests; but not what goes all the same. */
+export function despiteTlsPolicies(destination: Destination): Destination {
+  return { ...destination, key: `${destination.key} despite TLS`, ignoresTlsPolicies: true };
 }
 
 /** Null: no connector takes the domain. */

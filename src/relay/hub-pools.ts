@@ -65,8 +65,15 @@ export class HubPools {
       if (!signal.aborted) onSession?.(result);
       return result;
     }
-    const { tls, address } = result.connection;
-    onSession?.({ kind: "connected", tls, address });
+    const { connection, brokenTls } = result;
+    const { tls, address, ownAddress } = connection;
+    onSession?.({
+      kind: "connected",
+      tls,
+      address,
+      ...(ownAddress !== undefined && { ownAddress }),
+      ...(brokenTls !== undefined && { brokenTls }),
+    });
     return result;
   }
 }

@@ -31,6 +31,8 @@ export interface Leg {
   readonly needs: { readonly eightBitMime: boolean; readonly smtpUtf8: boolean };
   /** So that a bounce may be sent (threats.md P9). */
   readonly senderAuthenticated: boolean;
+  /** It goes also where DANE or MTA-STS would not let it: a report about broken TLS (RFC 8460 3). */
+  readonly ignoresTlsPolicies?: boolean;
   readonly receivedAt: number;
 }
 

@@ -10,6 +10,7 @@ import type { SmtpConnection } from "./smtp-client.ts";
 export interface Established {
   readonly tls: RemoteTls | null;
   readonly address: string;
+  readonly ownAddress?: string;
 }
 
 /** The contract over a session that stands. Owns the session. */

@@ -51,7 +51,8 @@ export function createSmtpConnector(options: SmtpConnectorOptions): SmtpConnecto
       const { log } = options;
       log.warn("hub-tls-failed", { hub: `${target.host}:${target.port}`, reason: first.reason });
       // Opportunistic: whoever can break the handshake could have removed STARTTLS as well.
-      return attempt(options, target, { ...how, tls: { kind: "none" } }, signal);
+      const second = await attempt(options, target, { ...how, tls: { kind: "none" } }, signal);
+      return second.kind === "failed" ? second : { ...second, brokenTls: first.reason };
     },
   };
 }
@@ -98,16 +99,19 @@ async function greet(
   try {
     if (signal.aborted) abort();
     const address = socket.remoteAddress ?? target.address ?? target.host;
+    const ends = { address, ...(socket.localAddress && { ownAddress: socket.localAddress }) };
     const lost = await session.establish(times.sessionMs);
     const result = lost ? { ...lost, kind: "failed" as const } : await prove(session, how, times);
     if (result.kind === "failed") {
       const fault = session.tlsFault;
       session.fail(result.reason);
       socket.destroy();
+      if (result.tlsFault !== undefined) return { ...result, ...ends };
       if (fault === null) return result;
-      return { tlsFault: fault, ...result, reason: `${FAULTS[fault]}: ${result.reason}` };
+      const reason = `${FAULTS[fault]}: ${result.reason}`;
+      return { ...result, ...ends, tlsFault: fault, reason };
     }
-    const established: Established = { tls: result.tls, address };
+    const established: Established = { tls: result.tls, ...ends };
     return { kind: "connected", connection: createClientConnection(session, times, established) };
   } finally {
     signal.removeEventListener("abort", abort);
@@ -143,12 +147,18 @@ function tlsOf(
   }
   const verdict = verifyPeer(peerOf(socket), demand);
   if (verdict.kind === "refused") return failed(verdict.reason, null, verdict.fault);
-  const { by: verified, match } = verdict;
+  const { by: verified, match, unmet } = verdict;
   const protocol = socket.getProtocol() ?? "unknown";
   const cipher = socket.getCipher().standardName;
   return {
     kind: "secured",
-    tls: { protocol, cipher, verified, ...(match !== undefined && { match }) },
+    tls: {
+      protocol,
+      cipher,
+      verified,
+      ...(match !== undefined && { match }),
+      ...(unmet && { unmet }),
+    },
   };
 }
 
@@ -167,7 +177,8 @@ function toSessionOptions(
   connection: Socket,
 ): SMTPConnectionOptions {
   const { hostname, authorities, times = CLIENT_TIMES } = options;
-  const ca = (tls.kind === "verified" ? tls.ca : undefined) ?? authorities;
+  const verified = tls.kind === "verified" ? tls : "wish" in tls ? tls.wish : undefined;
+  const ca = verified?.ca ?? authorities;
   return {
     connection,
     host: target.host,

@@ -1,17 +1,13 @@
+import type { TlsaRecord } from "../net/resolver.ts";
+
 /** How sure we must be of the other side before it gets mail. Plain data, so that it can be a key. */
 export type TlsDemand =
   | { readonly kind: "none" }
   /** TLS when it is offered and works, whatever the certificate, else plain. */
-  | { readonly kind: "opportunistic" }
+  | { readonly kind: "opportunistic"; readonly wish?: VerifiedDemand }
   /** TLS or nothing, whatever the certificate. */
-  | { readonly kind: "required" }
-  /** A valid certificate for one of the names (or addresses). */
-  | {
-      readonly kind: "verified";
-      readonly names: readonly string[];
-      /** PEM of the authorities trusted instead of the system's. */
-      readonly ca?: string;
-    }
+  | { readonly kind: "required"; readonly wish?: VerifiedDemand }
+  | VerifiedDemand
   /** One of these certificates or public keys, whatever it says of itself. */
   | {
       readonly kind: "pinned";
@@ -27,12 +23,12 @@ export type TlsDemand =
       readonly names: readonly string[];
     };
 
-/** RFC 6698 2.1, as numbers; the data as lower-case hex digits. */
-export interface TlsaRecord {
-  readonly usage: number;
-  readonly selector: number;
-  readonly matchingType: number;
-  readonly data: string;
+/** A valid certificate for one of the names (or addresses). As a wish it is only looked at and told. */
+export interface VerifiedDemand {
+  readonly kind: "verified";
+  readonly names: readonly string[];
+  /** PEM of the authorities trusted instead of the system's. */
+  readonly ca?: string;
 }
 
 /** What we show when the server asks who we are. PEM; the certificate with its chain. */
@@ -60,4 +56,6 @@ export interface RemoteTls {
   readonly verified: "no" | "ca" | "pin" | "dane";
   /** The name, fingerprint or TLSA record that fitted. */
   readonly match?: string;
+  /** What was wished for and is not so. */
+  readonly unmet?: { readonly fault: TlsFault; readonly reason: string };
 }

@@ -74,7 +74,12 @@ export interface Credentials {
 }
 
 export type ConnectResult =
-  | { readonly kind: "connected"; readonly connection: SmtpConnection }
+  | {
+      readonly kind: "connected";
+      readonly connection: SmtpConnection;
+      /** Why it is in the clear although TLS was offered. */
+      readonly brokenTls?: string;
+    }
   | ConnectFailure;
 
 export interface ConnectFailure {
@@ -83,6 +88,9 @@ export interface ConnectFailure {
   readonly reply: RemoteReply | null;
   /** Present when it was the TLS that did not do. */
   readonly tlsFault?: TlsFault;
+  /** Then the address of the server, and ours. */
+  readonly address?: string;
+  readonly ownAddress?: string;
   /** True: the server would not take our name and password. */
   readonly isOurAuth?: boolean;
 }
@@ -102,6 +110,8 @@ export interface SmtpConnection {
   readonly tls: RemoteTls | null;
   /** Where it leads to, as connected. */
   readonly address: string;
+  /** Where it comes from. */
+  readonly ownAddress?: string;
   /**
    * Never throws. `onDot` is called once, immediately before the final dot is written and after
    * everything before it has left this process: no return from there.

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { toFingerprint } from "./client-certificate.ts";
 import { judgeDanePeer } from "./dane-peer.ts";
-import type { RemoteTls, TlsDemand, TlsFault } from "./remote-tls.ts";
+import type { RemoteTls, TlsDemand, TlsFault, VerifiedDemand } from "./remote-tls.ts";
 
 /** What the server showed in the handshake. */
 export interface Peer {
@@ -14,7 +14,12 @@ export interface Peer {
 }
 
 export type PeerVerdict =
-  | { readonly kind: "fits"; readonly by: RemoteTls["verified"]; readonly match?: string }
+  | {
+      readonly kind: "fits";
+      readonly by: RemoteTls["verified"];
+      readonly match?: string;
+      readonly unmet?: RemoteTls["unmet"] & object;
+    }
   | { readonly kind: "refused"; readonly fault: TlsFault; readonly reason: string };
 
 /** Longer chains are loops, or somebody who wants us to compute. */
@@ -38,13 +43,15 @@ export function peerOf(socket: TLSSocket): Peer {
  * Whether the server is whom the demand wants. The handshake lets everybody in, so that the log can
  * say what was wrong; nothing but EHLO has been said when this is asked.
  */
-export function verifyPeer({ chain, chainError }: Peer, demand: TlsDemand): PeerVerdict {
+export function verifyPeer(peer: Peer, demand: TlsDemand): PeerVerdict {
+  const { chain, chainError } = peer;
   const [own] = chain;
   switch (demand.kind) {
     case "none":
+      return { kind: "fits", by: "no" };
     case "opportunistic":
     case "required":
-      return { kind: "fits", by: "no" };
+      return demand.wish ? judgeWish(peer, demand.wish) : { kind: "fits", by: "no" };
     case "verified":
       if (!own) return refuse("certificate-untrusted", "it showed no certificate");
       if (chainError !== null) return refuseChain(chainError);
@@ -54,6 +61,13 @@ export function verifyPeer({ chain, chainError }: Peer, demand: TlsDemand): Peer
     case "dane":
       return judgeDanePeer(chain, demand);
   }
+}
+
+function judgeWish(peer: Peer, wish: VerifiedDemand): PeerVerdict {
+  const verdict = verifyPeer(peer, wish);
+  if (verdict.kind === "fits") return verdict;
+  const { fault, reason } = verdict;
+  return { kind: "fits", by: "no", unmet: { fault, reason } };
 }
 
 /**

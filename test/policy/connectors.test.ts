@@ -49,11 +49,20 @@ test("smarthosts without weights are tried in order, with one by priority and we
 });
 
 test("mail servers are looked up on port 25 unless another is said", async (context) => {
-  assert.deepEqual((await connectorOf(context, "mx: true")).to, { kind: "mx", port: 25 });
+  assert.deepEqual((await connectorOf(context, "mx: true")).to, {
+    kind: "mx",
+    port: 25,
+    dane: true,
+    mtaSts: true,
+  });
   assert.deepEqual((await connectorOf(context, "mx: true, port: 2525")).to, {
     kind: "mx",
     port: 2525,
+    dane: true,
+    mtaSts: true,
   });
+  const off = await connectorOf(context, "mx: true, dane: false, mtaSts: false");
+  assert.deepEqual(off.to, { kind: "mx", port: 25, dane: false, mtaSts: false });
 });
 
 const AUTHED = `connectors:

@@ -30,12 +30,19 @@ export const noNsd = (): string | false => findProgram("nsd").skip;
  * A real NSD that is the authority for these zones and knows nothing else: names outside are
  * REFUSED, which is a temporary answer. Each zone gets its SOA and NS. Resolves once it answers.
  */
-export async function startNsd(zones: NsdZones): Promise<NsdServer> {
+export async function startNsd(
+  zones: NsdZones,
+  /** Makes the file that is served of the zone file that was written: signs it. */
+  finish: (zone: string, file: string, folder: string) => Promise<void> = async () => {},
+): Promise<NsdServer> {
   const folder = await mkdtemp(join(tmpdir(), "nsd-"));
   await chmod(folder, 0o755);
   await mkdir(join(folder, "xfr"));
-  for (const [zone, records] of Object.entries(zones))
-    await writeFile(join(folder, `${zone}.zone`), toZoneFile(zone, records));
+  for (const [zone, records] of Object.entries(zones)) {
+    const file = join(folder, `${zone}.zone`);
+    await writeFile(file, toZoneFile(zone, records));
+    await finish(zone, file, folder);
+  }
   const { server, port } = await startOnFreePort(folder, Object.keys(zones));
   return {
     address: `127.0.0.1:${port}`,

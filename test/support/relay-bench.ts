@@ -8,7 +8,7 @@ import { createSilentLog } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import type { MessageSource } from "../../src/mail/message.ts";
 import type { Resolver } from "../../src/net/resolver.ts";
-import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
+import { createFactBus, type Fact, type FactBus } from "../../src/pipeline/facts.ts";
 import type { Limits } from "../../src/policy/limits.ts";
 import { toRouting } from "../../src/policy/routing.ts";
 import type { Connector, ConnectorTarget, Routing, Smarthost } from "../../src/policy/snapshot.ts";
@@ -55,7 +55,10 @@ export interface BenchOptions {
   readonly connectors?: readonly Connector[];
   /** Default: no name can be looked up. */
   readonly resolver?: Pick<Resolver, "lookup">;
-  readonly tlsPolicy?: TlsPolicy;
+  /** Default: MX hosts are met as their connector says. */
+  readonly tlsPolicy?: TlsPolicy | ((facts: FactBus) => TlsPolicy);
+  /** PEM; trusted instead of the well-known ones. */
+  readonly authorities?: string;
   /** Default: always 0.5. */
   readonly random?: () => number;
   /** Of a bench that is gone: its spool is recovered. */
@@ -75,7 +78,7 @@ const LIMITS: Limits["delivery"] = {
 };
 
 export async function openRelayBench(t: TestContext, options: BenchOptions): Promise<RelayBench> {
-  const { clock = createSystemClock(), limits = {} } = options;
+  const { clock = createSystemClock(), limits = {}, tlsPolicy } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "postern-relay-"));
   if (!options.folder) t.after(() => rmSync(folder, { recursive: true, force: true }));
   const log = createSilentLog();
@@ -98,6 +101,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
       hostname: "mx.postern.test",
       resolveHost: async () => [],
       times: CLIENT_TIMES,
+      ...(options.authorities !== undefined && { authorities: options.authorities }),
     }),
     resolver: options.resolver ?? NO_DNS,
     ourSelf: createOurSelf({ names: ["mx.postern.test"], listening: [] }),
@@ -108,7 +112,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
     limits: () => ({ ...LIMITS, ...limits }),
     hostname: "mx.postern.test",
     random: options.random ?? (() => 0.5),
-    ...(options.tlsPolicy && { tlsPolicy: options.tlsPolicy }),
+    ...(tlsPolicy && { tlsPolicy: typeof tlsPolicy === "function" ? tlsPolicy(bus) : tlsPolicy }),
   });
   t.after(() => relay.stop(0));
   const pass = (condition: () => boolean) =>
