@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PolicyError } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
 import { openCommandPort } from "./control/command-port.ts";
@@ -20,8 +21,9 @@ export function storeCommands(
   stores: Stores,
   relay: ReleaseDeps["relay"],
   about: () => Readonly<Record<string, unknown>>,
+  hasRoute: ReleaseDeps["hasRoute"],
 ): ControlCommands {
-  const deps = { ...stores, facts, clock, relay };
+  const deps = { ...stores, facts, clock, relay, hasRoute };
   return createStoreCommands({
     ...deps,
     about,
@@ -30,7 +32,8 @@ export function storeCommands(
       if (to !== null && !address) return { kind: "refused", reason: `${to} is no address` };
       const result = await releaseHold(deps, id, { by, force, ...(address && { to: address }) });
       if (result.kind === "released") return result;
-      return { kind: "refused", reason: REFUSALS[result.reason] };
+      const { reason, domain = "" } = result;
+      return { kind: "refused", reason: REFUSALS[reason].replace("DOMAIN", domain) };
     },
   });
 }
@@ -39,6 +42,7 @@ const REFUSALS: { readonly [R in ReleaseRefusal]: string } = {
   "not-found": "there is no such held message",
   "not-held": "it was released or deleted before",
   "bytes-gone": "its bytes are gone",
+  "no-route": "no connector in routing.yaml takes mail for DOMAIN; --to releases it to another",
   "malware-needs-force": "it was held as malware: --force releases it all the same",
 };
 
@@ -58,10 +62,24 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
       ground.facts.listen((fact) => void stores.tracking.record(fact));
       await stores.spool.recover();
       const open = opening.move();
-      const commands = storeCommands(ground, stores, NO_RELAY, () => ({ running: false }));
+      const about = () => ({ running: false });
+      const hasRoute = (domain: string) => isRouted(ground, domain);
+      const commands = storeCommands(ground, stores, NO_RELAY, about, hasRoute);
       return { commands, close: () => open.disposeAsync() };
     },
   });
+}
+
+/** By the policy on disk. Where that is invalid the next gateway will know. */
+async function isRouted({ settings, clock }: Ground, domain: string): Promise<boolean> {
+  try {
+    const catalog = createCatalog();
+    const { routing } = await loadPolicy({ folder: settings.policies, catalog, clock });
+    return routing.route(domain) !== null;
+  } catch (error) {
+    if (error instanceof PolicyError) return true;
+    throw error;
+  }
 }
 
 /** What `judge` needs: the policy, DNS and the scanner, and no store. */

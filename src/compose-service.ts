@@ -46,7 +46,8 @@ export async function openService(
     policy: policy.current().version,
     workers: ground.gateways,
   });
-  const commands = storeCommands(ground, stores, relay, about);
+  const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
+  const commands = storeCommands(ground, stores, relay, about, hasRoute);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
