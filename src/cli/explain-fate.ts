@@ -52,6 +52,12 @@ function sentence(fact: Fact): string {
       return `refused for ${people(fact)}${at(fact)}: ${fact.reply}`;
     case "bounced":
       return `a bounce for ${people(fact)} went to <${fact.bounceTo}>: ${fact.reply}`;
+    case "told-of-delay":
+      return `told <${fact.bounceTo}> of the delay for ${people(fact)}: ${fact.reply}`;
+    case "told-of-relay":
+      return `told <${fact.bounceTo}>, who asked for it, that it was passed on for ${people(fact)}: ${fact.reply}`;
+    case "bounce-dropped":
+      return `a notice to ${people(fact)} could not be delivered and was dropped: ${fact.reply}`;
     case "held":
       return `held as ${fact.holdId} for ${people(fact)}, cause ${fact.cause}`;
     case "released":

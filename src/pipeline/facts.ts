@@ -12,7 +12,13 @@ import type { StageReport } from "./report.ts";
 export type Fact =
   | { readonly kind: "decided"; readonly at: number; readonly record: TransactionRecord }
   | (DeliveryFact & { readonly kind: "delivered" | "deferred" | "refused" })
-  | (DeliveryFact & { readonly kind: "bounced"; readonly bounceTo: string })
+  /** Delivery status messages to the sender: of a failure, a delay, of being passed on. */
+  | (DeliveryFact & {
+      readonly kind: "bounced" | "told-of-delay" | "told-of-relay";
+      readonly bounceTo: string;
+    })
+  /** One of the last two could not be delivered itself: nothing is lost with it. */
+  | (DeliveryFact & { readonly kind: "bounce-dropped" })
   | {
       readonly kind: "held";
       readonly at: number;

@@ -54,10 +54,12 @@ async function sendOver(
     return { kind: "answered", hub, fates };
   }
   let isDotSent = false;
+  const { dsn } = connection.capabilities;
   const settled = connection
     .send(toSpokenEnvelope(leg), source, () => {
       isDotSent = true;
     })
+    .then((outcome) => (outcome.kind === "answered" ? { ...outcome, dsn } : outcome))
     .finally(release);
   const outcome = await beforeAbort(settled, signal);
   if (outcome) return toResult(hub, outcome);

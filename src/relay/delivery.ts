@@ -4,9 +4,10 @@ import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
-import type { Failure } from "./bounce.ts";
 import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
+import { notifyRelayed } from "./notify-sender.ts";
 import type { AttemptResult, Leg, Relay } from "./relay.ts";
+import type { Told } from "./told.ts";
 import { settleUndeliverable } from "./undeliverable.ts";
 
 export interface DeliveryDeps extends AttemptDeps, FinishDeps {
@@ -14,7 +15,7 @@ export interface DeliveryDeps extends AttemptDeps, FinishDeps {
   readonly group: (recipients: Envelope["recipients"]) => readonly Envelope["recipients"][];
 }
 
-export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleRefused"> {
+export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleAnswered"> {
   /** One round for an entry; ends its lease. Never rejects. */
   deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<void>;
   /** Resolves when the last adopted attempt is over. */
@@ -47,13 +48,15 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       adopted.add(work);
       void work.finally(() => adopted.delete(work));
     },
-    async settleRefused(leg, source, fates, hub) {
-      const failures = leg.envelope.recipients.flatMap((recipient, i): readonly Failure[] => {
-        const fate = fates[i];
-        return fate?.kind === "refused" ? [{ recipient, reply: fate.reply }] : [];
-      });
-      const owed = await settleUndeliverable(deps, leg, source, failures, hub);
+    async settleAnswered(leg, source, { fates, hub, dsn = false }) {
+      const tell = (kind: RecipientFate["kind"]) =>
+        leg.envelope.recipients.flatMap((recipient, i): readonly Told[] => {
+          const fate = fates[i];
+          return fate?.kind === kind ? [{ recipient, hub, reply: fate.reply }] : [];
+        });
+      const owed = await settleUndeliverable(deps, leg, source, tell("refused"));
       if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
+      if (!dsn) await notifyRelayed(deps, leg, source, tell("accepted"));
     },
     async deliverEntry(lease, signal) {
       const outcomes: Outcome[] = [];
@@ -81,9 +84,10 @@ async function waitFor(result: AttemptResult): Promise<Ended> {
 function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): readonly Outcome[] {
   const { hub } = ended;
   const reason = "reason" in ended ? ended.reason : "the hub left this recipient out";
+  const dsn = ended.kind === "answered" && ended.dsn === true;
   return recipients.map((recipient, i) => {
     const fate = ended.kind === "answered" ? ended.fates[i] : undefined;
-    return { recipient, hub, fate: fate ?? { kind: "open", reason } };
+    return { recipient, hub, dsn, fate: fate ?? { kind: "open", reason } };
   });
 }
 

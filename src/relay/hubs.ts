@@ -34,11 +34,6 @@ export interface Offer {
   readonly maxBytes: number | null;
   readonly eightBitMime: boolean;
   readonly smtpUtf8: boolean;
-  /**
-   * RFC 3461. Only when every hub is known to offer it: a relay that promised it and meets a server
-   * without it would owe the sender "relayed" notices (5.2.2), which we do not write.
-   */
-  readonly dsn: boolean;
 }
 
 export interface HubsOptions {
@@ -51,7 +46,7 @@ export interface HubsOptions {
 
 type Use<Result> = (borrowed: Borrowed) => Promise<Result | Unsent>;
 
-const NOTHING_KNOWN: Offer = { maxBytes: null, eightBitMime: true, smtpUtf8: true, dsn: false };
+const NOTHING_KNOWN: Offer = { maxBytes: null, eightBitMime: true, smtpUtf8: true };
 
 /** Every hub of every connector: their connections, their health, and what they offered last. */
 export class Hubs {
@@ -94,8 +89,7 @@ export class Hubs {
     const connectors = domain === undefined ? routing.all : [routing.route(domain)];
     const hubs = connectors.flatMap((connector) => connector?.smarthosts ?? []).map(toHubName);
     const known = hubs.flatMap((hub) => this.#offered.get(hub) ?? []);
-    const dsn = hubs.length > 0 && hubs.every((hub) => this.#offered.get(hub)?.dsn === true);
-    return { ...known.reduce(toLesser, NOTHING_KNOWN), dsn };
+    return known.reduce<Offer>(toLesser, NOTHING_KNOWN);
   }
 
   connections(): number {
@@ -161,9 +155,7 @@ export function toUnsent(
   return { kind: "unsent", hub, reason, reply };
 }
 
-type Limits = Omit<Offer, "dsn">;
-
-function toLesser(a: Limits, b: Limits): Limits {
+function toLesser(a: Offer, b: Offer): Offer {
   const limits = [a.maxBytes, b.maxBytes].filter((bytes) => bytes !== null);
   return {
     maxBytes: limits.length > 0 ? Math.min(...limits) : null,

@@ -8,14 +8,14 @@ import type { FactBus } from "../pipeline/facts.ts";
 import type { Limits } from "../policy/limits.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
-import type { RecipientFate, SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
-import type { SpoolLease } from "../spool/spool.ts";
+import type { SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
+import type { BounceKind, SpoolLease } from "../spool/spool.ts";
 import type { SpoolIntake, SpoolQueue } from "../spool/spool-intake.ts";
 import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
 import { createCallOut } from "./call-out.ts";
 import { createDelivery } from "./delivery.ts";
 import { Hubs, type Offer, type Unsent } from "./hubs.ts";
-import { createRetryLoop, NO_RETRIES } from "./retry-loop.ts";
+import { createRetryLoop, NO_RETRIES, type RetryLoop } from "./retry-loop.ts";
 
 /** One message for recipients with the same connector. */
 export interface Leg {
@@ -26,11 +26,13 @@ export interface Leg {
   /** So that a bounce may be sent (threats.md P9). */
   readonly senderAuthenticated: boolean;
   readonly receivedAt: number;
+  /** It is a delivery status message of ours. */
+  readonly bounce?: BounceKind;
 }
 
 export type AttemptResult =
   /** In the order of the leg's recipients. */
-  | { readonly kind: "answered"; readonly hub: string; readonly fates: readonly RecipientFate[] }
+  | (Extract<SendOutcome, { kind: "answered" }> & { readonly hub: string })
   | Unsent
   /** The final dot is on its way, or the connection was cut after it. It is never abandoned. */
   | {
@@ -45,7 +47,7 @@ export type AttemptResult =
  * our final dot and the answer to it.
  *
  * Facts: `attempt` tells `delivered` and `refused`, also for a pending attempt when it is settled;
- * the retries tell `deferred`, `bounced` and `held` beside.
+ * the retries tell `deferred` and `held` beside, and every bounce is told.
  */
 export interface Relay extends RecipientProbe {
   /**
@@ -65,13 +67,13 @@ export interface Relay extends RecipientProbe {
   adopt(lease: SpoolLease, settled: Promise<SendOutcome>, hub: string | null): void;
   /**
    * Of a message that is promised although some recipients are refused: bounces to the sender or
-   * holds for those. Throws Unavailable when neither could be made durable for all of them.
+   * holds for those. Throws Unavailable when neither could be made durable for all of them. Tells a
+   * sender who asked for it whom a hub without DSN took.
    */
-  settleRefused(
+  settleAnswered(
     leg: Leg,
     source: MessageSource,
-    fates: readonly RecipientFate[],
-    hub: string | null,
+    answer: AttemptResult & { readonly kind: "answered" },
   ): Promise<void>;
   /** What the hubs (of the domain) offered last; everything until they were asked. */
   offers(domain?: string): Offer;
@@ -117,8 +119,9 @@ export function createRelay(options: RelayOptions): Relay {
   const { keepDays = () => KEEP_DAYS, random = Math.random } = options;
   const hubs = new Hubs(options);
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
-  const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
-  const loop = queue
+  const wake = () => loop.wake();
+  const delivery = createDelivery({ ...options, hubs, keepDays, random, group, wake });
+  const loop: RetryLoop = queue
     ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
     : NO_RETRIES;
   const { probe } = createCallOut({ hubs, clock, routing });
@@ -128,7 +131,7 @@ export function createRelay(options: RelayOptions): Relay {
   return {
     attempt: delivery.attempt,
     adopt: delivery.adopt,
-    settleRefused: delivery.settleRefused,
+    settleAnswered: delivery.settleAnswered,
     probe,
     offers: (domain) => hubs.offers(routing(), domain),
     wake: loop.wake,

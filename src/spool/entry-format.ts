@@ -30,6 +30,8 @@ export interface Left {
   readonly dueAt: number;
   readonly attempts: number;
   readonly reason: string;
+  /** Absent: no. */
+  readonly delayTold?: boolean;
 }
 
 /** An entry as its file tells it. */
@@ -105,8 +107,9 @@ export function applyLeft(
 ): SpoolItem {
   const recipients = left.recipients.flatMap((place) => allRecipients[place] ?? []);
   if (recipients.length !== left.recipients.length) throw new CorruptEntry("no such recipient");
-  const { dueAt, attempts, reason } = left;
-  return { ...item, envelope: { ...item.envelope, recipients }, dueAt, attempts, reason };
+  const { dueAt, attempts, reason, delayTold = false } = left;
+  const envelope = { ...item.envelope, recipients };
+  return { ...item, envelope, dueAt, attempts, reason, ...(delayTold && { delayTold }) };
 }
 
 function completeLines(tail: Buffer): readonly Buffer[] {

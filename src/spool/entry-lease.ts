@@ -38,11 +38,13 @@ export function createEntryLease(
      * crash leaves the file, `recover` finds it due. */
     async retry(left) {
       demandHeld();
+      const delayTold = left.delayTold || entry.item.delayTold;
       const record: Left = {
         recipients: toPlaces(entry, left.recipients),
         dueAt: left.dueAt,
         attempts: entry.item.attempts + 1,
         reason: left.reason,
+        ...(delayTold && { delayTold }),
       };
       end = await appendLeft(io, path, { ...entry, end }, record);
       await io.rename(path, join(folders.due, id));

@@ -31,4 +31,5 @@ export type LeaseEnd =
       readonly recipients: readonly EnvelopeRecipient[];
       readonly dueAt: number;
       readonly reason: string;
+      readonly delayTold?: boolean;
     };

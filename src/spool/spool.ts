@@ -46,13 +46,20 @@ export interface NewSpoolItem {
   readonly dueAt: number;
   /** Why it is here, in words. */
   readonly reason: string;
+  /** It is a delivery status message of ours, and what it tells. */
+  readonly bounce?: BounceKind;
 }
+
+/** What a delivery status message of ours tells (RFC 3464 2.3.3). */
+export type BounceKind = "failed" | "delayed" | "relayed";
 
 export interface SpoolItem extends NewSpoolItem {
   /** Unique in the spool; one transaction may have several entries. */
   readonly id: string;
   readonly attempts: number;
   readonly bytes: number;
+  /** The sender knows of the delay, or is not to be told. */
+  readonly delayTold?: boolean;
 }
 
 /** The right to deliver one entry. Exactly one of `remove` and `retry` frees it. */
@@ -66,6 +73,8 @@ export interface SpoolLease {
     readonly recipients: Envelope["recipients"];
     readonly dueAt: number;
     readonly reason: string;
+    /** Once true it stays. */
+    readonly delayTold?: boolean;
   }): Promise<void>;
 }
 

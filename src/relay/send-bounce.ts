@@ -1,0 +1,89 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../base/clock.ts";
+import type { MessageSource } from "../mail/message.ts";
+import type { FactBus } from "../pipeline/facts.ts";
+import type { Limits } from "../policy/limits.ts";
+import type { BounceKind, Spool } from "../spool/spool.ts";
+import { toBounce } from "./bounce.ts";
+import { readHeaders } from "./read-headers.ts";
+import type { Leg } from "./relay.ts";
+import { describeTold, hubOf, type Told } from "./told.ts";
+
+export interface SendBounceDeps {
+  readonly spool: Pick<Spool, "add">;
+  /** A bounce is due. */
+  readonly wake: () => void;
+  readonly facts: FactBus;
+  readonly clock: Clock;
+  readonly hostname: string;
+  readonly limits: () => Limits["delivery"];
+}
+
+/** What is larger goes back without its body, whatever RET said: a bounce is no second delivery. */
+const MAX_RETURNED_BYTES = 1024 * 1024;
+const TOKEN_BYTES = 12;
+
+/**
+ * Puts a bounce for the sender of the leg into the spool; durable when it resolves. Whether he may
+ * be told is for the caller to know. Throws what the spool and the source throw.
+ */
+export async function sendBounce(
+  deps: SendBounceDeps,
+  kind: BounceKind,
+  leg: Leg,
+  source: MessageSource,
+  told: readonly Told[],
+): Promise<void> {
+  const { sender } = leg.envelope;
+  if (sender === null) throw new TypeError("a bounce of a bounce");
+  const { clock, hostname, limits } = deps;
+  const now = clock.now();
+  const made = toBounce(kind, leg, told, {
+    hostname,
+    now,
+    retryUntil: leg.receivedAt + limits().giveUpAfterSeconds * 1000,
+    headers: await readHeaders(source),
+    token: randomBytes(TOKEN_BYTES).toString("hex"),
+    whole: goesBackWhole(kind, leg, source) ? source : null,
+  });
+  const { smtpUtf8, eightBitMime } = made.needs;
+  await deps.spool.add(
+    {
+      transactionId: leg.transactionId,
+      envelope: {
+        sender: null,
+        // RFC 3461: nobody is told what becomes of a bounce, by us or by the next server.
+        recipients: [{ address: sender, notify: ["NEVER"] }],
+        mail: { body: eightBitMime ? "8bitmime" : "7bit", smtputf8: smtpUtf8 },
+      },
+      senderAuthenticated: false,
+      needs: made.needs,
+      receivedAt: now,
+      dueAt: now,
+      reason: "a bounce",
+      bounce: kind,
+    },
+    made.source,
+  );
+  deps.wake();
+  deps.facts.emit({
+    kind: FACTS[kind],
+    at: now,
+    id: leg.transactionId,
+    recipients: told.map(({ recipient }) => recipient.address.spoken),
+    hub: hubOf(told),
+    reply: describeTold(told),
+    bounceTo: sender.spoken,
+  });
+}
+
+const FACTS = { failed: "bounced", delayed: "told-of-delay", relayed: "told-of-relay" } as const;
+
+/**
+ * RFC 3461 4.3: RET is about failures only. A message with international headers goes back as ASCII
+ * headers: as message/global only some mail programs could show it.
+ */
+function goesBackWhole(kind: BounceKind, { envelope, needs }: Leg, { size }: MessageSource) {
+  const isAsked = kind === "failed" && envelope.mail.ret === "FULL";
+  return isAsked && !needs.smtpUtf8 && size <= MAX_RETURNED_BYTES;
+}
