@@ -1,5 +1,6 @@
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import { foldHeader } from "../mail/fold-header.ts";
+import { isInnerIp, parseIp } from "../net/ip.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import { decodeXtext } from "../smtp/esmtp-arguments.ts";
 import type { RemoteReply } from "../smtp/smtp-client.ts";
@@ -34,12 +35,13 @@ export function statusReport(
 function aboutOne(kind: BounceKind, told: Told, facts: BounceFacts): readonly string[] {
   const { recipient, hub, reply } = told;
   const { spoken } = recipient.address;
+  const host = hub === null ? null : toHostName(hub);
   return [
     ...originalRecipient(recipient),
     `Final-Recipient: ${isAscii(spoken) ? "rfc822" : "utf-8"}; ${printable(spoken)}`,
     `Action: ${kind}`,
     `Status: ${toStatus(kind, reply)}`,
-    ...(hub === null ? [] : [`Remote-MTA: dns; ${toHostName(hub)}`]),
+    ...(host === null ? [] : [`Remote-MTA: dns; ${host}`]),
     foldHeader("Diagnostic-Code", diagnosis(told)).trimEnd(),
     `Last-Attempt-Date: ${toMailDate(facts.now)}`,
     ...(kind === "delayed" ? [`Will-Retry-Until: ${toMailDate(facts.retryUntil)}`] : []),
@@ -68,9 +70,13 @@ function toStatus(kind: BounceKind, { code, status }: RemoteReply): string {
   return status?.startsWith(digit) ? status : `${digit}.0.0`;
 }
 
-/** RFC 3464 2.1.2: a name, or an address literal. */
-function toHostName(hub: string): string {
-  const host = toAscii(hub.replace(/:\d+$/, ""));
-  if (/^\[.*:.*\]$/.test(host)) return `[IPv6:${host.slice(1, -1)}]`;
-  return /^[\d.]+$/.test(host) ? `[${host}]` : host;
+/** RFC 3464 2.1.2: a name, or an address literal. Null: servers of the inside are not told of. */
+function toHostName(hub: string): string | null {
+  const host = toAscii(hub.replace(/:\d+$/, "")).replace(/^\[(.*)\]$/, "$1");
+  const ip = parseIp(host);
+  if (ip) return isInnerIp(ip) ? null : `[${ip.family === 6 ? "IPv6:" : ""}${ip.text}]`;
+  return INNER_NAME.test(host) ? null : host;
 }
+
+/** One label, or a name that means nothing elsewhere (RFC 6762, 8375, ICANN's `internal`). */
+const INNER_NAME = /^[^.]*$|\.(?:local|localhost|localdomain|internal|lan|home\.arpa)\.?$/i;

@@ -1,9 +1,8 @@
-import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { BounceKind } from "../spool/spool.ts";
 import type { BounceFacts } from "./bounce.ts";
 import { isAscii, printable, toMailDate, toWords, wrap } from "./bounce-text.ts";
 import type { Leg } from "./relay.ts";
-import type { Told } from "./told.ts";
+import { type Told, wordsFor } from "./told.ts";
 
 export function subjectOf(kind: BounceKind): string {
   return SUBJECTS[kind];
@@ -25,9 +24,9 @@ export function explanation(
   const lines = [
     ...wrap(`This is the mail gateway ${facts.hostname}. ${beginning(kind)}`),
     "",
-    ...told.flatMap(({ recipient, reply }) => [
-      `  ${printable(recipient.address.spoken)}`,
-      ...wrap(toWords(formatRemoteReply(reply))).map((line) => `    ${line}`),
+    ...told.flatMap((one) => [
+      `  ${printable(one.recipient.address.spoken)}`,
+      ...wrap(toWords(wordsFor(one))).map((line) => `    ${line}`),
       "",
     ]),
     ...wrap(`${end(kind, facts)} The reference of the message is ${leg.transactionId}.`),

@@ -2,12 +2,12 @@ import { pause } from "../base/clock.ts";
 import { errorText, Unavailable } from "../base/errors.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { Limits } from "../policy/limits.ts";
-import { formatRemoteReply, localReply } from "../smtp/client-reply.ts";
+import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import { notifyDelay, notifyRelayed } from "./notify-sender.ts";
 import { isGivenUp, toRetryDelay } from "./retry-delay.ts";
-import { type Told, unanswered } from "./told.ts";
+import { EXPIRED, type Told, UNANSWERED } from "./told.ts";
 import { settleUndeliverable, type UndeliverableDeps } from "./undeliverable.ts";
 
 export interface FinishDeps extends UndeliverableDeps {
@@ -23,8 +23,9 @@ export interface Outcome {
   readonly fate: RecipientFate | { readonly kind: "open"; readonly reason: string };
   /** The hub offered DSN and has heard what the sender wants to know. */
   readonly dsn: boolean;
-  /** What the hub said last of one who is given up. */
+  /** Of one who is given up: what the hub said last, or why none said anything. */
   readonly last?: RemoteReply;
+  readonly reason?: string;
 }
 
 /** How long an entry whose lease cannot be ended is left in peace. */
@@ -86,9 +87,10 @@ async function tellDelay(
   return notifyDelay(deps, item, source, open.map(toTold));
 }
 
-function toTold({ recipient, hub, fate, last }: Outcome): Told {
-  const reply = fate.kind === "open" ? unanswered(fate.reason) : fate.reply;
-  return { recipient, hub, reply, ...(last && { last }) };
+function toTold({ recipient, hub, fate, last, reason }: Outcome): Told {
+  if (fate.kind === "open") return { recipient, hub, reply: UNANSWERED, reason: fate.reason };
+  const more = { ...(last && { last }), ...(reason !== undefined && { reason }) };
+  return { recipient, hub, reply: fate.reply, ...more };
 }
 
 /** Those refused who could be neither bounced nor held. */
@@ -102,13 +104,11 @@ async function settleRefusals(
   return new Set(owed.map(({ recipient }) => recipient));
 }
 
-/** RFC 3463 X.4.7: the delivery time expired. */
 function giveUp(outcome: Outcome): Outcome {
   const { fate } = outcome;
   if (fate.kind === "accepted" || fate.kind === "refused") return outcome;
-  const text = `Delivery time expired; the last answer was: ${inWords(outcome)}`;
-  const last = fate.kind === "later" ? { last: fate.reply } : {};
-  return { ...outcome, ...last, fate: { kind: "refused", reply: localReply(451, "4.4.7", text) } };
+  const last = fate.kind === "open" ? { reason: fate.reason } : { last: fate.reply };
+  return { ...outcome, ...last, fate: { kind: "refused", reply: EXPIRED } };
 }
 
 function inWords({ fate }: Outcome): string {

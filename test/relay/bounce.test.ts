@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BounceFacts, toBounce } from "../../src/relay/bounce.ts";
 import type { Leg } from "../../src/relay/relay.ts";
-import type { Told } from "../../src/relay/told.ts";
+import { EXPIRED, type Told, UNANSWERED } from "../../src/relay/told.ts";
 import type { BounceKind } from "../../src/spool/spool.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -13,7 +13,7 @@ const clock = createFakeClock();
 const REPLY = { code: 550, status: "5.1.1", text: "no such user" };
 const TOLD: Told = {
   recipient: { address: toAddress("a@x.test") },
-  hub: "10.1.0.25:25",
+  hub: "192.0.2.25:25",
   reply: REPLY,
 };
 
@@ -64,7 +64,7 @@ test("a bounce is a delivery status report with three parts", async () => {
   assert.match(parts[2] ?? "", /^Content-Type: message\/delivery-status\r$/m);
   assert.match(parts[2] ?? "", /^Reporting-MTA: dns; mx\.postern\.test\r$/m);
   assert.match(parts[2] ?? "", /^Action: failed\r\nStatus: 5\.1\.1\r$/m);
-  assert.match(parts[2] ?? "", /^Remote-MTA: dns; \[10\.1\.0\.25\]\r$/m);
+  assert.match(parts[2] ?? "", /^Remote-MTA: dns; \[192\.0\.2\.25\]\r$/m);
   assert.match(parts[2] ?? "", /^Diagnostic-Code: smtp; 550 5\.1\.1 no such user\r$/m);
   assert.match(parts[2] ?? "", /^Last-Attempt-Date: Thu, 01 Jan 2026 00:01:00 \+0000\r$/m);
   assert.doesNotMatch(text, /Will-Retry-Until/);
@@ -125,12 +125,15 @@ test("a notice of being passed on has the class of success", async () => {
 });
 
 test("only what a server said is called its words", async () => {
-  const ours = { code: 451, status: "4.4.7", text: "Delivery time expired", isOurs: true } as const;
-  const alone = await textOf({ told: [{ reply: ours }] });
+  const alone = await textOf({ told: [{ reply: EXPIRED }] });
   assert.match(alone, /^Status: 4\.4\.7\r$/m);
   assert.match(alone, /^Diagnostic-Code: X-Postern; 451 4\.4\.7 Delivery time expired\r$/m);
   const last = { code: 450, status: "4.2.2", text: "full" };
-  const both = await textOf({ told: [{ reply: ours, last }] });
+  const both = await textOf({ told: [{ reply: EXPIRED, last }] });
+  assert.match(
+    both,
+    /^ {4}451 4\.4\.7 Delivery time expired; the last answer was: 450 4\.2\.2 full\r$/m,
+  );
   assert.match(both, /^Status: 4\.4\.7\r$/m);
   assert.match(both, /^Diagnostic-Code: smtp; 450 4\.2\.2 full\r$/m);
 });
@@ -183,5 +186,24 @@ test("a bounce stands beside its message, whose Message-ID gets in only as one",
   assert.match(head, /^In-Reply-To: <1@friend\.test>\r\nReferences: <1@friend\.test>\r$/m);
   for (const id of ["<a b>", "<a><b>", "x", `<${"i".repeat(300)}>`, "<ä@x>"]) {
     assert.doesNotMatch(await textOf({ headers: `Message-ID: ${id}\r\n` }), /^In-Reply-To/m, id);
+  }
+});
+
+test("servers of the inside are not told of", async () => {
+  for (const hub of [
+    "10.1.0.25:25",
+    "[fd00::1]:25",
+    "hub.internal:25",
+    "exchange:25",
+    "a.lan:25",
+  ]) {
+    const reason = `connect ECONNREFUSED ${hub}`;
+    const text = await textOf({ told: [{ hub, reply: UNANSWERED, reason }] });
+    assert.match(
+      text,
+      /^Diagnostic-Code: X-Postern; 451 4\.4\.1 The next server did not answer\r$/m,
+    );
+    assert.doesNotMatch(text, /Remote-MTA|ECONNREFUSED/, hub);
+    assert.ok(!text.includes(hub.replace(/:25$/, "")), hub);
   }
 });
