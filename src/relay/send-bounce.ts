@@ -4,9 +4,10 @@ import type { MessageSource } from "../mail/message.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Limits } from "../policy/limits.ts";
 import type { BounceKind, Spool } from "../spool/spool.ts";
-import { toBounce } from "./bounce.ts";
+import { type Bounce, toBounce } from "./bounce.ts";
 import { readHeaders } from "./read-headers.ts";
 import type { Leg } from "./relay.ts";
+import { withHeaders, withoutVerdicts } from "./returned-message.ts";
 import { describeTold, hubOf, type Told } from "./told.ts";
 
 export interface SendBounceDeps {
@@ -36,17 +37,8 @@ export async function sendBounce(
 ): Promise<void> {
   const { sender } = leg.envelope;
   if (sender === null) throw new TypeError("a bounce of a bounce");
-  const { clock, hostname, limits } = deps;
-  const now = clock.now();
-  const made = toBounce(kind, leg, told, {
-    hostname,
-    now,
-    retryUntil: leg.receivedAt + limits().giveUpAfterSeconds * 1000,
-    headers: await readHeaders(source),
-    token: randomBytes(TOKEN_BYTES).toString("hex"),
-    whole: goesBackWhole(kind, leg, source) ? source : null,
-  });
-  const { smtpUtf8, eightBitMime } = made.needs;
+  const now = deps.clock.now();
+  const { source: made, needs } = await write(deps, kind, leg, source, told, now);
   await deps.spool.add(
     {
       transactionId: leg.transactionId,
@@ -54,16 +46,16 @@ export async function sendBounce(
         sender: null,
         // RFC 3461: nobody is told what becomes of a bounce, by us or by the next server.
         recipients: [{ address: sender, notify: ["NEVER"] }],
-        mail: { body: eightBitMime ? "8bitmime" : "7bit", smtputf8: smtpUtf8 },
+        mail: { body: needs.eightBitMime ? "8bitmime" : "7bit", smtputf8: needs.smtpUtf8 },
       },
       senderAuthenticated: false,
-      needs: made.needs,
+      needs,
       receivedAt: now,
       dueAt: now,
       reason: "a bounce",
       bounce: kind,
     },
-    made.source,
+    made,
   );
   deps.wake();
   deps.facts.emit({
@@ -74,6 +66,26 @@ export async function sendBounce(
     hub: hubOf(told),
     reply: describeTold(told),
     bounceTo: sender.spoken,
+  });
+}
+
+async function write(
+  { hostname, limits }: SendBounceDeps,
+  kind: BounceKind,
+  leg: Leg,
+  source: MessageSource,
+  told: readonly Told[],
+  now: number,
+): Promise<Bounce> {
+  const all = await readHeaders(source);
+  const headers = withoutVerdicts(all);
+  return toBounce(kind, leg, told, {
+    hostname,
+    now,
+    retryUntil: leg.receivedAt + limits().giveUpAfterSeconds * 1000,
+    headers,
+    token: randomBytes(TOKEN_BYTES).toString("hex"),
+    whole: goesBackWhole(kind, leg, source) ? withHeaders(source, all, headers) : null,
   });
 }
 

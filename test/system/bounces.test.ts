@@ -101,6 +101,8 @@ for (const workers of [1, 2]) {
     const bounces = await hub.waitForMessages(4, 60_000);
     for (const { sender, recipients } of bounces)
       assert.deepEqual([sender, recipients], ["", ["alice@example.org"]]);
+    for (const { data } of bounces)
+      assert.doesNotMatch(data.toString(), /^X-(?:Postern-(?:SCL|Report)|Spam)/m);
     const rows = bounces.flatMap(({ data }) => readReport(data));
     assert.deepEqual(rows.map(String).toSorted(), [
       "message/rfc822,rfc822; later@x.test,failed,4.4.7",
