@@ -1,4 +1,4 @@
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import { type EnvelopeRecipient, returnAddress } from "../mail/envelope.ts";
 import { parseHeaderBlock } from "../mail/header-block.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { BounceKind } from "../spool/spool.ts";
@@ -11,10 +11,11 @@ import type { Leg } from "./relay.ts";
  */
 export function reasonForSilence(
   kind: BounceKind,
-  { senderAuthenticated, envelope: { sender } }: Leg,
+  { senderAuthenticated, envelope }: Leg,
   notify: EnvelopeRecipient["notify"],
   routing: Routing,
 ): string | null {
+  const sender = returnAddress(envelope);
   if (sender === null) return "it is a bounce itself";
   if (!senderAuthenticated) return "its sender may be forged";
   if (!isWanted(kind, notify)) return "the sender wants to hear nothing of it";

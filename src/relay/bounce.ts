@@ -1,3 +1,4 @@
+import { returnAddress } from "../mail/envelope.ts";
 import { foldHeader } from "../mail/fold-header.ts";
 import { parseHeaderBlock } from "../mail/header-block.ts";
 import type { MessageSource } from "../mail/message.ts";
@@ -73,7 +74,7 @@ function headerLines(
   return [
     `Date: ${toMailDate(now)}`,
     `From: Mail Delivery System <postmaster@${hostname}>`,
-    `To: <${printable(leg.envelope.sender?.spoken ?? "")}>`,
+    `To: <${printable(returnAddress(leg.envelope)?.spoken ?? "")}>`,
     `Subject: ${subjectOf(kind)}`,
     `Message-ID: <bounce.${leg.transactionId}.${token}@${hostname}>`,
     ...threadOf(headers),

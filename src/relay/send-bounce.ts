@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { returnAddress } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Limits } from "../policy/limits.ts";
@@ -35,7 +36,7 @@ export async function sendBounce(
   source: MessageSource,
   told: readonly Told[],
 ): Promise<void> {
-  const { sender } = leg.envelope;
+  const sender = returnAddress(leg.envelope);
   if (sender === null) throw new TypeError("a bounce of a bounce");
   const now = deps.clock.now();
   const { source: made, needs } = await write(deps, kind, leg, source, told, now);

@@ -4,7 +4,7 @@ import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench, QUARANTINE_AWAY, toLeg } from "../support/relay-bench.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
-import { toSpoolItem } from "../support/spool-item.ts";
+import { toAddress, toSpoolItem } from "../support/spool-item.ts";
 
 const TEXT = "From: s\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
 const SOURCE = toBytesSource(TEXT);
@@ -35,6 +35,27 @@ test("a refused message goes back as a bounce to a sender who proved to be one",
     ["refused", "bounced", "delivered"],
   );
   assert.equal(bench.holds.length, 0);
+});
+
+test("a bounce goes to the address that the sender spoke, whatever we made of it", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, {
+    script: ({ step, line }) => (step === "rcpt" && line.includes("<no@") ? "550 no" : undefined),
+  });
+  const bench = await openRelayBench(t, { hubs: [hub], clock });
+  const { envelope } = toSpoolItem(clock, ["no@x.test"]);
+  const origin = envelope.sender;
+  assert.ok(origin);
+  const sender = toAddress("prvs=0123=sender@elsewhere.test");
+  const item = toSpoolItem(clock, [], {
+    senderAuthenticated: true,
+    envelope: { ...envelope, sender, origin },
+  });
+  await bench.spool.add(item, SOURCE);
+  bench.relay.start();
+  await bench.pass(() => hub.messages.length === 1);
+  assert.deepEqual(hub.messages[0]?.recipients, ["sender@away.test"]);
+  assert.match(hub.messages[0]?.data.toString() ?? "", /^To: <sender@away\.test>\r$/m);
 });
 
 test("nobody else gets a bounce: the mail is held instead", async (t) => {
