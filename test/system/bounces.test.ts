@@ -35,11 +35,15 @@ function readReport(bounce: Buffer): readonly Row[] {
   return JSON.parse(execFileSync(python.path, ["-c", READ_REPORT], options).toString());
 }
 
-const outsideScript: NonNullable<HubOptions["script"]> = ({ step, line }) => {
-  if (step !== "rcpt") return undefined;
-  if (line.includes("<no@")) return "550 5.1.1 unknown here";
-  return line.includes("<later@") ? "450 4.2.2 full" : undefined;
-};
+/** The mailbox `later` is full until it is gone. */
+function toScript(isGone: () => boolean): NonNullable<HubOptions["script"]> {
+  return ({ step, line }) => {
+    if (step !== "rcpt") return undefined;
+    if (line.includes("<no@")) return "550 5.1.1 unknown here";
+    if (!line.includes("<later@")) return undefined;
+    return isGone() ? "550 5.2.1 gone" : "450 4.2.2 full";
+  };
+}
 
 /** Users inside write through `inside`; example.org is theirs, and the rest is outside. */
 async function openGateway(
@@ -48,7 +52,8 @@ async function openGateway(
 ) {
   const hub = await startScriptedHub();
   cleanUp.defer(() => hub.close());
-  const outside = await startScriptedHub({ script: outsideScript });
+  let isGone = false;
+  const outside = await startScriptedHub({ script: toScript(() => isGone) });
   cleanUp.defer(() => outside.close());
   const connectors = {
     hub: { domains: ["example.org"], smarthosts: [`127.0.0.1:${hub.port}`] },
@@ -59,12 +64,7 @@ async function openGateway(
     policies: {
       routing: { connectors },
       limits: {
-        delivery: {
-          retryFirstSeconds: 1,
-          retryMaxSeconds: 1,
-          warnAfterSeconds: 1,
-          giveUpAfterSeconds: 3,
-        },
+        delivery: { retryFirstSeconds: 1, retryMaxSeconds: 1, warnAfterSeconds: 1 },
       },
     },
     settings: {
@@ -73,7 +73,10 @@ async function openGateway(
     },
   });
   cleanUp.defer(() => edge.remove());
-  return { hub, outside, edge };
+  const close = () => {
+    isGone = true;
+  };
+  return { hub, edge, close };
 }
 
 /** The reference of the transaction. */
@@ -96,8 +99,10 @@ for (const workers of [1, 2]) {
   const title = `a user hears of each of his recipients what he should, with workers: ${workers}`;
   test(title, { skip: python.skip }, async () => {
     await using cleanUp = new AsyncDisposableStack();
-    const { hub, edge } = await openGateway(cleanUp, { workers });
+    const { hub, edge, close } = await openGateway(cleanUp, { workers });
     const id = await sendOut(edge);
+    await hub.waitForMessages(3, 60_000);
+    close();
     const bounces = await hub.waitForMessages(4, 60_000);
     for (const { sender, recipients } of bounces)
       assert.deepEqual([sender, recipients], ["", ["alice@example.org"]]);
@@ -105,7 +110,7 @@ for (const workers of [1, 2]) {
       assert.doesNotMatch(data.toString(), /^X-(?:Postern-(?:SCL|Report)|Spam)/m);
     const rows = bounces.flatMap(({ data }) => readReport(data));
     assert.deepEqual(rows.map(String).toSorted(), [
-      "message/rfc822,rfc822; later@x.test,failed,4.4.7",
+      "message/rfc822,rfc822; later@x.test,failed,5.2.1",
       "message/rfc822,rfc822; no@x.test,failed,5.1.1",
       "text/rfc822-headers,rfc822; later@x.test,delayed,4.2.2",
       "text/rfc822-headers,rfc822; yes@x.test,relayed,2.0.0",
