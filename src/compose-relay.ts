@@ -1,6 +1,7 @@
 import type { Ground, Stores } from "./compose-ground.ts";
 import type { Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
+import { createOurSelf } from "./relay/own-names.ts";
 import { createRelay, type Relay, type RelayOptions } from "./relay/relay.ts";
 import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 
@@ -19,6 +20,10 @@ export function openRelay(
     ...stores,
     hostname,
     connector: createSmtpConnector({ clock, log, hostname, resolveHost }),
+    ourSelf: createOurSelf({
+      names: [hostname, ...settings.listeners.map((listener) => listener.hostname)],
+      listening: settings.listeners.map(({ listen }) => listen.host),
+    }),
     routing: () => policy.current().routing,
     limits: () => policy.current().limits.delivery,
     keepDays: () => policy.current().quarantine.keepDays,

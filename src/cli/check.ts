@@ -6,11 +6,11 @@ import { PHASES } from "../pipeline/report.ts";
 import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
+import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
 import {
   type CheckedListener,
   checkListener,
   checkListenerNames,
-  checkOutsideRoutes,
   type Warning,
 } from "./check-listeners.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
@@ -76,6 +76,7 @@ async function findProblems(
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
     ...(settings && policy.value ? checkTogether(settings.listeners, policy.value) : []),
+    ...(policy.value ? checkConnectors(policy.value.routing, now) : []),
   ];
   const told = [
     ...loaded.problems,
@@ -91,10 +92,7 @@ async function findProblems(
 
 /** What is right in the settings and in the policies, and does not fit together. */
 function checkTogether(listeners: readonly CheckedListener[], policy: Policy): readonly Warning[] {
-  return [
-    ...checkListenerNames(listeners, policy.limits),
-    ...checkOutsideRoutes(listeners, policy),
-  ];
+  return [...checkListenerNames(listeners, policy.limits), ...checkRouteUse(listeners, policy)];
 }
 
 /** Where the policies are when settings cannot be read: their mistakes are worth telling too. */

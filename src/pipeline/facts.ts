@@ -1,5 +1,6 @@
 import type { SessionId, TransactionId } from "../base/ids.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
+import type { RemoteTls } from "../smtp/remote-tls.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
@@ -44,6 +45,12 @@ interface DeliveryFact {
   readonly recipients: readonly string[];
   /** host:port of the hub, or null when no connection came about. */
   readonly hub: string | null;
+  /** Of the hub, as connected. Absent where no session stood, and in records of earlier versions. */
+  readonly address?: string;
+  /** Of that session; null: in the clear. */
+  readonly tls?: RemoteTls | null;
+  /** The policy of the recipients' domain that demanded it, when one did. */
+  readonly tlsPolicy?: string;
   /** The hub's words, or why there were none. */
   readonly reply: string;
 }

@@ -5,6 +5,7 @@ import type { Limits } from "../policy/limits.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
+import type { Hop } from "./hubs.ts";
 import { notifyDelay, notifyRelayed } from "./notify-sender.ts";
 import { isGivenUp, toRetryDelay } from "./retry-delay.ts";
 import { EXPIRED, type Told, UNANSWERED } from "./told.ts";
@@ -19,6 +20,8 @@ export interface FinishDeps extends UndeliverableDeps {
 export interface Outcome {
   readonly recipient: EnvelopeRecipient;
   readonly hub: string | null;
+  /** How it was reached, when it was. */
+  readonly hop?: Hop;
   /** `open`: nobody said yes or no, or nobody knows what was said. */
   readonly fate: RecipientFate | { readonly kind: "open"; readonly reason: string };
   /** The hub offered DSN and has heard what the sender wants to know. */
@@ -130,6 +133,7 @@ function tellDeferred(deps: FinishDeps, lease: SpoolLease, open: readonly Outcom
       id: lease.item.transactionId,
       recipients: group.map(({ recipient }) => recipient.address.spoken),
       hub: first.hub,
+      ...first.hop,
       reply: inWords(first),
     });
   }

@@ -22,6 +22,7 @@ function fakeConnection(): Probe {
       sizeOffered: false,
     },
     tls: null,
+    address: "127.0.0.1",
     send: () => Promise.reject(new Error("not here")),
     probe: () => Promise.reject(new Error("not here")),
     usable: () => connection.isOpen,
