@@ -47,8 +47,9 @@ export async function finishEntry(
   const dueAt = clock.now() + toRetryDelay(ageMs, limits(), deps.random());
   const reason = left.map(inWords)[0] ?? "";
   const recipients = left.map(({ recipient }) => recipient);
+  const isUnreached = left.every(({ fate }) => fate.kind === "open");
   await untilDone(deps, lease.item.id, signal, () =>
-    left.length === 0 ? lease.remove() : lease.retry({ recipients, dueAt, reason }),
+    left.length === 0 ? lease.remove() : lease.retry({ recipients, dueAt, reason, isUnreached }),
   );
 }
 

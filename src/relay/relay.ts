@@ -118,8 +118,9 @@ export function createRelay(options: RelayOptions): Relay {
   const hubs = new Hubs(options);
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
   const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
+  const destinationOf = (domain: string) => routing().route(domain)?.name ?? domain;
   const loop = queue
-    ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
+    ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry, destinationOf })
     : NO_RETRIES;
   const { probe } = createCallOut({ hubs, clock, routing });
   const { metrics } = options;
@@ -164,6 +165,11 @@ function measure(metrics: Metrics, spool: SpoolQueue): void {
   metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
   metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
   metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
+  metrics.gauge(
+    "postern_spool_held",
+    "Entries that wait for an operator",
+    () => spool.stats().held ?? 0,
+  );
   metrics.gauge(
     "postern_spool_corrupt",
     "Entries set aside as damaged since the start",
