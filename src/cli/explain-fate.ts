@@ -58,6 +58,12 @@ function sentence(fact: Fact): string {
       return `${fact.holdId} was released by ${fact.by} for ${people(fact)}`;
     case "deleted":
       return `${fact.holdId} was deleted by ${fact.by}`;
+    case "queue-held":
+      return `held in the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
+    case "queue-released":
+      return `let go in the queue by ${fact.by} for ${people(fact)}`;
+    case "queue-dropped":
+      return `dropped from the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
     case "decided":
     case "policy-reloaded":
       return fact.kind;
@@ -68,6 +74,10 @@ function sentence(fact: Fact): string {
 
 function people({ recipients }: { readonly recipients: readonly string[] }): string {
   return recipients.map((address) => `<${address}>`).join(", ");
+}
+
+function because({ reason }: { readonly reason: string }): string {
+  return reason === "" ? "" : `: ${reason}`;
 }
 
 function at({ hub }: { readonly hub: string | null }): string {

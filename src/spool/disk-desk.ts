@@ -18,6 +18,7 @@ export function createDiskDesk(state: SpoolState): SpoolDesk {
   return {
     find: (text) => find(state, text),
     read: (id) => read(state, id),
+    allRead: () => state.reading,
     async retry(id, order) {
       const slot = state.entries.get(id);
       if (slot?.state === "held") return release(state, id, order);
@@ -56,9 +57,11 @@ async function read(state: SpoolState, id: string): Promise<EntryStory | null> {
     try {
       const { entry, history } = await readEntryHistory(state.io, path, id);
       const source = toEntrySource(state.io, path, entry);
-      return { item: entry.item, state: slot.state, history, source };
+      return { item: entry.item, state: slot.state, dueAt: slot.dueAt, history, source };
     } catch (error) {
-      if (state.entries.get(id) === slot) throw error;
+      if (state.entries.get(id) !== slot) continue;
+      if (!(error instanceof CorruptEntry) || slot.state === "active") throw error;
+      await setAside(state, id, path, error);
     }
   }
 }
@@ -107,7 +110,7 @@ async function release(state: SpoolState, id: string, order: DeskOrder): Promise
 async function hasten(state: SpoolState, slot: Slot, now: number): Promise<DeskResult> {
   const { item } = await readEntry(state.io, pathOf(state, slot), slot.id);
   keepEntry(state, item, "due", { dueAt: Math.min(slot.dueAt, now) });
-  return { kind: "done", item };
+  return { kind: "done", item, wasHeld: false };
 }
 
 /** The record says by whom, the folder what it is; durable when it resolves. */
@@ -128,7 +131,7 @@ async function move(
   const item = applyLeft(entry.item, entry.allRecipients, record);
   keepEntry(state, item, to);
   await Promise.all([state.sync.due(), state.sync.held()]);
-  return { kind: "done", item };
+  return { kind: "done", item, wasHeld: slot.state === "held" };
 }
 
 function clean(record: { readonly [K in keyof Left]: Left[K] | undefined }): Left {

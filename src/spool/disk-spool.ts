@@ -31,7 +31,7 @@ export function createDiskSpool(options: SpoolOptions): Spool {
     recover: (beside = false) =>
       guard(async () => {
         const report = await recoverEntries(state, beside);
-        void readAllUnread(state);
+        state.reading = readAllUnread(state);
         return report;
       }),
     add: (item, source) => guard(async () => (await promise(state, item, source, "due")).item),
@@ -66,6 +66,7 @@ function guardLease(lease: SpoolLease, guard: Guard): SpoolLease {
 function guardDesk(desk: SpoolDesk, guard: Guard): SpoolDesk {
   return {
     find: desk.find,
+    allRead: desk.allRead,
     read: (id) => guard(() => desk.read(id)),
     retry: (id, order) => guard(() => desk.retry(id, order)),
     hold: (id, order) => guard(() => desk.hold(id, order)),

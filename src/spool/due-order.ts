@@ -51,8 +51,14 @@ interface Head {
   readonly dueAt: number;
 }
 
-/** `look` gives undefined for an entry that is gone or in somebody's hands. */
-export function createDueOrder(look: (id: string) => Slot | undefined): DueOrder {
+/**
+ * `look` gives undefined for an entry that is gone or in somebody's hands. An entry that is due and
+ * that nobody has read goes to `unread`.
+ */
+export function createDueOrder(
+  look: (id: string) => Slot | undefined,
+  unread: (id: string) => void,
+): DueOrder {
   const waiting = createDueQueue();
   const lanes = new Map<string, Lane>();
   const placed = new Set<string>();
@@ -65,46 +71,32 @@ export function createDueOrder(look: (id: string) => Slot | undefined): DueOrder
   const ripen = (now: number) => {
     for (let id = waiting.pop(now); id !== null; id = waiting.pop(now)) {
       const slot = isDue(id, now);
+      if (slot && !slot.known) unread(id);
       if (!slot?.known || placed.has(id)) continue;
       placed.add(id);
       place(lanes, slot, now);
     }
   };
-  const take = ({ lane: name, rank }: Head, now: number): string | null => {
-    const lane = lanes.get(name);
-    const id = lane?.byRank[rank]?.pop(now) ?? null;
-    if (id !== null) placed.delete(id);
-    if (name === SUSPECTS && id !== null) suspect.began(id, now);
-    // To the end of the line, so that the others have their turn.
-    lanes.delete(name);
-    if (lane?.byRank.some((queue) => queue.first())) lanes.set(name, lane);
-    return id;
-  };
   return {
     push: waiting.push,
     pick(now, gate) {
       ripen(now);
-      for (const [name, lane] of lanes) {
-        const isGone = (id: string) => isDue(id, now) === null;
-        if (!clean(lane, isGone, placed)) lanes.delete(name);
-      }
-      const until = ({ id }: Head) => gate.blockedUntil(look(id)?.known?.domains[0] ?? "", now);
+      cleanAll(lanes, (id) => isDue(id, now) === null, placed);
       const wantsLongest = (picks + 1) % LONGEST_EVERY === 0;
-      let best: Head | null = null;
-      for (const [name, lane] of lanes) {
-        const aloneUntil = name === SUSPECTS ? suspect.until(look, now) : null;
-        lane.blockedUntil = aloneUntil;
-        if (aloneUntil !== null) continue;
-        const head = headOf(name, lane, now, until, wantsLongest);
-        if (head && (!best || isBetter(head, best, wantsLongest))) best = head;
-      }
+      const closedUntil = (name: string, { id }: Head) =>
+        (name === SUSPECTS ? suspect.until(look, now) : null) ??
+        gate.blockedUntil(look(id)?.known?.domains[0] ?? "", now);
+      const best = choose(lanes, now, closedUntil, wantsLongest);
       if (!best) return null;
       picks += 1;
-      return take(best, now);
+      placed.delete(best.id);
+      if (best.lane === SUSPECTS) suspect.began(best.id, now);
+      takeOut(lanes, best);
+      return best.id;
     },
     nextAt() {
-      const times = [...lanes.values()].map((lane) => lane.blockedUntil ?? 0);
-      const next = Math.min(waiting.nextDueAt() ?? Number.POSITIVE_INFINITY, ...times);
+      let next = waiting.nextDueAt() ?? Number.POSITIVE_INFINITY;
+      for (const { blockedUntil } of lanes.values()) next = Math.min(next, blockedUntil ?? 0);
       return Number.isFinite(next) ? next : null;
     },
   };
@@ -142,6 +134,14 @@ function place(lanes: Map<string, Lane>, { id, dueAt, known }: Slot, now: number
 }
 
 /** Takes off what is no longer due: dropped, held, or leased by an earlier ticket. */
+function cleanAll(
+  lanes: Map<string, Lane>,
+  isGone: (id: string) => boolean,
+  placed: Set<string>,
+): void {
+  for (const [name, lane] of lanes) if (!clean(lane, isGone, placed)) lanes.delete(name);
+}
+
 function clean(lane: Lane, isGone: (id: string) => boolean, placed: Set<string>): boolean {
   let isUsed = false;
   for (const queue of lane.byRank) {
@@ -156,12 +156,37 @@ function clean(lane: Lane, isGone: (id: string) => boolean, placed: Set<string>)
   return isUsed;
 }
 
+/** Its lane goes to the end of the line, so that the others have their turn. */
+function takeOut(lanes: Map<string, Lane>, { lane: name, rank }: Head): void {
+  const lane = lanes.get(name);
+  lane?.byRank[rank]?.pop(Number.POSITIVE_INFINITY);
+  lanes.delete(name);
+  if (lane?.byRank.some((queue) => queue.first())) lanes.set(name, lane);
+}
+
+type ClosedUntil = (lane: string, head: Head) => number | null;
+
+/** The head of the lane whose turn it is; null when all are closed. */
+function choose(
+  lanes: ReadonlyMap<string, Lane>,
+  now: number,
+  closedUntil: ClosedUntil,
+  wantsLongest: boolean,
+): Head | null {
+  let best: Head | null = null;
+  for (const [name, lane] of lanes) {
+    const head = headOf(name, lane, now, closedUntil, wantsLongest);
+    if (head && (!best || isBetter(head, best, wantsLongest))) best = head;
+  }
+  return best;
+}
+
 /** What the lane offers now; null when it is closed, and until when is noted. */
 function headOf(
   name: string,
   lane: Lane,
   now: number,
-  blockedUntil: (head: Head) => number | null,
+  closedUntil: ClosedUntil,
   wantsLongest: boolean,
 ): Head | null {
   const heads = lane.byRank.flatMap((queue, rank) => {
@@ -172,13 +197,13 @@ function headOf(
   if (!foremost) return null;
   const longest = heads.reduce((a, b) => (b.dueAt < a.dueAt ? b : a));
   const head = wantsLongest && name !== SUSPECTS ? longest : foremost;
-  const until = blockedUntil(head);
-  lane.blockedUntil = null;
-  if (until === null || until <= now) return head;
+  const until = closedUntil(name, head);
+  lane.blockedUntil = until !== null && until > now ? until : null;
+  if (lane.blockedUntil === null) return head;
   const overdueAt = longest.dueAt + OVERDUE_MS;
-  if (!Number.isFinite(until)) lane.blockedUntil = until;
-  else if (overdueAt > now) lane.blockedUntil = Math.min(until, overdueAt);
-  else return longest;
+  if (!Number.isFinite(lane.blockedUntil) || name === SUSPECTS) return null;
+  if (overdueAt <= now) return longest;
+  lane.blockedUntil = Math.min(lane.blockedUntil, overdueAt);
   return null;
 }
 

@@ -44,6 +44,8 @@ export interface Entry {
   readonly item: SpoolItem;
   /** Of the header, for the places in `Left`. */
   readonly allRecipients: SpoolItem["envelope"]["recipients"];
+  /** The last record; null while there is none. */
+  readonly last: Left | null;
   /** Where the message begins in the file. */
   readonly offset: number;
   /** Where the next record goes. */
@@ -97,6 +99,7 @@ export function parseEntry(header: EntryHeader, offset: number, tail: Buffer, sk
   return {
     item: last ? applyLeft(fresh, allRecipients, last) : fresh,
     allRecipients,
+    last: last ?? null,
     offset,
     end: offset + bytes + skipped + length,
     sha256,
@@ -138,16 +141,9 @@ export function toPlaces(entry: Entry, recipients: Entry["allRecipients"]): read
 
 /** The record that would say again what the entry is now, but for the changes. */
 export function toLeft(entry: Entry, change: Partial<Left>): Left {
-  const { envelope, dueAt, attempts, reason, crashes, held } = entry.item;
-  return {
-    recipients: toPlaces(entry, envelope.recipients),
-    dueAt,
-    attempts,
-    reason,
-    ...(crashes !== undefined && { crashes }),
-    ...(held && { held }),
-    ...change,
-  };
+  const { dueAt, attempts, reason } = entry.item;
+  const recipients = entry.allRecipients.map((_recipient, place) => place);
+  return { recipients, dueAt, attempts, reason, ...entry.last, ...change };
 }
 
 /** The lines behind the message. Throws CorruptEntry. */

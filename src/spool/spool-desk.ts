@@ -8,8 +8,10 @@ import type { HoldOrder, KnownEntry, SpoolItem } from "./spool.ts";
 export interface SpoolDesk {
   /** Ids of entries for the id of an entry or of a transaction, in any case. */
   find(text: string): readonly string[];
-  /** Reads the file. Null when there is no such entry any more. */
+  /** Reads the file. Null when there is no such entry any more, or it is damaged and set aside. */
   read(id: string): Promise<EntryStory | null>;
+  /** Resolves when the files of all entries have been read since the start. */
+  allRead(): Promise<void>;
   /** Due now. What is held is released by it. */
   retry(id: string, order: DeskOrder): Promise<DeskResult>;
   /** What is being delivered is held after this attempt, unless it was delivered or we crash. */
@@ -23,7 +25,7 @@ export interface SpoolDesk {
 export type DeskOrder = Pick<HoldOrder, "at">;
 
 export type DeskResult =
-  | { readonly kind: "done"; readonly item: SpoolItem }
+  | { readonly kind: "done"; readonly item: SpoolItem; readonly wasHeld: boolean }
   /** An attempt has it; `willHold`: it is held when that has ended. */
   | { readonly kind: "active"; readonly willHold: boolean }
   | { readonly kind: "not-found" }
@@ -45,6 +47,8 @@ export interface TakenEntry {
 export interface EntryStory {
   readonly item: SpoolItem;
   readonly state: KnownEntry["state"];
+  /** As it is now: its file may name a later time. */
+  readonly dueAt: number;
   /** Notes of its attempts, crashes and holds, the last ones when there are many. */
   readonly history: readonly HistoryNote[];
   readonly source: MessageSource;

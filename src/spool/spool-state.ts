@@ -49,6 +49,8 @@ export interface SpoolState {
     readonly active: () => Promise<void>;
     readonly held: () => Promise<void>;
   };
+  /** Settled when all files have been read, or never will be. */
+  reading: Promise<void>;
   bytes: number;
   corrupt: number;
   closed: boolean;
@@ -66,6 +68,7 @@ export function createSpoolState(options: SpoolOptions): SpoolState {
   };
   const entries = new Map<string, Slot>();
   const taken = new Set<string>();
+  const unread = new Set<string>();
   const look = (id: string) => (taken.has(id) ? undefined : entries.get(id));
   return {
     io,
@@ -75,15 +78,16 @@ export function createSpoolState(options: SpoolOptions): SpoolState {
     hasSpace,
     onHeld,
     entries,
-    unread: new Set(),
+    unread,
     taken,
     holdOrders: new Map(),
-    order: createDueOrder(look),
+    order: createDueOrder(look, (id) => void unread.add(id)),
     sync: {
       due: createFolderSync(io, folders.due),
       active: createFolderSync(io, folders.active),
       held: createFolderSync(io, folders.held),
     },
+    reading: Promise.resolve(),
     bytes: 0,
     corrupt: 0,
     closed: false,
