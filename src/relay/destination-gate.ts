@@ -41,8 +41,11 @@ export function createDestinationGate(options: DestinationGateOptions): Destinat
   const active = new Map<string, number>();
   const failing = new Set<string>();
   let total = 0;
-  const most = (destination: string) =>
-    failing.has(destination) ? 1 : Math.min(MOST_A_DESTINATION, Math.ceil((AT_ONCE - total) / 2));
+  const isFull = (destination: string) => {
+    const own = active.get(destination) ?? 0;
+    if (failing.has(destination)) return own >= 1;
+    return own >= Math.min(MOST_A_DESTINATION, Math.ceil((AT_ONCE - total + own) / 2));
+  };
   const add = (destination: string, by: number) => {
     const now = (active.get(destination) ?? 0) + by;
     total += by;
@@ -53,8 +56,7 @@ export function createDestinationGate(options: DestinationGateOptions): Destinat
     free: () => AT_ONCE - total,
     blockedUntil(domain) {
       const destination = destinationOf(domain);
-      if ((active.get(destination) ?? 0) >= most(destination)) return Number.POSITIVE_INFINITY;
-      return restsUntil(destination);
+      return isFull(destination) ? Number.POSITIVE_INFINITY : restsUntil(destination);
     },
     took: (domain) => add(destinationOf(domain), 1),
     ended(domain, { reached, unreached }) {
