@@ -25,6 +25,8 @@ export function createDiskDesk(state: SpoolState): SpoolDesk {
       return mine(state, id, (slot) => hasten(state, slot, order.at));
     },
     async hold(id, order) {
+      // What its attempt is writing down just now it writes without the order.
+      await state.ending.get(id)?.catch(() => {});
       const slot = state.entries.get(id);
       if (slot?.state === "active") {
         state.holdOrders.set(id, order);

@@ -9,7 +9,7 @@ import type { SpoolState } from "./spool-state.ts";
  * still held and either may be called again; once one of them has resolved, calling another is a bug.
  */
 export function createEntryLease(state: SpoolState, entry: Entry): SpoolLease {
-  const { io, clock } = state;
+  const { io } = state;
   const { id } = entry.item;
   const path = pathOf(state, toSlot(id, "active"));
   let end = entry.end;
@@ -17,6 +17,23 @@ export function createEntryLease(state: SpoolState, entry: Entry): SpoolLease {
   const demandHeld = () => {
     if (isFree) throw new Error(`the lease of ${id} has ended`);
     if (state.closed) throw new Error("the spool is closed");
+  };
+  /** The record is durable before the rename, so that the rename itself need not be: wherever a
+   * crash leaves the file, `recover` finds it due. */
+  const endWith = async (left: AttemptLeft) => {
+    demandHeld();
+    const record = toRecordOf(entry, left, state);
+    end = await appendLeft(io, path, { ...entry, end }, record);
+    const where = record.held ? "held" : "due";
+    await io.rename(path, pathOf(state, toSlot(id, where)));
+    isFree = true;
+    state.holdOrders.delete(id);
+    const item = applyLeft(entry.item, entry.allRecipients, record);
+    keepEntry(state, item, where, { isUnreached: left.isUnreached ?? false });
+    if (!record.held) return;
+    state.onHeld(item, record.held);
+    // What a crash of the machine brings back from active/ is held one crash later.
+    await state.sync.held().catch(() => {});
   };
   return {
     item: entry.item,
@@ -29,22 +46,10 @@ export function createEntryLease(state: SpoolState, entry: Entry): SpoolLease {
       // Gone for this process. Durable it must be only against a delivery too many.
       await state.sync.active().catch(() => {});
     },
-    /** The record is durable before the rename, so that the rename itself need not be: wherever a
-     * crash leaves the file, `recover` finds it due. A hold is promised only when it was asked for. */
-    async retry(left) {
-      demandHeld();
-      const record = toRecordOf(entry, left, state.holdOrders.get(id), clock.now());
-      end = await appendLeft(io, path, { ...entry, end }, record);
-      const where = record.held ? "held" : "due";
-      await io.rename(path, pathOf(state, toSlot(id, where)));
-      isFree = true;
-      state.holdOrders.delete(id);
-      const item = applyLeft(entry.item, entry.allRecipients, record);
-      keepEntry(state, item, where, { isUnreached: left.isUnreached ?? false });
-      if (!record.held) return;
-      state.onHeld(item, record.held);
-      // What a crash brings back from active/ is at worst held one crash later.
-      await state.sync.held().catch(() => {});
+    retry(left) {
+      const work = endWith(left).finally(() => state.ending.delete(id));
+      state.ending.set(id, work);
+      return work;
     },
   };
 }
@@ -57,11 +62,11 @@ function toSlot(id: string, state: "due" | "active" | "held") {
 function toRecordOf(
   entry: Entry,
   { recipients, dueAt, reason, hasCrashed }: AttemptLeft,
-  ordered: HoldOrder | undefined,
-  now: number,
+  { clock, holdOrders }: SpoolState,
 ): Left {
+  const now = clock.now();
   const crashes = hasCrashed ? (entry.item.crashes ?? 0) + 1 : 0;
-  const held = crashes >= MAX_CRASHES ? toPoisonOrder(crashes, now) : ordered;
+  const held = crashes >= MAX_CRASHES ? toPoisonOrder(crashes, now) : holdOrders.get(entry.item.id);
   return {
     recipients: toPlaces(entry, recipients),
     dueAt,

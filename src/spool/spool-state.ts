@@ -43,6 +43,8 @@ export interface SpoolState {
   readonly taken: Set<string>;
   /** To be held when their attempt is over. */
   readonly holdOrders: Map<string, HoldOrder>;
+  /** Of leases: an entry is no longer active and not yet due. */
+  readonly ending: Map<string, Promise<void>>;
   readonly order: DueOrder;
   readonly sync: {
     readonly due: () => Promise<void>;
@@ -81,6 +83,7 @@ export function createSpoolState(options: SpoolOptions): SpoolState {
     unread,
     taken,
     holdOrders: new Map(),
+    ending: new Map(),
     order: createDueOrder(look, (id) => void unread.add(id)),
     sync: {
       due: createFolderSync(io, folders.due),

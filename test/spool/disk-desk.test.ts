@@ -91,6 +91,17 @@ test("a hold while an attempt is under way holds what the attempt leaves", async
   assert.equal(await isLeasable(await openSpool(folder)), false);
 });
 
+test("a hold that comes while an attempt writes down its end is not forgotten", async (t) => {
+  const { spool, id, desk } = await openWithOne(t);
+  const lease = await leaseOne(spool);
+  const { recipients } = lease.item.envelope;
+  const ending = lease.retry({ recipients, dueAt: clock.now(), reason: "450" });
+  assert.equal(await kind(desk.hold(id, ORDER)), "done");
+  await ending;
+  assert.equal(await isLeasable(spool), false);
+  assert.equal(spool.stats().held, 1);
+});
+
 test("a hold of what is being delivered can be taken back", async (t) => {
   const { spool, id, desk } = await openWithOne(t);
   const lease = await leaseOne(spool);
