@@ -34,9 +34,10 @@ export async function openService(
     recovers,
     () => policy.current().limits.disk.minFreePercent,
   );
+  // Before the recovery, which may have to tell of what it holds.
+  tellFacts(ground, stores);
   await stores.spool.recover(!recovers);
   const relay = openRelay(ground, policy, { ...stores, queue: stores.spool });
-  tellFacts(ground, stores);
   // Also when what comes next fails: without the lock nobody may deliver from this spool.
   stack.defer(() => relay.stop(0));
   relay.start();

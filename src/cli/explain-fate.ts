@@ -65,6 +65,12 @@ function sentence(fact: Fact): string {
       return `${fact.holdId} was released by ${fact.by} for ${people(fact)}`;
     case "deleted":
       return `${fact.holdId} was deleted by ${fact.by}`;
+    case "queue-held":
+      return `held in the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
+    case "queue-released":
+      return `let go in the queue by ${fact.by} for ${people(fact)}`;
+    case "queue-dropped":
+      return `dropped from the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
     case "decided":
     case "policy-reloaded":
       return fact.kind;
@@ -102,6 +108,10 @@ function secured({ protocol, verified, match }: RemoteTls): readonly string[] {
 
 /** Enough to tell which of a few pins it was. */
 const SHOWN_PIN_CHARS = 16;
+
+function because({ reason }: { readonly reason: string }): string {
+  return reason === "" ? "" : `: ${reason}`;
+}
 
 function at({ hub }: { readonly hub: string | null }): string {
   return hub === null ? "" : ` by ${hub}`;

@@ -36,6 +36,17 @@ export type Fact =
       readonly by: string;
       readonly recipients: readonly string[];
     }
+  /** What waited in the queue was held, let go or dropped by an operator, or held by us. */
+  | {
+      readonly kind: "queue-held" | "queue-released" | "queue-dropped";
+      readonly at: number;
+      readonly id: TransactionId;
+      /** The entry of the spool. */
+      readonly entry: string;
+      readonly by: string;
+      readonly reason: string;
+      readonly recipients: readonly string[];
+    }
   | { readonly kind: "policy-reloaded"; readonly at: number; readonly version: string };
 
 /** One attempt's outcome for some recipients of one transaction. */

@@ -4,6 +4,7 @@ import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
+import type { Reach } from "./destination-gate.ts";
 import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
 import type { Hop } from "./hubs.ts";
 import { notifyRelayed } from "./notify-sender.ts";
@@ -18,7 +19,7 @@ export interface DeliveryDeps extends AttemptDeps, FinishDeps {
 
 export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleAnswered"> {
   /** One round for an entry; ends its lease. Never rejects. */
-  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<void>;
+  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<Reach>;
   /** Resolves when the last adopted attempt is over. */
   stop(): Promise<void>;
 }
@@ -65,12 +66,18 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     },
     async deliverEntry(lease, signal) {
       const outcomes: Outcome[] = [];
+      const reached: string[] = [];
+      const unreached: string[] = [];
       for (const recipients of deps.group(lease.item.envelope.recipients)) {
         const leg = { ...lease.item, envelope: { ...lease.item.envelope, recipients } };
         const result = await attempt(leg, lease.source, RETRY_ATTEMPT_MS, signal);
-        outcomes.push(...toOutcomes(recipients, await waitFor(result)));
+        const ended = await waitFor(result);
+        outcomes.push(...toOutcomes(recipients, ended));
+        const domain = recipients[0]?.address.domain ?? "";
+        (ended.kind === "unsent" ? unreached : reached).push(domain);
       }
       await finishEntry(deps, lease, outcomes, signal);
+      return { reached, unreached };
     },
     async stop() {
       stopping.abort(new Error("the relay is stopping"));

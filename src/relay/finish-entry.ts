@@ -60,10 +60,10 @@ export async function finishEntry(
   const dueAt = clock.now() + Math.min(delayMs, untilToldMs(ageMs, limits()));
   const reason = left.map(inWords)[0] ?? "";
   const recipients = left.map(({ recipient }) => recipient);
+  const isUnreached = left.every(({ fate }) => fate.kind === "open");
+  const more = { isUnreached, ...(delayTold && { delayTold }) };
   await untilDone(deps, item.id, signal, () =>
-    left.length === 0
-      ? lease.remove()
-      : lease.retry({ recipients, dueAt, reason, ...(delayTold && { delayTold }) }),
+    left.length === 0 ? lease.remove() : lease.retry({ recipients, dueAt, reason, ...more }),
   );
 }
 

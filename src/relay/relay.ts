@@ -16,7 +16,7 @@ import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
 import { createCallOut } from "./call-out.ts";
 import { CONNECTOR_TLS } from "./candidates.ts";
 import { createDelivery } from "./delivery.ts";
-import { groupByRoute } from "./destination.ts";
+import { destinationOf, groupByRoute } from "./destination.ts";
 import { type Hop, Hubs, type Unsent } from "./hubs.ts";
 import type { Offer } from "./offer.ts";
 import type { OurSelf } from "./own-names.ts";
@@ -143,7 +143,14 @@ export function createRelay(options: RelayOptions): Relay {
   const wake = () => loop.wake();
   const delivery = createDelivery({ ...options, hubs, keepDays, random, group, wake });
   const loop: RetryLoop = queue
-    ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
+    ? createRetryLoop({
+        spool: queue,
+        clock,
+        log,
+        work: delivery.deliverEntry,
+        destinationOf: (domain) => destinationOf(routing(), domain)?.key ?? domain,
+        restsUntil: (destination) => hubs.restsUntil(destination),
+      })
     : NO_RETRIES;
   const { probe } = createCallOut({ hubs, clock, routing });
   const { metrics } = options;
@@ -176,6 +183,11 @@ function measure(metrics: Metrics, spool: SpoolQueue): void {
   metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
   metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
   metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
+  metrics.gauge(
+    "postern_spool_held",
+    "Entries that wait for an operator",
+    () => spool.stats().held ?? 0,
+  );
   metrics.gauge(
     "postern_spool_corrupt",
     "Entries set aside as damaged since the start",
