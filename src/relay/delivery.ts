@@ -1,5 +1,6 @@
 import { Unavailable } from "../base/errors.ts";
 import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import type { MessageSource } from "../mail/message.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
@@ -54,16 +55,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       adopted.add(work);
       void work.finally(() => adopted.delete(work));
     },
-    async settleAnswered(leg, source, { fates, hub, dsn = false }) {
-      const tell = (kind: RecipientFate["kind"]) =>
-        leg.envelope.recipients.flatMap((recipient, i): readonly Told[] => {
-          const fate = fates[i];
-          return fate?.kind === kind ? [{ recipient, hub, reply: fate.reply }] : [];
-        });
-      const owed = await settleUndeliverable(deps, leg, source, tell("refused"));
-      if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
-      if (!dsn) await notifyRelayed(deps, leg, source, tell("accepted"));
-    },
+    settleAnswered: (leg, source, answer) => settleAnswered(deps, leg, source, answer),
     async deliverEntry(lease, signal) {
       const outcomes: Outcome[] = [];
       const reached: string[] = [];
@@ -92,6 +84,22 @@ interface Way {
 }
 
 type Ended = SendOutcome & Way;
+
+async function settleAnswered(
+  deps: DeliveryDeps,
+  leg: Leg,
+  source: MessageSource,
+  { fates, hub, dsn = false }: AttemptResult & { kind: "answered" },
+): Promise<void> {
+  const toldOf = (kind: RecipientFate["kind"]) =>
+    leg.envelope.recipients.flatMap((recipient, i): readonly Told[] => {
+      const fate = fates[i];
+      return fate?.kind === kind ? [{ recipient, hub, reply: fate.reply }] : [];
+    });
+  const owed = await settleUndeliverable(deps, leg, source, toldOf("refused"));
+  if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
+  if (!dsn) await notifyRelayed(deps, leg, source, toldOf("accepted"));
+}
 
 async function waitFor(result: AttemptResult): Promise<Ended> {
   if (result.kind !== "pending") return result;
