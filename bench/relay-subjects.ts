@@ -13,7 +13,11 @@ export interface Subject {
   readonly name: string;
   readonly port: number;
   readonly to: string;
+  /** Its process; others may be below it. */
+  readonly pid: number;
 }
+
+type Started = Pick<Subject, "port" | "pid">;
 
 /** Nothing but what cannot be left out, and the evidence of every message stored all the same. */
 const ALONE = {
@@ -35,11 +39,15 @@ export async function startSubjects(
   only: (name: string) => boolean,
 ): Promise<readonly Subject[]> {
   const subjects: Subject[] = [];
-  const add = async (names: readonly string[], start: () => Promise<number>) => {
+  const add = async (names: readonly string[], start: () => Promise<Started>) => {
     if (!names.some(only)) return;
-    const port = await start();
+    const started = await start();
     for (const name of names.filter(only))
-      subjects.push({ name, port, to: name.endsWith("spool") ? "a@spool.test" : "a@hub.test" });
+      subjects.push({
+        ...started,
+        name,
+        to: name.endsWith("spool") ? "a@spool.test" : "a@hub.test",
+      });
   };
   await add(["bare proxy"], () => startBareProxy(stack, sinkPort));
   await add(["Postfix"], () => startPostfix(stack, sinkPort));
@@ -52,18 +60,19 @@ export async function startSubjects(
   return subjects;
 }
 
-async function startBareProxy(stack: AsyncDisposableStack, sinkPort: number): Promise<number> {
+async function startBareProxy(stack: AsyncDisposableStack, sinkPort: number): Promise<Started> {
   const script = join(import.meta.dirname, "bare-proxy.ts");
   const proxy = spawnTied(process.execPath, [script, String(sinkPort)]);
   stack.defer(() => proxy.stop());
-  return waitUntil(
+  const port = await waitUntil(
     () => `the bare proxy does not listen: ${proxy.output()}`,
     () => Number(/^\d+$/m.exec(proxy.output())?.[0]) || undefined,
   );
+  return { port, pid: proxy.pid };
 }
 
 /** As a gateway is set up that has Postfix in the DMZ: no DNS, no filter, as many processes as it likes. */
-async function startPostfix(stack: AsyncDisposableStack, sinkPort: number): Promise<number> {
+async function startPostfix(stack: AsyncDisposableStack, sinkPort: number): Promise<Started> {
   const postfix = await startPostfixHub({
     domains: [],
     main: {
@@ -76,7 +85,7 @@ async function startPostfix(stack: AsyncDisposableStack, sinkPort: number): Prom
     },
   });
   stack.defer(() => postfix.stop());
-  return postfix.port;
+  return { port: postfix.port, pid: postfix.pid() };
 }
 
 /** With SPF from a DNS server in this process, and without a scanner. */
@@ -84,7 +93,7 @@ async function startPostern(
   stack: AsyncDisposableStack,
   sinkPort: number,
   alone: boolean,
-): Promise<number> {
+): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), "postern-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const dns = await startFakeDns({ "friend.test": { TXT: ["v=spf1 ip4:127.0.0.0/8 -all"] } });
@@ -112,7 +121,7 @@ async function startPostern(
   if (alone) for (const stage of LEFT_OUT) await rm(join(folder, `policies/${stage}.yaml`));
   const gateway = spawnGateway({ settingsFile, ...profiled() });
   stack.defer(() => gateway.stop());
-  return gateway.listening();
+  return { port: await gateway.listening(), pid: gateway.pid };
 }
 
 /** For a look at where the time goes: NODE_OPTIONS reaches the gateway only. */

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { cpuMsOf } from "./process-cpu.ts";
 import { type Subject, startSubjects } from "./relay-subjects.ts";
 import { sendLoad, startCountingSink } from "./smtp-load.ts";
 
@@ -22,6 +23,8 @@ interface Rates {
   readonly subject: Subject;
   readonly accepted: number[];
   readonly delivered: number[];
+  /** Microseconds of CPU a message, of all its processes and threads. */
+  readonly cpu: number[];
 }
 
 await using stack = new AsyncDisposableStack();
@@ -30,7 +33,7 @@ stack.defer(() => sink.stop());
 const isMeant = (name: string) => name.toLowerCase().includes(values.only.toLowerCase());
 const subjects = await startSubjects(stack, sink.port, isMeant);
 for (const sessions of values.sessions.split(",").map(Number)) {
-  const all = subjects.map((subject): Rates => ({ subject, accepted: [], delivered: [] }));
+  const all = subjects.map((subject): Rates => ({ subject, accepted: [], delivered: [], cpu: [] }));
   // What compiles at the first message, and connections to the sink, count for nobody.
   for (const { subject } of all) await measure(subject, sessions);
   for (let round = 0; round < rounds; round++) for (const rates of all) await add(rates, sessions);
@@ -39,10 +42,13 @@ for (const sessions of values.sessions.split(",").map(Number)) {
   for (const rates of all) process.stdout.write(`${describe(rates, all)}\n`);
 }
 
-async function add({ subject, accepted, delivered }: Rates, sessions: number): Promise<void> {
+async function add(rates: Rates, sessions: number): Promise<void> {
+  const { subject, accepted, delivered, cpu } = rates;
+  const before = await cpuMsOf(subject.pid);
   const [sent, arrived] = await measure(subject, sessions);
   accepted.push(sent);
   delivered.push(arrived);
+  cpu.push((((await cpuMsOf(subject.pid)) - before) * 1000) / messages);
   process.stderr.write(".");
 }
 
@@ -59,15 +65,16 @@ async function measure(
 }
 
 /** Ratios are of rounds, then the median: neighbours in time suffer from the same noise. */
-function describe({ subject, accepted, delivered }: Rates, all: readonly Rates[]): string {
+function describe({ subject, accepted, delivered, cpu }: Rates, all: readonly Rates[]): string {
   const ratios = all
     .filter((other) => REFERENCES.includes(other.subject.name) && other.subject !== subject)
     .map((other) => {
       const [a, d] = [ratioOf(accepted, other.accepted), ratioOf(delivered, other.delivered)];
       return `${a} (${d}) x ${other.subject.name}`;
     });
-  const rate = `${Math.round(median(accepted))}/s, delivered ${Math.round(median(delivered))}/s`;
-  return `${subject.name.padEnd(34)} ${rate.padEnd(30)} ${ratios.join(", ")}`;
+  const [sent, arrived, used] = [accepted, delivered, cpu].map((all) => Math.round(median(all)));
+  const rate = `${sent}/s, delivered ${arrived}/s, CPU ${used} us`;
+  return `${subject.name.padEnd(32)} ${rate.padEnd(42)} ${ratios.join(", ")}`;
 }
 
 function ratioOf(own: readonly number[], others: readonly number[]): string {
