@@ -41,6 +41,8 @@ export class ClientSession extends SMTPConnection {
   readonly #clock: Clock;
   readonly #open = new Set<(lost: Lost) => void>();
   #end: Lost | null = null;
+  /** Command lines that leave together. */
+  #batch: string | null = null;
 
   constructor(options: SMTPConnectionOptions, clock: Clock) {
     super({ ...options, socketCloseTimeout: 0 });
@@ -95,6 +97,7 @@ export class ClientSession extends SMTPConnection {
     const answer = this.expect(limitMs, command.slice(0, 4));
     if (this.isOver || !this._socket) return answer;
     if (/[\r\n\0]/.test(command)) this.fail("a command with a control character");
+    else if (this.#batch !== null) this.#batch += `${command}\r\n`;
     else this._socket.write(`${command}\r\n`);
     return answer;
   }
@@ -144,10 +147,11 @@ export class ClientSession extends SMTPConnection {
 
   /** Commands written meanwhile leave in one segment (RFC 2920). */
   batch(write: () => void): void {
-    const socket = this._socket || null;
-    socket?.cork();
+    this.#batch = "";
     write();
-    socket?.uncork();
+    const text = this.#batch;
+    this.#batch = null;
+    if (text !== "" && !this.isOver && this._socket) this._socket.write(text);
   }
 
   /** Ends the connection at once; what was asked and not answered is lost for this reason. */
