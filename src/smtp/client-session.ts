@@ -126,6 +126,11 @@ export class ClientSession extends SMTPConnection {
     });
   }
 
+  /** Without waiting for them to leave: whoever expects an answer to them has the limit on it. */
+  tell(octets: Buffer): void {
+    if (!this.isOver && this._socket) this._socket.write(octets);
+  }
+
   /** Resolves true once the octets have left this process, false when they never will. */
   write(octets: Buffer, limitMs: number): Promise<boolean> {
     const socket = this._socket;

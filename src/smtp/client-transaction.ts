@@ -86,7 +86,7 @@ async function sendData(
   const written = await writeBody(transaction, spoken);
   if (written.kind !== "ready") return written;
   onDot();
-  void session.write(Buffer.concat([...written.rest, FINAL_DOT]), times.finalMs);
+  session.tell(Buffer.concat([...written.rest, FINAL_DOT]));
   const answer = await session.expect(times.finalMs, "the final dot");
   if (answer.kind === "reply") return toAnswered(spoken, answer.reply);
   if (answer.reply?.code === 421) return toUnsent(answer);
