@@ -14,6 +14,7 @@ import {
   quarantineStatsCommand,
 } from "./quarantine.ts";
 import { queueListCommand } from "./queue.ts";
+import { addRecipients } from "./recipients-words.ts";
 import { parseSince } from "./time-words.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { versionCommand } from "./version.ts";
@@ -51,6 +52,7 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("version")
     .description("print the version")

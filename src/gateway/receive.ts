@@ -27,6 +27,7 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { domainFault } from "./domain-fault.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
@@ -198,21 +199,16 @@ function acceptRecipient(
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const [first] = transaction.recipients;
-  if (first && !canShareData(first.domain, domain)) {
-    const cause = "recipients-differ";
-    const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
-    const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
+  const fault = domainFault(transaction, domain);
+  if (fault) {
+    const reply = replyFor(fault.cause, {}, transaction.id, transaction.snapshot.replies);
+    const ending = { ...fault, stage: null, score: 0, scl: 0, reply };
     transaction.refused.push({ envelope, reports, ...ending });
     return reply;
   }
   const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
   transaction.recipients.push({ envelope, domain, reports, reply });
   return reply;
-}
-
-function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {
-  return !a || !b || (a.ack === b.ack && a.lineEndings === b.lineEndings);
 }
 
 function onDrop(deps: ReceiveDeps, transaction: Transaction): void {

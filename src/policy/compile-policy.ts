@@ -2,7 +2,9 @@ import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
 import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
-import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
+import { checkOverrides } from "./domain-overrides.ts";
+import type { RecipientReader } from "./domain-recipients.ts";
+import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import { limitsSchema } from "./limits.ts";
 import { checkPipelineFile } from "./pipeline-file.ts";
@@ -20,7 +22,7 @@ export const OWN_FILES: readonly string[] = ["pipeline", "domains", "routing", "
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
-  readonly readRecipients: ReadRecipients;
+  readonly readRecipients: RecipientReader;
 }
 
 /** A snapshot but for what the reading knows. */
@@ -48,6 +50,8 @@ export async function compilePolicy<Services>(
   if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
   const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  if (mail.compiled && limits)
+    checkOverrides({ ...mail.compiled, plan, limits, source: sourceOf("domains") });
   if (!domains || !routing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
@@ -65,6 +69,7 @@ export async function compilePolicy<Services>(
 }
 
 interface Mail {
+  readonly compiled: CompiledDomains | undefined;
   readonly domains: CompiledDomains["domains"] | undefined;
   readonly routing: Routing | undefined;
 }
@@ -75,12 +80,15 @@ async function compileMail<Services>(
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
   const routingSource = sourceOf("routing");
-  const compiled =
-    domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
+  const compiled = domainsSource
+    ? await compileDomains(domainsSource, thresholds, readRecipients)
+    : undefined;
   const routing = given(routingSource, compileRouting);
-  if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
+  const domains = compiled?.domains;
+  if (!compiled || !routing || !domainsSource || !routingSource)
+    return { compiled, domains, routing };
   checkRoutes(compiled, routing, domainsSource);
-  return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
+  return { compiled, domains, routing: withPostmaster(routing, compiled.domains) };
 }
 
 function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {

@@ -121,7 +121,7 @@ export function createRelay(options: RelayOptions): Relay {
   const loop = queue
     ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
     : NO_RETRIES;
-  const { probe } = createCallOut({ hubs, clock, routing });
+  const { probe } = createCallOut({ ...options, hubs });
   const { metrics } = options;
   metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
   if (queue) measure(metrics, queue);

@@ -210,7 +210,7 @@ export class Session implements WireListener {
     this.#data = new DataPhase({
       sink,
       limits: limits.message,
-      maxBytes: state.offers.maxBytes,
+      maxBytes: Math.min(state.offers.maxBytes, sink.maxBytes ?? Number.POSITIVE_INFINITY),
       declaredBytes: transaction.declaredBytes,
       clock,
     });

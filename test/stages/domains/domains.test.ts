@@ -5,6 +5,7 @@ import { parseForwardPath } from "../../../src/mail/address.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { RcptFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
+import { defaultCallOutRules } from "../../../src/policy/call-out-rules.ts";
 import { toDomains } from "../../../src/policy/domains.ts";
 import type { AcceptedDomain, RecipientSource } from "../../../src/policy/snapshot.ts";
 import type { RelayPermission } from "../../../src/smtp/relay-permission.ts";
@@ -18,17 +19,19 @@ function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
 
 const LIST: RecipientSource = {
   kind: "list",
-  has: (localPart) => localPart.toLowerCase() === "alice",
+  find: (localPart) => (localPart.toLowerCase() === "alice" ? "yes" : "no"),
   count: 1,
   from: "domains.yaml",
 };
+
+const HUB: RecipientSource = { kind: "call-out", rules: defaultCallOutRules("hub.example.org") };
 
 const DOMAINS = {
   hasRoute: (domain: string) => domain === "partner.example",
   ...toDomains([
     accepted("example.org", { kind: "any" }),
     accepted("list.example.org", LIST),
-    accepted("hub.example.org", { kind: "call-out" }),
+    accepted("hub.example.org", HUB),
     accepted("xn--mnchen-3ya.example", { kind: "any" }),
   ]),
 };
