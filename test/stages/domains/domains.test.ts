@@ -242,14 +242,25 @@ test("a recipient that is not on the list is unknown, and the hub is not asked",
   assert.deepEqual(hub.asked, []);
 });
 
-test("without a list the hub is asked, and its refusal is passed on", async () => {
-  const answer = { kind: "refused", reply: "550 5.1.1 No such user", cached: false } as const;
-  const hub: Hub = { answer, asked: [] };
+async function refusedWith(reply: string) {
+  const hub: Hub = { answer: { kind: "refused", reply, cached: false }, asked: [] };
   const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
   assert.ok(verdict.kind === "reject");
   assert.equal(verdict.cause, "recipient-unknown");
-  assert.deepEqual(verdict.about, { hub: "550 5.1.1 No such user" });
-  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
+  return verdict;
+}
+
+for (const reply of ["550 5.1.1 No such user", "550 5.1.10 Recipient not found", "551 User moved"])
+  test(`a hub that says "${reply}" makes the recipient unknown like any other`, async () => {
+    const { about, findings } = await refusedWith(reply);
+    assert.equal(about, undefined, "who guesses learns nothing from the hub's words");
+    assert.equal(findings[0]?.detail, `hub: ${reply}`);
+  });
+
+test("the hub's words are passed on when something else is the matter", async () => {
+  const { about } = await refusedWith("552 5.2.2 Mailbox full");
+  assert.deepEqual(about, { hub: "552 5.2.2 Mailbox full" });
 });
 
 test("a hub that says later makes the client come later", async () => {
