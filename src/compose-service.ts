@@ -6,6 +6,7 @@ import { controlPath } from "./control/control.ts";
 import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";
 import { countFacts, logFacts } from "./gateway/tell-facts.ts";
+import { watchRecipientLists } from "./policy/recipient-watch.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
 
@@ -41,6 +42,7 @@ export async function openService(
   stack.defer(() => relay.stop(0));
   relay.start();
   stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
+  stack.defer(watchRecipientLists({ ...ground, policy }));
   const about = () => ({
     running: true,
     policy: policy.current().version,

@@ -13,6 +13,7 @@ import {
   checkOutsideRoutes,
   type Warning,
 } from "./check-listeners.ts";
+import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipients.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -76,6 +77,7 @@ async function findProblems(
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
     ...(settings && policy.value ? checkTogether(settings.listeners, policy.value) : []),
+    ...(policy.value ? checkStaleLists(policy.value.domains.all, now) : []),
   ];
   const told = [
     ...loaded.problems,
@@ -140,6 +142,7 @@ function toJson({ settings, folder, policy, problems, warnings }: Findings): unk
     ok: problems.length === 0,
     settings: settings && { file: settings.file, hostname: settings.hostname },
     policies: folder === null ? null : { folder, version: policy?.version ?? null },
+    recipients: policy && recipientsJson(policy.domains.all),
     problems,
     warnings,
   };
@@ -170,6 +173,9 @@ function policyRows(policy: Policy): readonly (readonly [string, string])[] {
   );
   return [
     ["domains", listed(domains.all.map(({ name }) => name))],
+    ...recipientLines(domains.all.slice(0, MAX_LISTED), Date.now()).map(
+      (line) => ["recipients", line] as const,
+    ),
     ["connectors", listed(routing.all.map(({ name }) => name))],
     ["stages", listed(stages)],
     ["mode", plan.mode],

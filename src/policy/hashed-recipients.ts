@@ -76,9 +76,13 @@ function part(bytes: Buffer): Parts | null {
   const third = head.indexOf(NEWLINE, second + 1);
   if (first < 0 || second < 0 || third < 0) return null;
   if (head.toString("latin1", 0, first) !== FIRST_LINE) return null;
+  const signatureText = head.toString("latin1", second + 1, third);
+  const signature = Buffer.from(signatureText, "base64");
+  // One spelling of it: two files that differ are never the same export.
+  if (signature.toString("base64") !== signatureText) return null;
   return {
     signed: head.subarray(0, second + 1),
-    signature: Buffer.from(head.toString("latin1", second + 1, third), "base64"),
+    signature,
     headerLine: head.toString("utf8", first + 1, second),
     body: bytes.subarray(third + 1),
   };

@@ -54,6 +54,12 @@ function placesOf(names: readonly string[], columns: readonly string[]): readonl
 
 function valuesOf(field: string): readonly string[] {
   // A quoted local part may hold what parts others.
-  const parts = field.includes('"') ? [field] : field.split(/[;,\s]+/);
+  const parts = field.includes('"') ? [field] : field.split(/[;,]/).flatMap(wordsOf);
   return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
+/** Of `a@x.test b@x.test` both; `a b@x.test` is one address gone wrong. */
+function wordsOf(part: string): readonly string[] {
+  const words = part.trim().split(/\s+/);
+  return words.every((word) => word.includes("@")) ? words : [part];
 }
