@@ -52,12 +52,9 @@ async function connect({ url, startTls, ca, bind }: LdapQuery): Promise<Client> 
     minVersion: "TLSv1.2",
     rejectUnauthorized: true,
   };
-  const client = new Client({
-    url,
-    connectTimeout: CONNECT_MS,
-    timeout: ANSWER_MS,
-    tlsOptions: tls,
-  });
+  const limits = { url, connectTimeout: CONNECT_MS, timeout: ANSWER_MS };
+  // Given tlsOptions the library speaks TLS at once, whatever the URL says.
+  const client = new Client(protocol === "ldaps:" ? { ...limits, tlsOptions: tls } : limits);
   if (protocol === "ldap:" && startTls) await client.startTLS(tls);
   // Also as nobody: whether we are bound still tells whether it is still the same connection.
   await client.bind(bind?.dn ?? "", bind?.password ?? "");
