@@ -33,6 +33,14 @@ const DOMAINS = {
     accepted("list.example.org", LIST),
     accepted("hub.example.org", HUB),
     accepted("xn--mnchen-3ya.example", { kind: "any" }),
+    { ...accepted("inner.example.org", LIST), type: "internal-relay" },
+    { ...accepted("skip.example.org", LIST), skip: ["dnsbl"] },
+    accepted("stale.example.org", {
+      ...LIST,
+      age: { madeAt: -2, freshUntil: -1, stale: "accept" },
+    }),
+    accepted("later.example.org", { ...LIST, age: { madeAt: -2, freshUntil: -1, stale: "defer" } }),
+    accepted("fresh.example.org", { ...LIST, age: { madeAt: -2, freshUntil: 0, stale: "accept" } }),
   ]),
 };
 
@@ -85,6 +93,10 @@ async function run(
 
 function causeOf(verdict: Verdict): string {
   return "cause" in verdict ? verdict.cause : verdict.kind;
+}
+
+function symbolsOf({ findings }: Verdict): readonly string[] {
+  return findings.map(({ symbol }) => symbol);
 }
 
 const TAKEN = [
@@ -261,6 +273,55 @@ for (const reply of ["550 5.1.1 No such user", "550 5.1.10 Recipient not found",
 test("the hub's words are passed on when something else is the matter", async () => {
   const { about } = await refusedWith("552 5.2.2 Mailbox full");
   assert.deepEqual(about, { hub: "552 5.2.2 Mailbox full" });
+});
+
+test("of an internal relay a list knows some, and the hub behind the route the rest", async () => {
+  const hub: Hub = { asked: [] };
+  assert.deepEqual(symbolsOf(await run(spoken("<alice@inner.example.org>"), hub)), []);
+  const verdict = await run(spoken("<mallory@inner.example.org>"), hub);
+  assert.equal(verdict.kind, "neutral");
+  assert.deepEqual(symbolsOf(verdict), ["RECIPIENT_UNLISTED"]);
+  assert.deepEqual(hub.asked, []);
+});
+
+test("who is not in a stale list may have been made since, and who is in it exists", async () => {
+  for (const [domain, expected, symbols] of [
+    ["fresh.example.org", "recipient-unknown", ["RECIPIENT_UNKNOWN"]],
+    ["stale.example.org", "neutral", ["RECIPIENT_LIST_STALE"]],
+    ["later.example.org", "recipient-unverified", ["RECIPIENT_LIST_STALE"]],
+  ] as const) {
+    const verdict = await run(spoken(`<mallory@${domain}>`));
+    assert.equal(causeOf(verdict), expected, domain);
+    assert.deepEqual(symbolsOf(verdict), symbols);
+    assert.deepEqual(symbolsOf(await run(spoken(`<alice@${domain}>`))), []);
+  }
+});
+
+test("a hub that was asked too often makes the client come later, and none of its words are claimed", async () => {
+  const hub: Hub = { answer: { kind: "limited", cached: false }, asked: [] };
+  const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.ok(verdict.kind === "defer");
+  assert.deepEqual([verdict.cause, verdict.about], ["recipient-unverified", undefined]);
+});
+
+test("the evidence says which list was looked at, and which stages count for nothing", async () => {
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const { signal } = new AbortController();
+  const services = { recipientProbe: { probe: () => assert.fail() }, clock: createFakeClock() };
+  const observed = (path: string) => {
+    const view = { ...factsOf(spoken(path)), dns: createLookupScope(signal) };
+    return stage.observe?.(view, services, signal);
+  };
+  assert.deepEqual(await observed("<alice@skip.example.org>"), {
+    probe: null,
+    list: { from: "domains.yaml", known: "yes" },
+    skips: ["dnsbl"],
+  });
+  assert.deepEqual(await observed("<bob@stale.example.org>"), {
+    probe: null,
+    list: { from: "domains.yaml", known: "no", madeAt: -2, freshUntil: -1 },
+  });
+  assert.deepEqual(await observed("<bob@elsewhere.example>"), { probe: null });
 });
 
 test("a hub that says later makes the client come later", async () => {
