@@ -73,5 +73,5 @@ async function compileFolder<Services>(
   const sourceOf = await readSources(folder, known, report);
   const readRecipients = createRecipientReader({ folder, report, now: clock.now(), exportInForce });
   const policy = await compilePolicy({ catalog, sourceOf, readRecipients });
-  return policy && { ...policy, version: folder.version(), loadedAt: clock.now() };
+  return policy && { ...policy, version: await folder.version(), loadedAt: clock.now() };
 }

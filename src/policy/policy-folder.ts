@@ -3,9 +3,12 @@ import { constants } from "node:fs";
 import { open, readdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Marks, markOf, toMark } from "../base/file-marks.ts";
+import { createPacer } from "./pacer.ts";
 
 /** Characters of the version: 48 bits tell policies apart and fit a log line. */
 const VERSION_CHARS = 12;
+/** Octets: about 2 ms of work. */
+const HASHED_PER_TURN = 1024 * 1024;
 
 /** One reading of the policy folder. Everything read counts for the version and for `isStale`. */
 export interface PolicyFolder {
@@ -16,7 +19,7 @@ export interface PolicyFolder {
   /** `name` is relative to the folder or absolute. Rejects as the file system does. */
   read(name: string, maxBytes: number): Promise<Buffer>;
   /** Hash of names and bytes of everything read so far. */
-  version(): string;
+  version(): Promise<string>;
   /** The folder and everything read so far, or not found, each with its mark before that. */
   marks(): Marks;
   /** True when something changed since it was read: what was read may never have been one policy. */
@@ -44,12 +47,7 @@ export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
       contents.set(name, bytes);
       return bytes;
     },
-    version() {
-      const hash = createHash("sha256");
-      for (const [name, bytes] of [...contents].sort(([a], [b]) => (a < b ? -1 : 1)))
-        hash.update(`${name}\0${bytes.length}\0`).update(bytes);
-      return hash.digest("hex").slice(0, VERSION_CHARS);
-    },
+    version: () => versionOf(contents),
     marks: () => new Map([[root, rootMark], ...marks]),
     async isStale() {
       for (const [path, mark] of marks) if ((await markOf(path)) !== mark) return true;
@@ -57,6 +55,20 @@ export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
       return (await listNames(root).catch(() => [])).join("\0") !== names.join("\0");
     },
   };
+}
+
+/** Lets the event loop turn: a recipient file may have 25 MB. */
+async function versionOf(contents: ReadonlyMap<string, Buffer>): Promise<string> {
+  const hash = createHash("sha256");
+  const pacer = createPacer(1);
+  for (const [name, bytes] of [...contents].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name}\0${bytes.length}\0`);
+    for (let from = 0; from < bytes.length; from += HASHED_PER_TURN) {
+      hash.update(bytes.subarray(from, from + HASHED_PER_TURN));
+      if (pacer.due()) await pacer.rest();
+    }
+  }
+  return hash.digest("hex").slice(0, VERSION_CHARS);
 }
 
 async function listNames(root: string): Promise<readonly string[]> {
