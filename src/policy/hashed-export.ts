@@ -1,5 +1,12 @@
 import { createHash, type KeyObject, sign } from "node:crypto";
-import { digestOf, type ExportHeader, FIRST_LINE, LINE_OCTETS } from "./hashed-format.ts";
+import {
+  digestOf,
+  type ExportHeader,
+  FIRST_LINE,
+  LINE_OCTETS,
+  MAX_EXPORT_OCTETS,
+  MAX_HEADER_OCTETS,
+} from "./hashed-format.ts";
 import type { RecipientEntry } from "./recipient-key.ts";
 
 /** An export in the making. It keeps no address, only what is written of it. */
@@ -42,8 +49,9 @@ export function createExportBuilder(saltFor: (domain: string) => Buffer): Export
         const count = body.length / LINE_OCTETS;
         domains.push({ name, salt: own.salt.toString("base64"), count });
       }
+      const pieces = [headOf(domains, bodies, about), ...bodies];
       const counts = new Map(domains.map(({ name, count }) => [name, count]));
-      return { pieces: [headOf(domains, bodies, about), ...bodies], domains: counts };
+      return { pieces, domains: counts };
     },
   };
 }
@@ -78,5 +86,13 @@ function headOf(
   };
   const signed = Buffer.from(`${FIRST_LINE}\n${JSON.stringify(header)}\n`);
   const signature = sign(null, signed, privateKey).toString("base64");
-  return Buffer.concat([signed, Buffer.from(`${signature}\n`)]);
+  const head = Buffer.concat([signed, Buffer.from(`${signature}\n`)]);
+  const octets = bodies.reduce((sum, { length }) => sum + length, head.length);
+  if (head.length > MAX_HEADER_OCTETS)
+    throw new Error(
+      `${domains.length} domains are too many: name those that you own with --domain`,
+    );
+  if (octets > MAX_EXPORT_OCTETS)
+    throw new Error(`${octets} octets are more than a gateway reads (${MAX_EXPORT_OCTETS})`);
+  return head;
 }

@@ -22,6 +22,8 @@ export const FIRST_LINE = "postern-recipients 1";
 export const DIGEST_OCTETS = 18;
 export const LINE_OCTETS = 25;
 export const SALT_OCTETS = 16;
+/** Two and a half million addresses. */
+export const MAX_EXPORT_OCTETS: number = 64 * 1024 * 1024;
 /** The header is read whole before its signature can be. */
 export const MAX_HEADER_OCTETS: number = 1024 * 1024;
 

@@ -1,6 +1,7 @@
 import { errorText } from "../base/errors.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { parsePublicKey } from "./export-key.ts";
+import { MAX_EXPORT_OCTETS } from "./hashed-format.ts";
 import { type HashedRecipients, readHashedRecipients } from "./hashed-recipients.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyFolder } from "./policy-folder.ts";
@@ -42,17 +43,24 @@ export interface RecipientReading {
 /** Reads recipient files for compileDomains. */
 export function createRecipientReader(reading: RecipientReading): RecipientReader {
   const { folder, report } = reading;
-  const read = async <T>(file: string, use: (bytes: Buffer) => Promise<T | string>) => {
+  const read = async <T>(
+    file: string,
+    maxBytes: number,
+    use: (bytes: Buffer) => Promise<T | string>,
+  ) => {
     try {
-      return await use(await folder.read(file, MAX_RECIPIENT_FILE_BYTES));
+      return await use(await folder.read(file, maxBytes));
     } catch (error) {
       return `\`${file}\` cannot be read: ${errorText(error)}`;
     }
   };
   return {
     file: (name, covers) =>
-      read(name, (bytes) => readRecipientFile(folder.label(name), bytes, covers, report)),
-    hashed: (name, key) => read(name, (bytes) => readExport(reading, name, key, bytes)),
+      read(name, MAX_RECIPIENT_FILE_BYTES, (bytes) =>
+        readRecipientFile(folder.label(name), bytes, covers, report),
+      ),
+    hashed: (name, key) =>
+      read(name, MAX_EXPORT_OCTETS, (bytes) => readExport(reading, name, key, bytes)),
   };
 }
 

@@ -96,10 +96,11 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, greeting, handler, limits } = this.#options;
+    const { client, greeting, handler, harvest, limits } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
       if ("code" in answer) return this.#say({ ...answer, close: true });
+      if (answer.isTrusted) harvest.trust();
       const offers = { maxBytes: limits.message.maxBytes, eightBitMime: false, smtpUtf8: false };
       this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
       if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);

@@ -102,6 +102,11 @@ test("a file from the future is refused, for it would never become stale", async
   assert.equal(typeof (await read(make(PEOPLE, NOW + HOUR / 2))), "object");
 });
 
+test("an export that no gateway would read is not made", () => {
+  const lines = Array.from({ length: 15_000 }, (_, i) => `a@domain-${i}.example`);
+  assert.throws(() => make(lines), /15000 domains are too many/);
+});
+
 test("what is no export is told so", async () => {
   for (const text of ["", "alice@example.org\n", "postern-recipients 2\n{}\nx\n", "\n\n\n"])
     assert.match(String(await read(Buffer.from(text))), /^expected an export that begins with/);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ConnectionHandler } from "../../src/smtp/session-handler.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { createScriptedHandler } from "../support/scripted-handler.ts";
@@ -92,14 +93,21 @@ const UNKNOWN = { code: 550, status: "1.1", text: "Recipient unknown (ref TEST)"
 const RCPT = "RCPT TO:<x@example.org>";
 
 /** A client in a transaction, whose recipients are all unknown. */
-async function startHarvest(options: EdgeOptions = {}) {
+async function startHarvest(options: EdgeOptions = {}, isTrusted = false) {
   const clock = createFakeClock();
   let asked = 0;
   const rcpt = async () => {
     asked += 1;
     return UNKNOWN;
   };
-  const edge = await startEdge(createScriptedHandler({ rcpt }), { clock, ...options });
+  const scripted = createScriptedHandler({ rcpt });
+  const handler: ConnectionHandler = {
+    async connect(client, signal) {
+      const answer = await scripted.connect(client, signal);
+      return "code" in answer ? answer : { ...answer, isTrusted };
+    },
+  };
+  const edge = await startEdge(handler, { clock, ...options });
   const enter = async () => {
     const client = await edge.greeted();
     await client.say("EHLO client.test");
@@ -171,6 +179,17 @@ test("what is wrong otherwise is no unknown recipient", async () => {
   await using _ = edge;
   const client = await enter();
   for (let i = 0; i < 5; i++) assert.equal((await client.say("FOO")).code, 500);
+});
+
+test("a client for whom somebody vouches may name unknown recipients as he likes", async () => {
+  const limits = { session: { unknownSoft: 1, unknownHard: 1 } };
+  const { edge, enter, leave } = await startHarvest({ limits }, true);
+  await using _ = edge;
+  for (let session = 0; session < 2; session++) {
+    const client = await enter();
+    for (let i = 0; i < 4; i++) assert.equal((await client.say(RCPT)).code, 550);
+    await leave(client);
+  }
 });
 
 for (const kind of ["hub", "partner"] as const) {
