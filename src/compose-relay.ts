@@ -1,4 +1,4 @@
-import type { Ground, Stores } from "./compose-ground.ts";
+import type { Ground } from "./compose-ground.ts";
 import type { Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
 import { createRelay, type Relay, type RelayOptions } from "./relay/relay.ts";
@@ -8,7 +8,7 @@ import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 export function openRelay(
   ground: Ground,
   policy: Policy,
-  stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue">,
+  stores: Pick<RelayOptions, "quarantine" | "spool" | "queue">,
 ): Relay {
   const { settings, clock, log, resolver, gateways } = ground;
   const { hostname } = settings;

@@ -92,12 +92,13 @@ function addGateway(program: Command, parts: ProgramParts): void {
     );
   program
     .command("doctor")
-    .description("look at what is around the gateway: certificates")
+    .description("look at what is around the gateway: certificates, hubs that know who exists")
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
-        return doctorCommand(context, { loadSettings });
+        const { openHubProbe } = await import("../compose-doctor.ts");
+        return doctorCommand(context, { loadSettings, openHubProbe });
       }),
     );
   addJudge(program, parts);
