@@ -2,6 +2,7 @@ import { z } from "zod";
 import { callOutSchema } from "./call-out-rules.ts";
 import type { DomainPattern } from "./domain-pattern.ts";
 import { durationSchema } from "./duration.ts";
+import { parsePublicKey } from "./export-key.ts";
 import { thresholdsSchema } from "./thresholds.ts";
 
 const KiB = 1024;
@@ -12,7 +13,12 @@ const recipients = z.strictObject({
   file: z.string().min(1).optional(),
   /** A signed file of `postern recipients export`. */
   hashed: z.string().min(1).optional(),
-  key: z.string().optional(),
+  key: z
+    .string()
+    .refine((text) => parsePublicKey(text) !== null, {
+      message: "expected the 44 characters of a public key, as keygen prints it",
+    })
+    .optional(),
   fresh: durationSchema("1m", "52w").optional(),
   stale: z.enum(["accept", "defer"]).optional(),
   /** What parts a mailbox from its tag. No letter, digit or dot: those are in names. */

@@ -149,7 +149,11 @@ test("what cannot be used is told with its place, and never read as nobody", asy
       /hashed: expected addresses of example\.org in it, got none/,
     ],
     [HASHED.replace(exporter.key, other.key), made(["a@example.org"]), /a signature by this `key`/],
-    [HASHED.replace(exporter.key, "secret"), made(["a@example.org"]), /`key` to be 44 characters/],
+    [
+      HASHED.replace(exporter.key, "secret"),
+      made(["a@example.org"]),
+      /recipients\.key: expected the 44 characters/,
+    ],
     [HASHED.replace(/, key.*?"(?= )/, ""), made(["a@example.org"]), /the public `key`/],
     ["{ recipients: { file: p.txt } }", { "p.txt": "# nobody\n" }, /expected addresses of example/],
     [
