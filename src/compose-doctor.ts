@@ -1,6 +1,7 @@
 import { Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { layGround } from "./compose-ground.ts";
+import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import type { AcceptedDomain } from "./policy/snapshot.ts";
@@ -20,7 +21,7 @@ export async function openHubProbe(settings: Settings, log: Log): Promise<HubPro
   const ground = layGround(settings, log);
   opening.defer(() => ground.resolver.close());
   const policy = await openPolicy(opening, ground);
-  const relay = openRelay(ground, policy, NO_STORES);
+  const relay = openRelay(ground, policy, NO_STORES, await openOutboundTls(ground));
   opening.defer(() => relay.stop(0));
   const open = opening.move();
   const { domains } = policy.current();

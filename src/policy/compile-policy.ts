@@ -2,6 +2,7 @@ import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
 import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
+import type { ReadNamedFile } from "./connector-files.ts";
 import { checkOverrides } from "./domain-overrides.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { type CompiledDomains, compileDomains } from "./domains.ts";
@@ -23,10 +24,14 @@ export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
   readonly readRecipients: RecipientReader;
+  readonly readFile: ReadNamedFile;
 }
 
 /** A snapshot but for what the reading knows. */
-export type CompiledPolicy<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt">;
+export type CompiledPolicy<Services> = Omit<
+  PolicySnapshot<Services>,
+  "version" | "secrets" | "loadedAt"
+>;
 
 /**
  * Makes the parsed files into one policy. Every file is looked at even when another is wrong, so
@@ -75,7 +80,7 @@ interface Mail {
 }
 
 async function compileMail<Services>(
-  { sourceOf, readRecipients }: CompileInput<Services>,
+  { sourceOf, readRecipients, readFile }: CompileInput<Services>,
   thresholds: Thresholds,
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
@@ -83,7 +88,7 @@ async function compileMail<Services>(
   const compiled = domainsSource
     ? await compileDomains(domainsSource, thresholds, readRecipients)
     : undefined;
-  const routing = given(routingSource, compileRouting);
+  const routing = routingSource ? await compileRouting(routingSource, readFile) : undefined;
   const domains = compiled?.domains;
   if (!compiled || !routing || !domainsSource || !routingSource)
     return { compiled, domains, routing };

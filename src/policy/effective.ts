@@ -4,16 +4,14 @@ import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
 import { DOMAINS_STAGE } from "./compile-plan.ts";
 import { formatDuration } from "./duration.ts";
-import { formatHostPort } from "./host-port.ts";
-import type {
-  AcceptedDomain,
-  CallOutRules,
-  Connector,
-  PolicySnapshot,
-  RecipientSource,
-} from "./snapshot.ts";
+import { showConnector } from "./show-connector.ts";
+import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
+import { showTlsReports } from "./tls-reports.ts";
 
-type Parts<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt" | "effective">;
+type Parts<Services> = Omit<
+  PolicySnapshot<Services>,
+  "version" | "secrets" | "loadedAt" | "effective"
+>;
 
 type JsonObject = { readonly [key: string]: Json | undefined };
 
@@ -30,7 +28,10 @@ export function toEffective<Services>(
   return {
     pipeline: pipelineOf(policy),
     domains: { domains: byName(policy.domains.all, domainOf) },
-    routing: { connectors: byName(policy.routing.all, connectorOf) },
+    routing: {
+      connectors: byName(policy.routing.all, showConnector),
+      tlsReports: showTlsReports(policy.routing.tlsReports),
+    },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
     ...stageFiles(catalog, options),
@@ -99,10 +100,6 @@ function knownOf(recipients: RecipientSource): JsonObject {
 function callOutOf({ positiveMs, negativeMs, sender, perMinute }: CallOutRules): Json {
   const [positive, negative] = [positiveMs, negativeMs].map(formatDuration);
   return { positive, negative, sender: sender?.spoken ?? "<>", perMinute };
-}
-
-function connectorOf({ domains, cost, smarthosts, tls, maxConnections }: Connector): Json {
-  return { domains, cost, smarthosts: smarthosts.map(formatHostPort), tls, maxConnections };
 }
 
 function stageFiles<Services>(

@@ -1,4 +1,5 @@
 import { errorText } from "../base/errors.ts";
+import type { ReadNamedFile } from "./connector-files.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { parsePublicKey } from "./export-key.ts";
 import { MAX_EXPORT_OCTETS } from "./hashed-format.ts";
@@ -71,8 +72,7 @@ async function readExport(
   bytes: Buffer,
 ): Promise<HashedRecipients | string> {
   const publicKey = parsePublicKey(key);
-  if (publicKey === null)
-    return "expected `key` to be 44 characters of base64, as keygen prints it";
+  if (publicKey === null) return "expected a public `key`, as keygen prints it";
   const made = await readHashedRecipients(bytes, publicKey, now);
   if (typeof made === "string") return `\`${name}\`: ${made}`;
   const before = exportInForce(name, key);
@@ -82,6 +82,17 @@ async function readExport(
     return `\`${name}\`: it was made ${own}, before the one in force (${newer}); export again`;
   }
   return made;
+}
+
+/** PEM files and passwords; the chain of a certificate has a few KiB. */
+const MAX_NAMED_FILE_BYTES = 1024 * 1024;
+
+/** Reads files that a connector names; see ReadNamedFile. */
+export function createFileReader(folder: PolicyFolder): ReadNamedFile {
+  return async (file, { isSecret }) => {
+    const read = isSecret ? folder.readSecret : folder.read;
+    return (await read(file, MAX_NAMED_FILE_BYTES)).toString();
+  };
 }
 
 async function readSource(
