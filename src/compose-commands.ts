@@ -10,6 +10,7 @@ import { parseMailbox } from "./mail/address.ts";
 import { createMessageStore } from "./mail/message-store.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
 import { type ReleaseDeps, type ReleaseRefusal, releaseHold } from "./relay/release.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { createCatalog } from "./stages/catalog.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
@@ -73,7 +74,9 @@ export async function openJudge(settings: Settings, log: Log) {
   const snapshot = await loadPolicy({ folder: settings.policies, catalog, clock: ground.clock });
   const tempDir = await mkdtemp(join(tmpdir(), "postern-judge-"));
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
-  const services = openServices(opening, ground, UNASKED_HUB, tempDir);
+  // Its own, so that a judged file counts for nobody.
+  const counters = createMemoryRateCounters(ground.clock);
+  const services = openServices(opening, ground, UNASKED_HUB, counters, tempDir);
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
   return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };

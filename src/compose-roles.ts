@@ -1,6 +1,7 @@
 import type { MetricsSnapshot } from "./base/metrics.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
+import type { RateOwnerOperations } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
 import type { LeftArrival } from "./workers/arrivals.ts";
@@ -46,7 +47,7 @@ export interface GatewayOperations extends RoleOperations {
 }
 
 /** What the supervisor does for the others. */
-export interface SupervisorOperations extends SpoolOwnerOperations {
+export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
   /** A client's socket has come; then, that he has left. */

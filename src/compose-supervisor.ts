@@ -20,6 +20,8 @@ import {
 } from "./compose-roles.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { closing } from "./smtp/protocol-replies.ts";
 import type { Arrival } from "./smtp/session-host.ts";
@@ -126,7 +128,8 @@ function assemble(stack: AsyncDisposableStack, ground: SupervisorGround): Assemb
     bouncer.turnAway(socket, closing(client.listener.hostname, "unavailable"));
   const keep = { ...ground, entry: ENTRY };
   const service = keepService(keep, settings, (started) => Object.assign(rules, started));
-  const parts = { keep, settings, service, arrivals, refuse, doors };
+  const counters = createMemoryRateCounters(clock);
+  const parts = { keep, settings, service, arrivals, refuse, doors, counters };
   const gateways = Array.from({ length: settings.workers }, (_, i) =>
     keepGateway(parts, `gateway-${i + 1}`),
   );
@@ -160,16 +163,19 @@ interface GatewayParts {
   readonly arrivals: Arrivals;
   readonly refuse: (arrival: Arrival) => void;
   readonly doors: Pick<Doors, "isStressed">;
+  /** Here, so that a rate holds for all processes and outlives each of them. */
+  readonly counters: RateCounters;
 }
 
 function keepGateway(parts: GatewayParts, name: string): GatewayProcess {
-  const { keep, settings, service, arrivals, refuse, doors } = parts;
+  const { keep, settings, service, arrivals, refuse, doors, counters } = parts;
   // While the service is being replaced, who needs the spool waits.
   const operations: SupervisorOperations = {
     adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
     endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
     seated: (connection) => arrivals.seated(connection),
     left: (end) => arrivals.left(end),
+    takeRate: ({ key, amount, limit }) => counters.take(key, amount, limit),
     limits() {},
   };
   const process: GatewayProcess = keepProcess<GatewayOperations>({

@@ -1,4 +1,4 @@
-import { errorText, type Problem } from "../base/errors.ts";
+import { errorText, PolicyError, type Problem } from "../base/errors.ts";
 import type { Limits } from "../policy/limits.ts";
 import { strangersAmong } from "../policy/listener-limits.ts";
 import { hint } from "../policy/nearest.ts";
@@ -8,6 +8,7 @@ import type { Domains, Routing } from "../policy/snapshot.ts";
 import { type CertificateFiles, loadCertificate } from "../smtp/certificate.ts";
 import { noteCertificate } from "../smtp/inspect-certificate.ts";
 import { type ListenerTlsFiles, loadAuthorities } from "../smtp/listener-tls.ts";
+import { readUserFile } from "../smtp/user-file.ts";
 
 /** Something that works and is probably not meant. */
 export interface Warning {
@@ -21,6 +22,7 @@ export interface CheckedListener {
   readonly kind: "internet" | "hub" | "partner";
   readonly hostname: string;
   readonly tls: ListenerTlsFiles;
+  readonly auth?: { readonly users: string } | null;
 }
 
 export interface ListenerFindings {
@@ -30,7 +32,7 @@ export interface ListenerFindings {
 
 /** Opens the files of certificates: what cannot serve is a problem, what soon cannot a warning. */
 export async function checkListener(
-  { name, hostname, tls }: CheckedListener,
+  { name, hostname, tls, auth }: CheckedListener,
   now: number,
 ): Promise<ListenerFindings> {
   const subject = `listener ${name}`;
@@ -41,10 +43,11 @@ export async function checkListener(
   const found = await Promise.all(
     pairs.map((pair) => checkPair(subject, pair.files, pair.hostname, now)),
   );
+  const users = auth ? await checkUsers(auth.users) : [];
   const authorities = tls.clientCa === null ? [] : await checkAuthorities(tls.clientCa);
   const message = "no certificate is named, so that a self-signed one is made and shown";
   return {
-    problems: [...found.flatMap(({ problems }) => problems), ...authorities],
+    problems: [...found.flatMap(({ problems }) => problems), ...authorities, ...users],
     warnings: [
       ...(tls.own ? [] : [{ subject, message }]),
       ...found.flatMap(({ warnings }) => warnings),
@@ -71,6 +74,16 @@ async function checkAuthorities(path: string): Promise<readonly Problem[]> {
   return loadAuthorities(path).then(
     () => [],
     (error: unknown) => [wholeFile(path, errorText(error))],
+  );
+}
+
+async function checkUsers(path: string): Promise<readonly Problem[]> {
+  return readUserFile(path).then(
+    () => [],
+    (error: unknown) => {
+      if (error instanceof PolicyError) return error.problems;
+      throw error;
+    },
   );
 }
 

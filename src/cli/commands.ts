@@ -16,6 +16,7 @@ import {
 import { queueListCommand } from "./queue.ts";
 import { parseSince } from "./time-words.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
+import { addUser } from "./user-words.ts";
 import { versionCommand } from "./version.ts";
 
 export interface ProgramParts {
@@ -51,6 +52,10 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addUser(program, {
+    stdin: parts.streams.stdin ?? process.stdin,
+    run: (command, work) => parts.run(contextOf(command, parts), work),
+  });
   program
     .command("version")
     .description("print the version")
@@ -106,6 +111,7 @@ interface JudgeWords {
   readonly helo: string;
   readonly from: string;
   readonly to: readonly string[];
+  readonly outbound: boolean;
 }
 
 function addJudge(program: Command, parts: ProgramParts): void {
@@ -117,6 +123,7 @@ function addJudge(program: Command, parts: ProgramParts): void {
     .requiredOption("--helo <name>", "what the client says in HELO")
     .requiredOption("--from <address>", 'sender, "<>" for none')
     .requiredOption("--to <address>", "recipient, may be repeated", collect)
+    .option("--outbound", "as mail of somebody who may relay", false)
     .action((file: string, words: JudgeWords, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { judgeCommand } = await import("./judge.ts");

@@ -3,6 +3,7 @@ import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
+import type { Pipeline } from "./plan.ts";
 import type { StageReport } from "./report.ts";
 
 /**
@@ -60,6 +61,8 @@ export interface TransactionRecord {
   readonly tls: TlsFacts | null;
   /** Absent in records of earlier versions. */
   readonly relay?: RelayPermission | null;
+  /** Absent in records of earlier versions: inbound. */
+  readonly pipeline?: Pipeline;
   /** As spoken, without brackets; "" for the null sender. */
   readonly sender: string;
   readonly recipients: readonly RecipientRecord[];

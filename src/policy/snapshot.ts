@@ -1,5 +1,6 @@
 import type { Json } from "../base/json.ts";
-import type { Plan, Thresholds } from "../pipeline/plan.ts";
+import type { Plans, Thresholds } from "../pipeline/plan.ts";
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { Limits } from "./limits.ts";
 
 /** The whole policy folder as one immutable value. A transaction keeps the one it started with. */
@@ -7,7 +8,7 @@ export interface PolicySnapshot<Services> {
   /** Hash of everything that was read: in every log line, header and record. */
   readonly version: string;
   readonly loadedAt: number;
-  readonly plan: Plan<Services>;
+  readonly plans: Plans<Services>;
   readonly domains: Domains;
   readonly routing: Routing;
   readonly limits: Limits;
@@ -15,6 +16,12 @@ export interface PolicySnapshot<Services> {
   readonly quarantine: { readonly keepDays: number };
   readonly tracking: { readonly keepDays: number };
   readonly headers: { readonly spamCompatibility: boolean; readonly firewall: readonly string[] };
+  /** What is different for mail of ours, beside its plan. */
+  readonly outbound: {
+    /** Whose MAIL FROM must be of an accepted domain, by what permits them to relay. */
+    readonly ownSenders: readonly RelayPermission["by"][];
+    readonly headers: OutboundHeaders;
+  };
   /** Everything with its defaults filled in, for `policy show --effective`. */
   readonly effective: Json;
 }
@@ -29,6 +36,21 @@ export interface Domains {
 export interface RoutedDomains extends Domains {
   /** Some connector takes the domain, ours or not. */
   hasRoute(domain: string): boolean;
+}
+
+/** What the outside does not get to see of the inside. */
+export interface OutboundHeaders {
+  /** `name` or `prefix*`. */
+  readonly remove: readonly string[];
+  /** `remove`: those that hosts of the inside wrote; ours stay. */
+  readonly received: "keep" | "remove";
+}
+
+/** What the stage `own-sender` judges by. */
+export interface OwnSenders {
+  readonly of: readonly RelayPermission["by"][];
+  /** `domain` in its canonical form is one we accept mail for. */
+  owns(domain: string): boolean;
 }
 
 export interface AcceptedDomain {

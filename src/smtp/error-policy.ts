@@ -15,8 +15,8 @@ const STRESS_ERRORS_HARD = 1;
 export interface ErrorPolicyOptions {
   readonly budget: SessionBudget;
   readonly clock: Clock;
-  /** Nobody vouches for the client: not a hub, not a partner. They are never kept waiting. */
-  readonly isAnonymous: boolean;
+  /** Nobody vouches for the client yet: no hub, no partner. Those are not kept waiting for errors. */
+  readonly isAnonymous: () => boolean;
   /** Until the session is over: no delay lasts longer. */
   readonly remainingMs: () => number;
 }
@@ -41,10 +41,12 @@ export class ErrorPolicy {
    */
   async charge(reply: Reply, signal: AbortSignal): Promise<ClosingReason | null> {
     if (reply.code < 500) return null;
-    const { budget, isAnonymous } = this.#options;
+    const { budget } = this.#options;
+    const isAnonymous = this.#options.isAnonymous();
     // A hub or a partner is no part of the flood, and the addresses it tries are its users'.
     const over = budget.error(this.#stressed && isAnonymous ? STRESS_ERRORS_HARD : undefined);
-    if (over === null && isAnonymous && budget.isSlowed() && !reply.close) await this.#wait(signal);
+    if (over === null && isAnonymous && budget.isSlowed() && !reply.close)
+      await this.delay(ERROR_DELAY_MS, signal);
     return over;
   }
 
@@ -58,13 +60,14 @@ export class ErrorPolicy {
     this.#hurry?.();
   }
 
-  async #wait(signal: AbortSignal): Promise<void> {
+  /** Before a reply: so long, or until the session is over or in a hurry. */
+  async delay(ms: number, signal: AbortSignal): Promise<void> {
     if (this.#inHurry || signal.aborted) return;
     const { clock, remainingMs } = this.#options;
     const cut = new AbortController();
     this.#hurry = () => cut.abort();
     signal.addEventListener("abort", this.#hurry, { once: true });
-    await pause(clock, Math.min(ERROR_DELAY_MS, remainingMs()), cut.signal);
+    await pause(clock, Math.min(ms, remainingMs()), cut.signal);
     signal.removeEventListener("abort", this.#hurry);
     this.#hurry = null;
   }

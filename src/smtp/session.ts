@@ -1,12 +1,15 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { MAX_RESPONSE_OCTETS } from "./auth-command.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { CommandContext } from "./command-context.ts";
 import { CommandRunner } from "./command-runner.ts";
 import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
 import { ErrorPolicy } from "./error-policy.ts";
 import type { Greeting } from "./greeting.ts";
 import { LineReader } from "./line-reader.ts";
-import type { ListenerRules } from "./listener-rules.ts";
+import { isAnonymous, type ListenerRules } from "./listener-rules.ts";
 import {
   type ClosingReason,
   closing,
@@ -17,10 +20,9 @@ import {
 import { isPositive, type Reply } from "./reply.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { SessionBudget } from "./session-budget.ts";
-import type { CommandContext } from "./session-commands.ts";
 import { endSession, logFailure } from "./session-ending.ts";
 import type { ClientFacts, ConnectionHandler, DataSink, TlsFacts } from "./session-handler.ts";
-import type { OpenTransaction, SessionState } from "./session-state.ts";
+import { newSessionState, type OpenTransaction, type SessionState } from "./session-state.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
 import { TlsHandshake } from "./tls-handshake.ts";
@@ -36,6 +38,7 @@ export interface SessionOptions {
   readonly log: Log;
   readonly metrics: SmtpMetrics;
   readonly rules: ListenerRules;
+  readonly authenticator: Authenticator | null;
 }
 
 /**
@@ -59,6 +62,8 @@ export class Session implements WireListener {
   readonly #replies: ReplyWriter;
   readonly #handshake: TlsHandshake;
   #lines: LineReader;
+  /** Of what answers a challenge of AUTH; each line begins in the one it ends in. */
+  readonly #responses = new LineReader(MAX_RESPONSE_OCTETS);
   #state: SessionState | null = null;
   #commands: CommandRunner | null = null;
   #data: DataPhase | null = null;
@@ -80,7 +85,7 @@ export class Session implements WireListener {
     this.#errors = new ErrorPolicy({
       budget: this.#budget,
       clock,
-      isAnonymous: client.listener.kind === "internet",
+      isAnonymous: () => isAnonymous(options.rules, client, this.#state),
       remainingMs: () => this.#timer.remainingMs(),
     });
     this.#replies = new ReplyWriter(wire, metrics, client.listener.name);
@@ -97,8 +102,7 @@ export class Session implements WireListener {
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
       if ("code" in answer) return this.#say({ ...answer, close: true });
-      const offers = { maxBytes: limits.message.maxBytes, eightBitMime: false, smtpUtf8: false };
-      this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
+      this.#state = newSessionState(answer, limits.message.maxBytes);
       if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);
       this.#commands = new CommandRunner(this.#contextOf(this.#state));
       if (this.#draining) this.#sayGoodbye("draining");
@@ -168,7 +172,7 @@ export class Session implements WireListener {
 
   async #readCommand(commands: CommandRunner, chunk: Buffer): Promise<number> {
     const start = this.#lineBegun ? undefined : chunk[0];
-    const step = this.#lines.read(chunk);
+    const step = (this.#state?.exchange ? this.#responses : this.#lines).read(chunk);
     this.#rest = chunk.length - step.used;
     this.#lineBegun = step.kind === "partial";
     if (this.#lineBegun) await this.#answer(await commands.run(step, start));
@@ -179,13 +183,15 @@ export class Session implements WireListener {
   }
 
   #contextOf(state: SessionState): CommandContext {
+    const { authenticator, client, limits, rules } = this.#options;
+    const { signal } = this.#abort;
     return {
       state,
       budget: this.#budget,
       hostname: this.#hostname,
-      maxBytes: this.#options.limits.message.maxBytes,
-      demands: this.#options.rules.demands,
-      signal: this.#abort.signal,
+      maxBytes: limits.message.maxBytes,
+      ...{ demands: rules.demands, logon: rules.logon, client, authenticator, signal },
+      delay: (ms) => this.#errors.delay(ms, signal),
       unread: () => this.#unread(),
       sayLines: (code, lines) => this.#replies.writeLines(code, lines),
       startTls: () => this.#startTls(),

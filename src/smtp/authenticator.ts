@@ -1,0 +1,33 @@
+import type { ClientFacts } from "./session-handler.ts";
+
+/** Judges name and password of a client. One a listener that has users. */
+export interface Authenticator {
+  /** Never rejects. Early when the signal aborts. */
+  logOn(attempt: LogonAttempt, signal: AbortSignal): Promise<LogonOutcome>;
+}
+
+export interface LogonAttempt {
+  readonly client: Pick<ClientFacts, "ip" | "listener">;
+  readonly name: string;
+  readonly password: string;
+}
+
+export type LogonOutcome =
+  /** `user` as the operator writes the name. */
+  | { readonly kind: "accepted"; readonly user: string }
+  | { readonly kind: "refused" }
+  /** Too many failures came from this address; the password was not looked at. */
+  | { readonly kind: "blocked" }
+  /** Nobody can say now: too many ask at once, or what counts failures is away. */
+  | { readonly kind: "unavailable" };
+
+/** Failures by address, over sessions and over all processes of a gateway. */
+export interface LogonFailures {
+  /**
+   * Counts an attempt before its password is looked at, so that many at once do not slip through.
+   * False: this address has failed too often. Rejects when it cannot be known.
+   */
+  begin(ip: string): Promise<boolean>;
+  /** The attempt was none that failed. Never rejects. */
+  takeBack(ip: string): void;
+}
