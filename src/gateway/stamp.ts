@@ -29,19 +29,29 @@ export interface HeaderLine {
 
 /** Headers added on top, in the order of behaviour.md section 7, then those of stages. */
 export function stampHeaders(context: StampContext, decision: Decision): readonly HeaderLine[] {
-  const { facts, reports, snapshot } = context;
+  const { facts, reports } = context;
   const authservId = facts.listener.hostname;
   return [
     { name: "Received", value: received(context) },
     { name: "Authentication-Results", value: authenticationResults(authservId, reports) },
     ...receivedSpf(authservId, reports).map((value) => ({ name: "Received-SPF", value })),
     { name: "X-Postern-Id", value: context.id },
+    ...verdictHeaders(context, decision),
+    ...decision.edits.flatMap((edit) => (edit.kind === "add-header" ? [edit] : [])),
+  ];
+}
+
+/** What we think of the message, for the hub. Mail of ours may go without it to the outside. */
+function verdictHeaders(
+  { facts, snapshot }: StampContext,
+  decision: Decision,
+): readonly HeaderLine[] {
+  const pipeline = pipelineOf(facts.relay);
+  if (pipeline === "outbound" && snapshot.outbound.headers.verdict === "remove") return [];
+  return [
     { name: "X-Postern-SCL", value: String(decision.scl) },
     { name: "X-Postern-Report", value: reportValue(snapshot.version, decision) },
-    ...(snapshot.headers.spamCompatibility
-      ? spamHeaders(snapshot.plans[pipelineOf(facts.relay)], decision)
-      : []),
-    ...decision.edits.flatMap((edit) => (edit.kind === "add-header" ? [edit] : [])),
+    ...(snapshot.headers.spamCompatibility ? spamHeaders(snapshot.plans[pipeline], decision) : []),
   ];
 }
 

@@ -76,6 +76,7 @@ const outboundSchema = z.strictObject({
     .strictObject({
       remove: z.array(headerPattern).max(1000).default([]),
       received: z.enum(["keep", "remove"]).default("keep"),
+      verdict: z.enum(["keep", "remove"]).default("keep"),
     })
     .prefault({}),
 });

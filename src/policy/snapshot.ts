@@ -44,6 +44,8 @@ export interface OutboundHeaders {
   readonly remove: readonly string[];
   /** `remove`: those that hosts of the inside wrote; ours stay. */
   readonly received: "keep" | "remove";
+  /** `remove`: what we think of the message is not stamped. */
+  readonly verdict: "keep" | "remove";
 }
 
 /** What the stage `own-sender` judges by. */

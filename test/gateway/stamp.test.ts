@@ -33,7 +33,11 @@ const FACTS: MailFacts = {
 };
 
 const PLAN = { scoring: { thresholds: { quarantine: 6, reject: null } } };
-const OUTBOUND = { remove: ["X-Originating-IP", "X-Inside-*"], received: "remove" } as const;
+const OUTBOUND = {
+  remove: ["X-Originating-IP", "X-Inside-*"],
+  received: "remove",
+  verdict: "remove",
+} as const;
 
 function context(over: Partial<StampContext> = {}): StampContext {
   const snapshot = {
@@ -160,4 +164,13 @@ test("where the Received of the inside goes, ours does not name the client of th
     /^by mx\.example\.org \(Postern\) with /,
   );
   assert.match(received(FACTS) ?? "", /^from mail\.friend\.test /);
+});
+
+test("what we think of mail of ours may stay with us, what we think of others' never", () => {
+  const namesOf = (facts: MailFacts) =>
+    stampHeaders(context({ facts }), DECISION).map(({ name }) => name);
+  assert.deepEqual(namesOf({ ...FACTS, relay: NETWORK }), [
+    ...["Received", "Authentication-Results", "X-Postern-Id"],
+  ]);
+  assert.ok(namesOf(FACTS).includes("X-Postern-SCL"));
 });
