@@ -48,7 +48,7 @@ function describeMail(record: TransactionRecord): readonly string[] {
     ],
     ["said", `${helo.verb} ${helo.name}, ${channel}`],
     ...describeRelay(record),
-    ["pipeline", record.pipeline ?? "inbound"],
+    ...(record.pipeline ? [["pipeline", record.pipeline] as const] : []),
     ["sender", `<${record.sender}>`],
     ["recipients", record.recipients.map(({ address }) => `<${address}>`).join(", ") || "none"],
     ...describeMessage(record),
