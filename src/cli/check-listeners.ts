@@ -43,14 +43,15 @@ export async function checkListener(
   const found = await Promise.all(
     pairs.map((pair) => checkPair(subject, pair.files, pair.hostname, now)),
   );
-  const users = auth ? await checkUsers(auth.users) : [];
+  const users = auth ? await checkUsers(subject, auth.users) : NOTHING_FOUND;
   const authorities = tls.clientCa === null ? [] : await checkAuthorities(tls.clientCa);
   const message = "no certificate is named, so that a self-signed one is made and shown";
   return {
-    problems: [...found.flatMap(({ problems }) => problems), ...authorities, ...users],
+    problems: [...found.flatMap(({ problems }) => problems), ...authorities, ...users.problems],
     warnings: [
       ...(tls.own ? [] : [{ subject, message }]),
       ...found.flatMap(({ warnings }) => warnings),
+      ...users.warnings,
     ],
   };
 }
@@ -77,14 +78,17 @@ async function checkAuthorities(path: string): Promise<readonly Problem[]> {
   );
 }
 
-async function checkUsers(path: string): Promise<readonly Problem[]> {
-  return readUserFile(path).then(
-    () => [],
-    (error: unknown) => {
-      if (error instanceof PolicyError) return error.problems;
-      throw error;
-    },
-  );
+const NOTHING_FOUND: ListenerFindings = { problems: [], warnings: [] };
+
+async function checkUsers(subject: string, path: string): Promise<ListenerFindings> {
+  try {
+    const { size } = await readUserFile(path);
+    const message = `${path}: it has no users, so that nobody can log on`;
+    return size > 0 ? NOTHING_FOUND : { problems: [], warnings: [{ subject, message }] };
+  } catch (error) {
+    if (error instanceof PolicyError) return { problems: error.problems, warnings: [] };
+    throw error;
+  }
 }
 
 /** Limits for a listener that the settings do not have hold nowhere: they were meant for another. */

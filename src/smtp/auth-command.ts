@@ -2,6 +2,7 @@ import type { CommandContext } from "./command-context.ts";
 import type { LineStep } from "./line-reader.ts";
 import {
   BAD_BASE64,
+  BAD_RESPONSE,
   badSyntax,
   CANCELLED,
   closing,
@@ -71,7 +72,7 @@ function advance(context: CommandContext, step: SaslStep): Promise<Reply> | Repl
 const FAULTS: { readonly [F in Exclude<SaslFault, "on-behalf">]: Reply } = {
   cancelled: CANCELLED,
   "not-base64": BAD_BASE64,
-  malformed: badSyntax("the response does not fit the mechanism"),
+  malformed: BAD_RESPONSE,
 };
 
 async function logOn(

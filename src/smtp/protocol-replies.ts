@@ -61,6 +61,11 @@ export const UNKNOWN_MECHANISM: Reply = {
 };
 export const CANCELLED: Reply = { code: 501, status: "7.0", text: "Authentication cancelled" };
 export const BAD_BASE64: Reply = { code: 501, status: "5.2", text: "Cannot decode the response" };
+export const BAD_RESPONSE: Reply = {
+  code: 501,
+  status: "5.4",
+  text: "The response does not fit the mechanism",
+};
 export const EXCHANGE_TOO_LONG: Reply = {
   code: 500,
   status: "5.6",

@@ -181,3 +181,20 @@ test("the stages of both pipelines are listed", async (context) => {
   assert.match(text, /^stages +access, dnsbl, spf, domains, attachments, antivirus$/m);
   assert.match(text, /^outbound +access, own-sender, sender-rate, recipient-rate, domains, /m);
 });
+
+test("a file without users is probably not meant", async (context) => {
+  const { cwd } = await check(context, GOOD);
+  const users = join(cwd, "users.txt");
+  await writeFile(users, "# nobody yet\n", { mode: 0o600 });
+  const { code, out } = await check(context, {
+    ...GOOD,
+    "postern.yaml":
+      "hostname: mx1.example.org\nclamd: none\nlisteners:\n" +
+      `  - { name: sub, kind: hub, listen: 127.0.0.1:2587, auth: ${users} }\n`,
+  });
+  assert.equal(code, 0);
+  assert.ok(
+    out.includes(`warning: listener sub: ${users}: it has no users, so that nobody can log on`),
+    out.join("\n"),
+  );
+});

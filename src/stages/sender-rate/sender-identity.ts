@@ -7,7 +7,7 @@ export interface SenderIdentity {
    * for the null sender, which belongs to nobody.
    */
   readonly by: "user" | "sender" | "client";
-  /** Lower case: `Alice@` and `alice@` are one sender. */
+  /** Lower case, domains as A-labels: `Alice@` and `alice@` are one sender. */
   readonly name: string;
 }
 
@@ -20,5 +20,5 @@ export function senderIdentity({
   if (relay === null) return null;
   if (relay.by === "password") return { by: "user", name: relay.user.toLowerCase() };
   if (sender === null) return { by: "client", name: client.ip };
-  return { by: "sender", name: sender.spoken.toLowerCase() };
+  return { by: "sender", name: `${sender.localPart.toLowerCase()}@${sender.domain}` };
 }
