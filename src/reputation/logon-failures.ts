@@ -12,10 +12,12 @@ const LIMIT: RateLimit = { capacity: 20, perHour: 60 };
 export function createLogonFailures(counters: RateCounters): LogonFailures {
   const keyOf = (ip: string) => `logon:${prefixKey(ip)}`;
   return {
-    begin: async (ip) => (await counters.take(keyOf(ip), 1, LIMIT)).taken,
-    takeBack(ip) {
-      // At worst a right password counts as a failure.
-      counters.take(keyOf(ip), -1, LIMIT).catch(() => {});
+    async isBlocked(ip) {
+      const { level } = await counters.take(keyOf(ip), 0, LIMIT);
+      return level + 1 > LIMIT.capacity;
+    },
+    async add(ip) {
+      await counters.take(keyOf(ip), 1, LIMIT);
     },
   };
 }

@@ -50,10 +50,9 @@ function pour(
   { capacity }: RateLimit,
 ): { readonly bucket: Bucket; readonly answer: RateAnswer } {
   const { level, isOver } = before;
-  // What is given back always fits, also after the operator has made the bucket smaller.
-  const taken = amount <= 0 || level + amount <= capacity;
+  const taken = amount === 0 || level + amount <= capacity;
   const begins = !taken && !isOver;
-  const after = taken ? Math.max(0, level + amount) : level;
+  const after = taken ? level + amount : level;
   return {
     bucket: { ...before, level: after, isOver: isOver || !taken },
     answer: { taken, level, begins },

@@ -5,8 +5,8 @@
 export interface RateCounters {
   /**
    * Adds when the bucket has room for all of it, else changes nothing: who is refused and tries again
-   * does not lock himself out, and mail goes on at the pace at which the bucket drains. 0 only looks;
-   * a negative amount gives back. Rejects with Unavailable when nobody can tell.
+   * does not lock himself out, and mail goes on at the pace at which the bucket drains. 0 only looks.
+   * Rejects with Unavailable when nobody can tell.
    */
   take(key: string, amount: number, limit: RateLimit): Promise<RateAnswer>;
 }

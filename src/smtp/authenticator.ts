@@ -23,11 +23,8 @@ export type LogonOutcome =
 
 /** Failures by address, over sessions and over all processes of a gateway. */
 export interface LogonFailures {
-  /**
-   * Counts an attempt before its password is looked at, so that many at once do not slip through.
-   * False: this address has failed too often. Rejects when it cannot be known.
-   */
-  begin(ip: string): Promise<boolean>;
-  /** The attempt was none that failed. Never rejects. */
-  takeBack(ip: string): void;
+  /** This address has failed too often. Rejects when it cannot be known. */
+  isBlocked(ip: string): Promise<boolean>;
+  /** Resolves when it is counted. Rejects when it cannot be. */
+  add(ip: string): Promise<void>;
 }

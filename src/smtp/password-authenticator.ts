@@ -58,20 +58,19 @@ async function judge(
   { client, name, password }: LogonAttempt,
   signal: AbortSignal,
 ): Promise<LogonOutcome> {
-  if (!(await failures.begin(client.ip))) return { kind: "blocked" };
+  if (await failures.isBlocked(client.ip)) return { kind: "blocked" };
   const release = await slots.take(signal);
-  if (release === null) {
-    failures.takeBack(client.ip);
-    return { kind: "unavailable" };
-  }
+  if (release === null) return { kind: "unavailable" };
   try {
+    // Again, since many may have come at once: what slips through is as many as there are slots.
+    if (await failures.isBlocked(client.ip)) return { kind: "blocked" };
     const table = users();
     const user = table.find(name);
     // The decoy matches nothing; what it answers does not count all the same.
     const isRight = await matchesPassword(password, user?.hash ?? table.decoy);
-    if (user === null || !isRight) return { kind: "refused" };
-    failures.takeBack(client.ip);
-    return { kind: "accepted", user: user.name };
+    if (user !== null && isRight) return { kind: "accepted", user: user.name };
+    await failures.add(client.ip);
+    return { kind: "refused" };
   } finally {
     release();
   }
