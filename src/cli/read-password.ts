@@ -23,18 +23,25 @@ export async function readPassword(
   const isTyped = input.isTTY === true;
   if (isTyped) say("Password (not shown):");
   input.setRawMode?.(true);
+  const chunks = input[Symbol.asyncIterator]();
   try {
-    return await firstLine(input, isTyped);
+    return await firstLine(chunks, isTyped);
   } finally {
+    // Before the stream is let go: then its terminal is out of reach.
     input.setRawMode?.(false);
+    await chunks.return?.();
   }
 }
 
-async function firstLine(input: SecretInput, isTyped: boolean): Promise<string> {
+async function firstLine(
+  chunks: AsyncIterator<Buffer | string>,
+  isTyped: boolean,
+): Promise<string> {
   const decoder = new StringDecoder("utf8");
   let text = "";
-  for await (const chunk of input) {
-    for (const char of typeof chunk === "string" ? chunk : decoder.write(chunk)) {
+  for (let step = await chunks.next(); !step.done; step = await chunks.next()) {
+    const { value } = step;
+    for (const char of typeof value === "string" ? value : decoder.write(value)) {
       if (char === "\n" || char === "\r") return text;
       if (isTyped && char === INTERRUPT) throw new Error("interrupted");
       text = isTyped && ERASE.test(char) ? text.slice(0, -1) : text + char;

@@ -110,9 +110,10 @@ async function mail(context: CommandContext, argument: string): Promise<Reply> {
   const { state } = context;
   if (state.helo === null) return outOfOrder("Send HELO or EHLO first");
   if (state.transaction !== null) return outOfOrder("A transaction is open already");
-  const permission = relayPermission(context.client, state.tls, state.user);
+  const { client, rules } = context;
+  const permission = relayPermission(client, state.tls, state.user);
   const unmet =
-    unmetDemand(context.demands, state.tls) ?? unmetLogon(context.logon, permission, state.tls);
+    unmetDemand(rules.demands, state.tls) ?? unmetLogon(rules.logon, permission, state.tls);
   if (unmet !== null) return unmet;
   const parsed = parseMailArgument(argument, state.offers);
   if ("code" in parsed) return parsed;

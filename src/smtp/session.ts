@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { MAX_RESPONSE_OCTETS } from "./auth-command.ts";
 import type { Authenticator } from "./authenticator.ts";
-import type { CommandContext } from "./command-context.ts";
+import { type CommandContext, toCommandContext } from "./command-context.ts";
 import { CommandRunner } from "./command-runner.ts";
 import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
@@ -183,20 +183,17 @@ export class Session implements WireListener {
   }
 
   #contextOf(state: SessionState): CommandContext {
-    const { authenticator, client, limits, rules } = this.#options;
     const { signal } = this.#abort;
-    return {
+    return toCommandContext(this.#options, {
       state,
       budget: this.#budget,
-      hostname: this.#hostname,
-      maxBytes: limits.message.maxBytes,
-      ...{ demands: rules.demands, logon: rules.logon, client, authenticator, signal },
-      delay: (ms) => this.#errors.delay(ms, signal),
+      signal,
       unread: () => this.#unread(),
       sayLines: (code, lines) => this.#replies.writeLines(code, lines),
       startTls: () => this.#startTls(),
+      delay: (ms) => this.#errors.delay(ms, signal),
       startData: (transaction, sink) => this.#startData(state, transaction, sink),
-    };
+    });
   }
 
   #unread(): number {
