@@ -11,6 +11,8 @@ type Sentences = (evidence: Json) => readonly string[];
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
   ["spf", spf],
+  ["sender-rate", senderRate],
+  ["recipient-rate", senderRate],
   ["domains", domains],
   ["attachments", attachments],
   ["antivirus", antivirus],
@@ -91,6 +93,13 @@ function recipientKnown(evidence: Json): readonly string[] {
   const from = member(probe, "cached") === true ? ", from the cache" : "";
   const reply = optional(probe, "reply");
   return [`the hub was asked: ${text(probe, "kind")}${from}${reply ? `: ${reply}` : ""}`];
+}
+
+function senderRate(evidence: Json): readonly string[] {
+  const who = member(evidence, "who");
+  if (who === null) return ["nobody of ours sent it"];
+  const count = Math.ceil(Number(text(evidence, "count")));
+  return [`the ${text(who, "by")} ${text(who, "name")} had ${count} to his account before`];
 }
 
 function attachments(evidence: Json): readonly string[] {

@@ -1,7 +1,7 @@
 import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
-import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
+import { compilePlans, DOMAINS_STAGE, OWN_SENDER_STAGE, placedStages } from "./compile-plan.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
 import { checkOverrides } from "./domain-overrides.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
@@ -12,7 +12,7 @@ import { checkPipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
-import type { PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
+import type { OwnSenders, PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
@@ -53,15 +53,23 @@ export async function compilePolicy<Services>(
   const { domains, routing } = mail;
   const hasRoute = (domain: string) => (routing?.route(domain) ?? null) !== null;
   if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
+  const { ownSenders, headers: outboundHeaders } = pipeline.outbound;
+  const owns = (domain: string) => (domains?.find(domain) ?? null) !== null;
+  options.set(OWN_SENDER_STAGE, { of: ownSenders, owns } satisfies OwnSenders);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
-  const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  const plans = compilePlans({ file: pipeline, source: pipelineSource, catalog, optionsOf });
   if (mail.compiled && limits)
-    checkOverrides({ ...mail.compiled, plan, limits, source: sourceOf("domains") });
+    checkOverrides({
+      ...mail.compiled,
+      plan: plans.inbound,
+      limits,
+      source: sourceOf("domains"),
+    });
   if (!domains || !routing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
   const policy = {
-    plan,
+    plans,
     domains,
     routing,
     limits: bounds,
@@ -69,6 +77,7 @@ export async function compilePolicy<Services>(
     quarantine,
     tracking,
     headers: pipeline.headers,
+    outbound: { ownSenders, headers: outboundHeaders },
   };
   return { ...policy, effective: toEffective(policy, catalog, options) };
 }
