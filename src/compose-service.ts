@@ -1,5 +1,6 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import { controlPath } from "./control/control.ts";
@@ -37,17 +38,20 @@ export async function openService(
   // Before the recovery, which may have to tell of what it holds.
   tellFacts(ground, stores);
   await stores.spool.recover(!recovers);
-  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool });
+  const outbound = await openOutboundTls(ground);
+  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
   // Also when what comes next fails: without the lock nobody may deliver from this spool.
   stack.defer(() => relay.stop(0));
   relay.start();
   stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
+  startTlsRounds(stack, ground, policy, outbound, { ...stores, relay });
   const about = () => ({
     running: true,
     policy: policy.current().version,
     workers: ground.gateways,
   });
-  const commands = storeCommands(ground, stores, relay, about);
+  const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
+  const commands = storeCommands(ground, stores, relay, about, hasRoute);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());

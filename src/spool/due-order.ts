@@ -34,7 +34,7 @@ const FRESH_MS = 60 * 60_000;
  * What has been due for so long gets its turn although its destination rests, so that its age is
  * looked at: the sender is to hear of the delay, and of the end (behaviour.md section 5).
  */
-const OVERDUE_MS = 30 * 60_000;
+const OVERDUE_MS = 10 * 60_000;
 /** What kills a process does so at once: a hub that is only slow must not hold up other suspects. */
 const ALONE_MS = 60_000;
 const RANKS = 4;

@@ -33,6 +33,8 @@ export interface Left {
   readonly dueAt: number;
   readonly attempts: number;
   readonly reason: string;
+  /** Absent: no. */
+  readonly delayTold?: boolean;
   /** When it was written. Absent in records of earlier versions. */
   readonly at?: number;
   readonly crashes?: number;
@@ -113,7 +115,7 @@ export function applyLeft(
 ): SpoolItem {
   const recipients = left.recipients.flatMap((place) => allRecipients[place] ?? []);
   if (recipients.length !== left.recipients.length) throw new CorruptEntry("no such recipient");
-  const { dueAt, attempts, reason, crashes, held } = left;
+  const { dueAt, attempts, reason, crashes, held, delayTold } = left;
   const { crashes: _crashes, held: _held, ...rest } = item;
   return {
     ...rest,
@@ -123,6 +125,7 @@ export function applyLeft(
     reason,
     ...(crashes !== undefined && { crashes }),
     ...(held && { held }),
+    ...(delayTold && { delayTold }),
   };
 }
 

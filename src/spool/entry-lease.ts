@@ -61,7 +61,7 @@ function toSlot(id: string, state: "due" | "active" | "held") {
 /** An attempt that ended by itself shows that the entry kills nobody: its crashes are forgotten. */
 function toRecordOf(
   entry: Entry,
-  { recipients, dueAt, reason, hasCrashed }: AttemptLeft,
+  { recipients, dueAt, reason, hasCrashed, delayTold = entry.item.delayTold }: AttemptLeft,
   { clock, holdOrders }: SpoolState,
 ): Left {
   const now = clock.now();
@@ -75,6 +75,7 @@ function toRecordOf(
     at: now,
     ...(crashes > 0 && { crashes }),
     ...(held && { held }),
+    ...(delayTold && { delayTold }),
   };
 }
 

@@ -80,17 +80,26 @@ export interface NewSpoolItem {
   readonly senderAuthenticated: boolean;
   /** What a hub must offer to take it as it is. */
   readonly needs: { readonly eightBitMime: boolean; readonly smtpUtf8: boolean };
+  /** It goes also where DANE or MTA-STS would not let it: a report about broken TLS (RFC 8460 3). */
+  readonly ignoresTlsPolicies?: boolean;
   readonly receivedAt: number;
   readonly dueAt: number;
   /** Why it is here, in words. */
   readonly reason: string;
+  /** It is a delivery status message of ours, and what it tells. */
+  readonly bounce?: BounceKind;
 }
+
+/** What a delivery status message of ours tells (RFC 3464 2.3.3). */
+export type BounceKind = "failed" | "delayed" | "relayed";
 
 export interface SpoolItem extends NewSpoolItem {
   /** Unique in the spool; one transaction may have several entries. */
   readonly id: string;
   readonly attempts: number;
   readonly bytes: number;
+  /** The sender knows of the delay, or is not to be told. */
+  readonly delayTold?: boolean;
   /** How often in a row its process died during an attempt. Absent: never. */
   readonly crashes?: number;
   /** Who held it last, and why. */
@@ -121,6 +130,8 @@ export interface AttemptLeft {
   readonly isUnreached?: boolean;
   /** The process that was delivering it died. */
   readonly hasCrashed?: boolean;
+  /** Once true it stays. */
+  readonly delayTold?: boolean;
 }
 
 /**
