@@ -32,6 +32,7 @@ import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
+import { diskFault, isStranger, refuseBusy } from "./refuse-busy.ts";
 import { replyFor } from "./replies.ts";
 import {
   connectFacts,
@@ -73,7 +74,8 @@ async function onConnect(
       const hub = deps.relay.offers();
       const limits = limitsFor(deps.policy.current().limits, client.listener.name);
       const { maxBytes } = limits.message;
-      return { ...hub, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
+      // Where a hub lacks DSN we tell the sender ourselves (RFC 3461 5.2.2).
+      return { ...hub, dsn: true, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
     },
     closed: (reason) => deps.log.debug("session-closed", { session: session.id, reason }),
   };
@@ -124,29 +126,34 @@ async function onMail(
   sender: Address | null,
   mail: MailParameters,
   signal: AbortSignal,
-): Promise<TransactionHandler> {
+): Promise<TransactionHandler | Reply> {
   const { helo } = session;
   if (!helo) throw new Error("MAIL before HELO passed the protocol");
   await adoptSnapshot(deps, session, deps.policy.current(), signal);
   const { snapshot } = session;
   const queries = createQueryBudget();
   const facts = mailFacts(session, helo, sender, mail);
-  const reports = await runPhase({
-    phase: snapshot.plan.phases.mail,
-    view: { ...facts, dns: queries.under(signal) },
-    ...runtime(deps, signal),
-  });
-  const transaction: Transaction = {
+  const begun = {
     id: deps.ids.transaction(),
     session,
     snapshot,
     startedAt: deps.clock.now(),
     sender,
     mail,
-    facts: { ...facts, reports: [...facts.reports, ...reports] },
+    facts,
     recipients: [],
     refused: [],
     queries,
+  };
+  if (deps.pressure.refusesMail(isStranger(session, facts))) return refuseBusy(deps, begun);
+  const reports = await runPhase({
+    phase: snapshot.plan.phases.mail,
+    view: { ...facts, dns: queries.under(signal) },
+    ...runtime(deps, signal),
+  });
+  const transaction: Transaction = {
+    ...begun,
+    facts: { ...facts, reports: [...facts.reports, ...reports] },
   };
   return {
     accepted: { code: 250, status: "1.0", text: "Sender ok" },
@@ -191,15 +198,15 @@ async function onRcpt(
     transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
     return reply;
   }
-  return acceptRecipient(transaction, { envelope, domain, reports });
+  return acceptRecipient(deps, transaction, { envelope, domain, reports });
 }
 
-/** Promise 5: recipients whose domains want another ending of DATA cannot share it. */
 function acceptRecipient(
+  deps: ReceiveDeps,
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const fault = domainFault(transaction, domain);
+  const fault = domainFault(transaction, domain) ?? diskFault(deps, transaction, domain);
   if (fault) {
     const reply = replyFor(fault.cause, {}, transaction.id, transaction.snapshot.replies);
     const ending = { ...fault, stage: null, score: 0, scl: 0, reply };
