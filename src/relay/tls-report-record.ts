@@ -1,5 +1,5 @@
-import type { Address } from "../mail/address.ts";
-import { parseMailbox } from "../mail/address.ts";
+import { type Address, parseMailbox } from "../mail/address.ts";
+import { fieldsOf } from "./txt-fields.ts";
 
 /** Where a domain wants its reports (RFC 8460 3). */
 export type ReportTarget =
@@ -19,8 +19,7 @@ export function parseReportRecord(texts: readonly string[]): readonly ReportTarg
   const own = texts.filter((text) => VERSION.test(text));
   const [text] = own;
   if (text === undefined || own.length > 1) return [];
-  const fields = text.split(/[ \t]*;[ \t]*/).slice(1);
-  const rua = fields.find((field) => field.startsWith("rua="));
+  const rua = fieldsOf(text)?.find((field) => field.startsWith("rua="));
   if (rua === undefined) return [];
   const uris = rua.slice("rua=".length).split(",").slice(0, MAX_TARGETS);
   return uris.flatMap((uri) => toTarget(uri.trim()) ?? []);
