@@ -1,4 +1,5 @@
 import { type Address, parseMailbox } from "../mail/address.ts";
+import { parseDomainName } from "../mail/domain-name.ts";
 import { fieldsOf } from "./txt-fields.ts";
 
 /** Where a domain wants its reports (RFC 8460 3). */
@@ -34,11 +35,16 @@ function toTarget(uri: string): ReportTarget | null {
   }
   const url = URL.parse(uri);
   if (url?.protocol !== "https:" || url.username !== "" || url.password !== "") return null;
-  return { kind: "post", url };
+  return isHostName(url.hostname) ? { kind: "post", url } : null;
 }
 
 function isPlain({ spoken, domain }: Address): boolean {
   return domain !== "" && !domain.startsWith("[") && /^[\x21-\x7e]+$/.test(spoken);
+}
+
+/** Not an address, for which nobody has a certificate. */
+function isHostName(text: string): boolean {
+  return parseDomainName(text, { utf8: false })?.includes(".") === true && !/^[\d.]+$/.test(text);
 }
 
 /** RFC 8460 3: a comma, semicolon or exclamation mark in a URI is percent-encoded. */
