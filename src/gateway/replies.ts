@@ -59,6 +59,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   ),
   "sender-null-mx": line(550, "7.27", "Sender domain takes no mail", "Use an address with an MX."),
   "sender-denied": line(554, "1.0", "Sender denied", "See access.yaml."),
+  "sender-not-ours": line(
+    550,
+    "7.1",
+    "The sender address is of no domain of ours",
+    "Send under an own address, or see outbound.ownSenders of pipeline.yaml.",
+  ),
   "spf-fail": {
     code: 550,
     status: "7.23",
@@ -143,6 +149,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "See doctor.",
   ),
   "no-space": line(452, "3.1", "Insufficient system storage", "Free the disk of dataDir."),
+  "busy-resources": line(
+    452,
+    "3.1",
+    "Insufficient system resources, try again later",
+    "The log line back-pressure names what is short; its thresholds are in limits.yaml backPressure.",
+  ),
   "hub-lacks-8bit": line(
     554,
     "6.3",
