@@ -231,6 +231,11 @@ describe("explain", () => {
       told({ address: "192.0.2.1", tls: { ...tls, verified: "no" } }),
       "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate not checked) for <a@x.test>: 250 ok",
     );
+    const unmet = { fault: "certificate-name", reason: "the certificate is for y.test" };
+    assert.match(
+      told({ address: "192.0.2.1", tls: { ...tls, verified: "no", unmet } }) ?? "",
+      /TLSv1\.3, not verified: the certificate is for y\.test\)/,
+    );
     const verified = { ...tls, verified: "ca", match: "mx1.x.test" };
     assert.equal(
       told({ address: "192.0.2.1", tls: verified, tlsPolicy: "MTA-STS enforce" }),
