@@ -65,9 +65,8 @@ export async function beginGateway(
   const parts = { ground, policy, handler, ...trust, metrics };
   const hosts = openSessionHosts(starting, parts);
   const open = starting.move();
-  const { version, limits } = policy.current();
   return {
-    started: { policy: version, limits },
+    started: toStarted(policy),
     role: {
       operations: {
         reload: async () => void (await policy.reload()),
@@ -87,6 +86,11 @@ export async function beginGateway(
       },
     },
   };
+}
+
+function toStarted(policy: Policy): Started {
+  const { version, limits } = policy.current();
+  return { policy: version, limits };
 }
 
 /** By the supervisor. */
