@@ -10,7 +10,7 @@ import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 export function openRelay(
   ground: Ground,
   policy: Policy,
-  stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue">,
+  stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue" | "onReached">,
   { authorities, tlsPolicy }: OutboundTls,
 ): Relay {
   const { settings, clock, log, resolver, gateways } = ground;

@@ -38,6 +38,8 @@ export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations 
   readiness(input: null): Readiness;
   /** A gateway process has died. */
   gone(from: string): Promise<void>;
+  /** A gateway process reached a destination that had failed. */
+  reached(destination: string): void;
 }
 
 export interface GatewayOperations extends RoleOperations {
@@ -49,6 +51,8 @@ export interface GatewayOperations extends RoleOperations {
 export interface SupervisorOperations extends SpoolOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
+  /** Passed on to the service, which has mail that waits for it. */
+  reached(destination: string): void;
   /** A client's socket has come; then, that he has left. */
   seated(connection: number): void;
   left(end: LeftArrival): void;
