@@ -49,7 +49,9 @@ export async function beginGateway(
   const indexes = openIndexes(starting, ground, { recovers: false });
   const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
   const outbound = await openOutboundTls(ground);
-  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
+  const onReached = (destination: string) => supervisor.tell("reached", destination);
+  const handsOver = { ...indexes, spool, queue: null, onReached };
+  const relay = openRelay(ground, policy, handsOver, outbound);
   tellFacts(ground, indexes);
   starting.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
