@@ -11,15 +11,17 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
-import type { Spool } from "./spool/spool.ts";
+import type { Spool, SpoolItem } from "./spool/spool.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
 
@@ -44,7 +46,7 @@ export interface Stores {
 
 export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
-  const { servers, timeoutMs } = settings.dns;
+  const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
   return {
     settings,
@@ -54,7 +56,13 @@ export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
     metrics: createMetrics({ process: true }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
-    resolver: createDnsResolver({ clock, timeoutMs, hosts, ...(servers && { servers }) }),
+    resolver: createDnsResolver({
+      clock,
+      timeoutMs,
+      hosts,
+      validates,
+      ...(servers && { servers }),
+    }),
   };
 }
 
@@ -64,10 +72,19 @@ export function openStores(
   recovers: boolean,
   minFreePercent: () => number,
 ): Stores {
-  return {
-    ...openIndexes(stack, ground, { recovers }),
-    spool: createDiskSpool({ ...spoolPlace(ground), hasSpace: spaceOf(ground, minFreePercent) }),
-  };
+  const spool = createDiskSpool({
+    ...spoolPlace(ground),
+    hasSpace: spaceOf(ground, minFreePercent),
+    onHeld: (item, { by, reason }) => tellHeld(ground, item, by, reason),
+  });
+  stack.defer(() => spool.close());
+  return { ...openIndexes(stack, ground, { recovers }), spool };
+}
+
+function tellHeld({ facts, clock }: Ground, item: SpoolItem, by: string, reason: string): void {
+  const { id: entry, transactionId: id, envelope } = item;
+  const recipients = envelope.recipients.map(({ address }) => address.spoken);
+  facts.emit({ kind: "queue-held", at: clock.now(), id, entry, by, reason, recipients });
 }
 
 /** The stores that several processes may have open at once. */
@@ -101,6 +118,7 @@ export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
+  counters: RateCounters,
   /** An existing folder, once mail comes. */
   tempDir: string = join(ground.settings.dataDir, "tmp"),
 ): StageServices {
@@ -114,5 +132,6 @@ export function openServices(
   const totalBytes = shareOf(ARCHIVE_TOTAL_BYTES, processes);
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
-  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders };
+  const senderRates = createSenderRates({ counters, log, metrics });
+  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders, senderRates };
 }

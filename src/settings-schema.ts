@@ -7,6 +7,7 @@ import { type HostPort, parseHostPort } from "./policy/host-port.ts";
 import { parsedText } from "./policy/parsed-text.ts";
 import type { Source } from "./policy/source.ts";
 import {
+  authSchema,
   bannerSchema,
   networkSchema,
   reportListenerFaults,
@@ -45,6 +46,7 @@ const listenerSchema = z.strictObject({
   banner: bannerSchema.optional(),
   tls: tlsSchema.optional(),
   proxyProtocol: z.array(proxies).min(1).max(MAX_NETWORKS).optional(),
+  auth: authSchema.optional(),
   from: z.array(networkSchema).min(1).max(MAX_NETWORKS).optional(),
 });
 
@@ -62,8 +64,10 @@ export const settingsSchema = z.strictObject({
     .strictObject({
       servers: z.array(dnsServer).min(1).max(8).optional(),
       timeoutMs: z.int().min(100).max(30_000).default(DNS_TIMEOUT_MS),
+      validates: z.boolean().default(false),
     })
     .prefault({}),
+  authorities: path.optional(),
   hosts: z.record(z.string(), z.union([address, z.array(address).min(1)])).default({}),
   redis: z.never(notYet("Redis is")).optional(),
   clamd: z.union([z.literal("none"), z.array(clamd).min(1).max(16)]),

@@ -16,7 +16,12 @@ import {
   readEnvironment,
   variableProblem,
 } from "./settings-environment.ts";
-import { type TlsSettings, toTlsSettings } from "./settings-listener.ts";
+import {
+  type AuthSettings,
+  type TlsSettings,
+  toAuthSettings,
+  toTlsSettings,
+} from "./settings-listener.ts";
 import {
   MAX_WORKERS,
   reportContradictions,
@@ -38,7 +43,11 @@ export interface Settings {
     /** `address:port`; null: those of the system. */
     readonly servers: readonly string[] | null;
     readonly timeoutMs: number;
+    /** They validate with DNSSEC, and the way to them is trusted: their AD bit is believed. */
+    readonly validates: boolean;
   };
+  /** PEM of authorities trusted beside the well-known ones; null: none. */
+  readonly authorities: string | null;
   /** Before DNS. */
   readonly hosts: StaticHostTable;
   /** `host:port` or `unix:/path`, in order of preference; null: `none` was said. */
@@ -55,6 +64,8 @@ export interface ListenerSettings {
   /** Follows the host name in the greeting. */
   readonly banner: string | null;
   readonly tls: TlsSettings;
+  /** Who may log on; null: nobody can. */
+  readonly auth: AuthSettings | null;
   /** Peers that must send a PROXY header. */
   readonly proxyProtocol: readonly Cidr[];
   /** Networks: who may connect, and on a hub listener who may relay. Empty: anybody connects. */
@@ -177,10 +188,12 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
       hostname: listener.hostname ?? hostname,
       banner: listener.banner ?? null,
       tls: toTlsSettings(listener.tls ?? {}, (path) => resolve(base, path)),
+      auth: toAuthSettings(listener.auth, (path) => resolve(base, path)),
       proxyProtocol: listener.proxyProtocol ?? [],
       from: listener.from ?? [],
     })),
-    dns: { servers: dns.servers ?? null, timeoutMs: dns.timeoutMs },
+    dns: { ...dns, servers: dns.servers ?? null },
+    authorities: written.authorities === undefined ? null : resolve(base, written.authorities),
     hosts,
     clamd: clamd === "none" ? null : clamd,
     metrics: metrics ?? null,

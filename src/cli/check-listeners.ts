@@ -1,13 +1,12 @@
-import { errorText, type Problem } from "../base/errors.ts";
+import { errorText, PolicyError, type Problem } from "../base/errors.ts";
 import type { Limits } from "../policy/limits.ts";
 import { strangersAmong } from "../policy/listener-limits.ts";
 import { hint } from "../policy/nearest.ts";
 import { wholeFile } from "../policy/problems.ts";
-import { outsideRoutes } from "../policy/routing.ts";
-import type { Domains, Routing } from "../policy/snapshot.ts";
 import { type CertificateFiles, loadCertificate } from "../smtp/certificate.ts";
 import { noteCertificate } from "../smtp/inspect-certificate.ts";
 import { type ListenerTlsFiles, loadAuthorities } from "../smtp/listener-tls.ts";
+import { readUserFile } from "../smtp/user-file.ts";
 
 /** Something that works and is probably not meant. */
 export interface Warning {
@@ -21,6 +20,7 @@ export interface CheckedListener {
   readonly kind: "internet" | "hub" | "partner";
   readonly hostname: string;
   readonly tls: ListenerTlsFiles;
+  readonly auth?: { readonly users: string } | null;
 }
 
 export interface ListenerFindings {
@@ -30,7 +30,7 @@ export interface ListenerFindings {
 
 /** Opens the files of certificates: what cannot serve is a problem, what soon cannot a warning. */
 export async function checkListener(
-  { name, hostname, tls }: CheckedListener,
+  { name, hostname, tls, auth }: CheckedListener,
   now: number,
 ): Promise<ListenerFindings> {
   const subject = `listener ${name}`;
@@ -41,13 +41,15 @@ export async function checkListener(
   const found = await Promise.all(
     pairs.map((pair) => checkPair(subject, pair.files, pair.hostname, now)),
   );
+  const users = auth ? await checkUsers(subject, auth.users) : NOTHING_FOUND;
   const authorities = tls.clientCa === null ? [] : await checkAuthorities(tls.clientCa);
   const message = "no certificate is named, so that a self-signed one is made and shown";
   return {
-    problems: [...found.flatMap(({ problems }) => problems), ...authorities],
+    problems: [...found.flatMap(({ problems }) => problems), ...authorities, ...users.problems],
     warnings: [
       ...(tls.own ? [] : [{ subject, message }]),
       ...found.flatMap(({ warnings }) => warnings),
+      ...users.warnings,
     ],
   };
 }
@@ -67,11 +69,25 @@ async function checkPair(
   }
 }
 
-async function checkAuthorities(path: string): Promise<readonly Problem[]> {
+/** Opens a file of authorities: one that cannot serve is a problem. */
+export async function checkAuthorities(path: string): Promise<readonly Problem[]> {
   return loadAuthorities(path).then(
     () => [],
     (error: unknown) => [wholeFile(path, errorText(error))],
   );
+}
+
+const NOTHING_FOUND: ListenerFindings = { problems: [], warnings: [] };
+
+async function checkUsers(subject: string, path: string): Promise<ListenerFindings> {
+  try {
+    const { size } = await readUserFile(path);
+    const message = `${path}: it has no users, so that nobody can log on`;
+    return size > 0 ? NOTHING_FOUND : { problems: [], warnings: [{ subject, message }] };
+  } catch (error) {
+    if (error instanceof PolicyError) return { problems: error.problems, warnings: [] };
+    throw error;
+  }
 }
 
 /** Limits for a listener that the settings do not have hold nowhere: they were meant for another. */
@@ -83,17 +99,5 @@ export function checkListenerNames(
   return strangersAmong(limits, names).map((name) => ({
     subject: `limits.yaml listeners.${name}`,
     message: `the settings have no such listener${hint(name, names)}`,
-  }));
-}
-
-/** A connector for foreign mail has mail only where a listener lets somebody relay. */
-export function checkOutsideRoutes(
-  listeners: readonly CheckedListener[],
-  policy: { readonly domains: Domains; readonly routing: Routing },
-): readonly Warning[] {
-  if (listeners.some(({ kind }) => kind === "hub")) return [];
-  return outsideRoutes(policy.domains, policy.routing).map(({ connector, pattern }) => ({
-    subject: `routing.yaml connectors.${connector}`,
-    message: `\`${pattern}\` is no accepted domain, and no hub listener sends mail there`,
   }));
 }

@@ -20,6 +20,8 @@ function decidedFields(record: TransactionRecord) {
     client: record.client.ip,
     helo: record.helo.name,
     tls: record.tls?.protocol,
+    pipeline: record.pipeline,
+    user: record.relay?.by === "password" ? record.relay.user : undefined,
     sender: record.sender,
     recipients: record.recipients.map(({ address }) => address),
     action: record.action,
@@ -38,6 +40,13 @@ function decidedFields(record: TransactionRecord) {
   };
 }
 
+const BOUNCES: ReadonlyMap<Fact["kind"], string> = new Map<Fact["kind"], string>([
+  ["bounced", "failed"],
+  ["told-of-delay", "delayed"],
+  ["told-of-relay", "relayed"],
+  ["bounce-dropped", "dropped"],
+]);
+
 const STAGE_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60] as const;
 
 /** Counts facts. Labels are closed lists: nothing that a sender wrote becomes a label. */
@@ -45,6 +54,7 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
   const decisions = metrics.counter("postern_decisions_total", "Transactions by outcome", [
     "action",
     "cause",
+    "pipeline",
   ]);
   const fates = metrics.counter("postern_facts_total", "What became of accepted mail", ["kind"]);
   const stages = metrics.counter("postern_stage_outcomes_total", "Stage runs by outcome", [
@@ -57,10 +67,19 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     STAGE_SECONDS,
     ["stage"],
   );
+  const bounces = metrics.counter(
+    "postern_bounces_total",
+    "Delivery status messages to senders by what they tell; dropped: could not be delivered",
+    ["kind"],
+  );
   facts.listen((fact: Fact) => {
-    if (fact.kind !== "decided") return fates.add({ kind: fact.kind });
-    const { action, cause, reports } = fact.record;
-    decisions.add({ action, cause: cause ?? "none" });
+    if (fact.kind !== "decided") {
+      const bounce = BOUNCES.get(fact.kind);
+      if (bounce) bounces.add({ kind: bounce });
+      return fates.add({ kind: fact.kind });
+    }
+    const { action, cause, pipeline = "inbound", reports } = fact.record;
+    decisions.add({ action, cause: cause ?? "none", pipeline });
     for (const { stage, outcome, ms } of reports) {
       stages.add({ stage, outcome });
       seconds.observe(ms / 1000, { stage });
