@@ -87,11 +87,10 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");
-      const { clock } = ground;
-      const endsAt = clock.monotonic() + deadlineMs;
+      const endsAt = ground.clock.monotonic() + deadlineMs;
       doors.close();
       await Promise.all([...hosts.values()].map((host) => host.drain(deadlineMs)));
-      await relay.stop(Math.max(0, endsAt - clock.monotonic()));
+      await relay.stop(Math.max(0, endsAt - ground.clock.monotonic()));
       await open.disposeAsync();
       log.info("stopped");
     },
