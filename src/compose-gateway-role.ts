@@ -61,10 +61,9 @@ export async function beginGateway(
   const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
   const stores = { ...indexes, spool };
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
-  const handler = createReceiver(house);
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const trust = await openTrust(starting, ground, counters);
-  const parts = { ground, policy, handler, ...trust, metrics };
+  const parts = { ground, policy, handler: createReceiver(house), ...trust, metrics };
   const hosts = openSessionHosts(starting, parts);
   const open = starting.move();
   return {
