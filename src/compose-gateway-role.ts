@@ -50,8 +50,8 @@ export async function beginGateway(
   const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
   const outbound = await openOutboundTls(ground);
   const onReached = (destination: string) => supervisor.tell("reached", destination);
-  const handsOver = { ...indexes, spool, queue: null, onReached };
-  const relay = openRelay(ground, policy, handsOver, outbound);
+  const stores = { ...indexes, spool };
+  const relay = openRelay(ground, policy, { ...stores, queue: null, onReached }, outbound);
   tellFacts(ground, indexes);
   starting.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
@@ -59,7 +59,6 @@ export async function beginGateway(
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
-  const stores = { ...indexes, spool };
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const trust = await openTrust(starting, ground, counters);
