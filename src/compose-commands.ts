@@ -73,7 +73,7 @@ export async function openJudge(settings: Settings, log: Log) {
   const snapshot = await loadPolicy({ folder: settings.policies, catalog, clock: ground.clock });
   const tempDir = await mkdtemp(join(tmpdir(), "postern-judge-"));
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
-  const services = openServices(opening, ground, UNASKED_HUB, tempDir);
+  const services = openServices(opening, ground, UNASKED_HUB, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
   return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };

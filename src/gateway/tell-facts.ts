@@ -57,13 +57,20 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     STAGE_SECONDS,
     ["stage"],
   );
+  const edits = metrics.counter("postern_edits_total", "Changes to envelopes and headers", [
+    "stage",
+    "kind",
+  ]);
+  const findings = metrics.counter("postern_findings_total", "Marks that stages made", ["symbol"]);
   facts.listen((fact: Fact) => {
     if (fact.kind !== "decided") return fates.add({ kind: fact.kind });
     const { action, cause, reports } = fact.record;
     decisions.add({ action, cause: cause ?? "none" });
-    for (const { stage, outcome, ms } of reports) {
+    for (const { stage, outcome, ms, verdict } of reports) {
       stages.add({ stage, outcome });
       seconds.observe(ms / 1000, { stage });
+      for (const { kind } of verdict.edits ?? []) edits.add({ stage, kind });
+      for (const { symbol } of verdict.findings) findings.add({ symbol });
     }
   });
 }

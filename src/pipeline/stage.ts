@@ -86,6 +86,8 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   readonly canTrust?: boolean;
   /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
   readonly essential?: boolean;
+  /** Stages of the same phase that build on its edits: they stand in a later step. */
+  readonly precedes?: readonly string[];
   /** The policy file, without .yaml, that holds the options, and the top key in it if not all. */
   readonly file: string;
   readonly section?: string;
@@ -146,6 +148,7 @@ export interface Stage<P extends Phase, Services> {
   readonly phase: P;
   readonly file: string;
   readonly section: string | null;
+  readonly precedes: readonly string[];
   readonly options: z.ZodType;
   /** `options` must be what the schema returned. */
   bind(options: unknown, placement: Placement): BoundStage<P, Services>;
@@ -166,6 +169,7 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     phase,
     file: definition.file,
     section: definition.section ?? null,
+    precedes: definition.precedes ?? [],
     options: definition.options,
     bind(bound, placement) {
       const options = bound as Options;

@@ -4,11 +4,15 @@ import type { AnyStage, BoundStage, Placement, Stage } from "../pipeline/stage.t
 import { hint } from "./nearest.ts";
 import type { PipelineFile, PlacedStage } from "./pipeline-file.ts";
 import type { Path, Source } from "./source.ts";
+import { reportOrder } from "./stage-order.ts";
 
 /** The stage that gets the compiled domains as its options, and that no pipeline may leave out. */
 export const DOMAINS_STAGE = "domains";
 
-/** What a stage found in its file, in the shape of its schema; undefined after a problem. */
+/**
+ * What a stage found in its file, in the shape of its schema; undefined after a problem, and for a
+ * stage that the file gives nothing to do: it takes no part.
+ */
 export type StageOptions = (stage: { readonly name: string }) => unknown;
 
 export interface PlanInput<Services> {
@@ -132,6 +136,8 @@ function reportPlacements<Services>(
     if (fault !== null) source.complain(path, fault);
     seen.add(name);
   }
+  const precedesOf = (name: string) => catalog.find((stage) => stage.name === name)?.precedes ?? [];
+  reportOrder(writtenStages(file), precedesOf, source);
   const ships = catalog.some(({ name }) => name === DOMAINS_STAGE);
   if (!ships || placedStages(file, catalog).has(DOMAINS_STAGE)) return;
   const message = `expected stage \`${DOMAINS_STAGE}\`: without it the gateway is an open relay`;
@@ -141,6 +147,7 @@ function reportPlacements<Services>(
 interface WrittenStage {
   readonly name: string;
   readonly phase: Phase;
+  readonly step: number;
   /** Where the name stands. */
   readonly path: Path;
 }
@@ -149,8 +156,8 @@ function writtenStages(file: PipelineFile): readonly WrittenStage[] {
   const inStep = (phase: Phase, step: readonly PlacedStage[], s: number): WrittenStage[] =>
     step.map((placed, i) => {
       const path = ["phases", phase, "steps", s, i];
-      if (typeof placed === "string") return { name: placed, phase, path };
-      return { name: placed.stage, phase, path: [...path, "stage"] };
+      if (typeof placed === "string") return { name: placed, phase, step: s, path };
+      return { name: placed.stage, phase, step: s, path: [...path, "stage"] };
     });
   return PHASES.flatMap((phase) =>
     (file.phases[phase].steps ?? []).flatMap((step, s) => inStep(phase, step, s)),

@@ -8,14 +8,24 @@ import { limitsSchema } from "./limits.ts";
 import { checkPipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
+import { type CompiledRewriting, compileRewriting, effectiveRewriting } from "./rewriting.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
 import type { PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
-/** Files that belong to no stage. */
-export const OWN_FILES: readonly string[] = ["pipeline", "domains", "routing", "limits", "replies"];
+/** Files that are read for the whole snapshot, whichever stages there are. */
+export const OWN_FILES: readonly string[] = [
+  "pipeline",
+  "domains",
+  "routing",
+  "rewriting",
+  "limits",
+  "replies",
+];
+
+const REWRITING = "rewriting";
 
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
@@ -39,16 +49,20 @@ export async function compilePolicy<Services>(
   const mail = await compileMail(input, pipeline?.thresholds ?? DEFAULT_THRESHOLDS);
   const limits = given(sourceOf("limits"), (source) => checkShape(limitsSchema, source));
   const replies = given(sourceOf("replies"), compileReplies);
+  const { domains, routing } = mail;
+  const rewriting = given(sourceOf(REWRITING), (source) =>
+    compileRewriting(source, domains && routing && { domains, routing }),
+  );
   if (!pipeline || !pipelineSource) return undefined;
 
   const placed = placedStages(pipeline, catalog);
-  const options = new Map(checkStageOptions({ catalog, placed, sourceOf }));
-  const { domains, routing } = mail;
+  const options = new Map(checkStageOptions({ catalog, placed, sourceOf, compiled: OWN_FILES }));
   const hasRoute = (domain: string) => (routing?.route(domain) ?? null) !== null;
   if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
+  for (const [name, own] of rewritingOptions(input, rewriting, placed)) options.set(name, own);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
   const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
-  if (!domains || !routing || !limits || !replies) return undefined;
+  if (!domains || !routing || !rewriting || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
   const policy = {
@@ -61,7 +75,29 @@ export async function compilePolicy<Services>(
     tracking,
     headers: pipeline.headers,
   };
-  return { ...policy, effective: toEffective(policy, catalog, options) };
+  const shown = { [REWRITING]: effectiveRewriting(rewriting.file) };
+  return {
+    ...policy,
+    effective: toEffective(policy, catalog, options, { names: OWN_FILES, shown }),
+  };
+}
+
+/** For those stages of the file that have something to do: the others cost nothing. */
+function rewritingOptions<Services>(
+  { catalog, sourceOf }: CompileInput<Services>,
+  compiled: CompiledRewriting | undefined,
+  placed: ReadonlySet<string>,
+): readonly (readonly [string, unknown])[] {
+  if (!compiled) return [];
+  const wanted = catalog.filter(
+    ({ file, name }) => file === REWRITING && compiled.stages.has(name),
+  );
+  for (const { name } of wanted.filter(({ name }) => !placed.has(name)))
+    sourceOf(REWRITING)?.complain(
+      [],
+      `stage \`${name}\`, which this needs, is not in pipeline.yaml`,
+    );
+  return wanted.map(({ name }) => [name, compiled.rewriting] as const);
 }
 
 interface Mail {

@@ -2,11 +2,16 @@ import type { Json } from "../base/json.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
-import { DOMAINS_STAGE } from "./compile-plan.ts";
 import { formatHostPort } from "./host-port.ts";
 import type { AcceptedDomain, Connector, PolicySnapshot } from "./snapshot.ts";
 
 type Parts<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt" | "effective">;
+
+/** Files that are compiled for the whole snapshot, and how those look that no stage shows. */
+export interface OwnFiles {
+  readonly names: readonly string[];
+  readonly shown: Readonly<Record<string, Json>>;
+}
 
 type JsonObject = { readonly [key: string]: Json | undefined };
 
@@ -18,6 +23,7 @@ export function toEffective<Services>(
   policy: Parts<Services>,
   catalog: readonly AnyStage<Services>[],
   options: ReadonlyMap<string, unknown>,
+  own: OwnFiles,
 ): Json {
   const { limits, quarantine, tracking, replies } = policy;
   return {
@@ -26,7 +32,8 @@ export function toEffective<Services>(
     routing: { connectors: byName(policy.routing.all, connectorOf) },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
-    ...stageFiles(catalog, options),
+    ...own.shown,
+    ...stageFiles(catalog, options, own.names),
   };
 }
 
@@ -75,10 +82,11 @@ function connectorOf({ domains, cost, smarthosts, tls, maxConnections }: Connect
 function stageFiles<Services>(
   catalog: readonly AnyStage<Services>[],
   options: ReadonlyMap<string, unknown>,
+  ownFiles: readonly string[],
 ): JsonObject {
   const files = new Map<string, JsonObject>();
   for (const { name, file, section } of catalog) {
-    if (name === DOMAINS_STAGE) continue;
+    if (ownFiles.includes(file)) continue;
     const own = toJson(options.get(name), 0);
     const content = section === null ? own : { [section]: own };
     files.set(file, { ...files.get(file), ...(isObject(content) ? content : { [name]: content }) });

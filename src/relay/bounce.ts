@@ -1,4 +1,4 @@
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import { type EnvelopeRecipient, returnAddress } from "../mail/envelope.ts";
 import { foldHeader } from "../mail/fold-header.ts";
 import type { MessageSource } from "../mail/message.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
@@ -32,7 +32,7 @@ export function toBounce(
   failures: readonly Failure[],
   facts: BounceFacts,
 ): { readonly source: MessageSource; readonly needs: Leg["needs"] } {
-  const { sender } = leg.envelope;
+  const sender = returnAddress(leg.envelope);
   const boundary = `=_bounce_${leg.transactionId}`;
   const lines = [
     ...headerLines(leg, sender?.spoken ?? "", facts, boundary),

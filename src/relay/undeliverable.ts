@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { decodeHeaderText } from "../mail/encoded-words.ts";
+import { returnAddress } from "../mail/envelope.ts";
 import { parseHeaderBlock } from "../mail/header-block.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { FactBus } from "../pipeline/facts.ts";
@@ -66,7 +67,7 @@ function mayBounce(
   { senderAuthenticated, envelope }: Leg,
   notify: readonly string[] | undefined,
 ): boolean {
-  const { sender } = envelope;
+  const sender = returnAddress(envelope);
   if (!senderAuthenticated || sender === null || sender.domain === "") return false;
   if (notify && !notify.includes("FAILURE")) return false;
   return routing().route(sender.domain) !== null;
@@ -79,7 +80,7 @@ async function bounce(
   failures: readonly Failure[],
   hub: string | null,
 ): Promise<void> {
-  const { sender } = leg.envelope;
+  const sender = returnAddress(leg.envelope);
   if (sender === null) return;
   const now = deps.clock.now();
   const headers = (await readHeaders(source)).toString("latin1");

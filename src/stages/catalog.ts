@@ -4,17 +4,38 @@ import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
+import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
+import { copiesStage } from "./rewriting/copies.ts";
+import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
+import { rewriteRecipientStage } from "./rewriting/rewrite-recipient.ts";
+import { rewriteSenderStage } from "./rewriting/rewrite-sender.ts";
+import { type SrsServices, srsStage } from "./rewriting/srs.ts";
 import { type SpfServices, spfStage } from "./spf.ts";
 
 /** What the stages need of the world; compose.ts gives it. */
 export interface StageServices
   extends AntivirusServices,
     AttachmentsServices,
+    BounceTagServices,
     DnsblServices,
     DomainsServices,
-    SpfServices {}
+    SpfServices,
+    SrsServices {}
 
 /** Every stage there is, in the order of a session. A new one is one more word here. */
 export function createCatalog(): readonly AnyStage<StageServices>[] {
-  return [accessStage, dnsblStage, spfStage, domainsStage, attachmentsStage, antivirusStage];
+  return [
+    accessStage,
+    dnsblStage,
+    spfStage,
+    rewriteSenderStage,
+    bounceTagStage,
+    rewriteRecipientStage,
+    srsStage,
+    domainsStage,
+    copiesStage,
+    attachmentsStage,
+    antivirusStage,
+    rewriteHeadersStage,
+  ];
 }
