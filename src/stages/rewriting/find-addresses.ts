@@ -32,18 +32,21 @@ export type FoundAddress = {
 export function findAddresses(headers: HeaderBlock, names: readonly string[]): HeaderEvidence {
   const all: FoundAddress[] = [];
   const unparsed = new Set<string>();
+  let count = 0;
   for (const name of names) {
     for (const field of headers.all(name)) {
       const found = parseHeaderAddresses(field);
-      if (found) all.push(...locate(name, field, found));
-      else unparsed.add(name);
+      count += found?.length ?? 0;
+      const kept = found?.slice(0, MAX_ADDRESSES - all.length) ?? [];
+      all.push(...locate(name, field, kept));
+      if (!found) unparsed.add(name);
     }
   }
   return {
     fields: names,
-    addresses: all.slice(0, MAX_ADDRESSES),
+    addresses: all,
     unparsed: [...unparsed],
-    omitted: Math.max(0, all.length - MAX_ADDRESSES),
+    omitted: count - all.length,
   };
 }
 
