@@ -143,7 +143,10 @@ async function settle(deps: CarryOutDeps, context: LegContext, one: Attempted): 
   if (result.kind === "pending") return lend(deps, context, one, result);
   const later = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "later");
   const refused = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "refused");
-  if (refused.length > 0) await deps.relay.settleRefused(leg, one.source, result.fates, result.hub);
+  if (refused.length > 0) {
+    await deps.relay.settleRefused(leg, one.source, result.fates, result.hub);
+    deps.relay.wake(); // for the bounce that was spooled
+  }
   if (later.length > 0) {
     const { delivery } = context.transaction.snapshot.limits;
     const delayMs = delivery.retryFirstSeconds * 1000;

@@ -33,9 +33,9 @@ const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 /** Two characters of the alphabet: a day comes back after 1024. */
 const DAYS = 1024;
 
-/** True for an address that only SRS makes; whoever owns the domain must check it. */
-export function looksLikeSrs({ localPart }: Address): boolean {
-  return /^SRS[01][=+-]/i.test(localPart);
+/** True for an address that only SRS makes, at our domain of it: it must be checked. */
+export function isSrsOf({ domain }: SrsRule, address: Address): boolean {
+  return address.domain === domain && /^SRS[01][=+-]/i.test(address.localPart);
 }
 
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { KeyRing } from "../../src/base/key-file.ts";
-import { looksLikeSrs, readSrs, toSrs } from "../../src/mail/srs.ts";
+import { isSrsOf, readSrs, toSrs } from "../../src/mail/srs.ts";
 import { toAddress } from "../support/spool-item.ts";
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -20,7 +20,8 @@ const sender = (spoken: string) => ({ kind: "sender", address: toAddress(spoken)
 test("a sender becomes one of ours that says who it was", () => {
   const ours = forward("ann@first.test");
   assert.match(ours ?? "", /^SRS0=[a-z2-7]{6}=[a-z2-7]{2}=first\.test=ann@example\.org$/);
-  assert.ok(looksLikeSrs(toAddress(ours!)));
+  assert.ok(isSrsOf(RULE, toAddress(ours!)));
+  assert.ok(!isSrsOf(RULE, toAddress("ann@example.org")));
   assert.deepEqual(back(ours!), sender("ann@first.test"));
 });
 

@@ -4,6 +4,7 @@ import type { KeyFile } from "../../base/key-file.ts";
 import { type Address, parseMailbox } from "../../mail/address.ts";
 import { checkTag, type TagState, toTagged, withoutTag } from "../../mail/bounce-tag.ts";
 import { isAlwaysReachable } from "../../mail/local-part.ts";
+import { isSrsOf } from "../../mail/srs.ts";
 import { editsOf, senderAfter } from "../../pipeline/edit.ts";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import { NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
@@ -66,9 +67,13 @@ type Need = { readonly rule: BounceTagRule } & (
   | { readonly kind: "in" }
 );
 
-/** Tags are for other people's servers: between our own nobody needs them. */
-function needOf(facts: RcptFacts, { tagsOf, isAccepted }: Rewriting): Need | null {
+/**
+ * Tags are for other people's servers: between our own nobody needs them. Nor do addresses of SRS,
+ * which are signed themselves.
+ */
+function needOf(facts: RcptFacts, { srs, tagsOf, isAccepted }: Rewriting): Need | null {
   const { recipient, relay } = facts;
+  if (srs && isSrsOf(srs, recipient)) return null;
   const own = tagsOf(recipient.domain);
   if (own) return { kind: "in", rule: own };
   const sender = senderAfter(facts.sender, editsOf(facts.reports));

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Clock } from "../../base/clock.ts";
 import type { KeyFile } from "../../base/key-file.ts";
 import { type Address, parseMailbox } from "../../mail/address.ts";
-import { looksLikeSrs, readSrs, toSrs } from "../../mail/srs.ts";
+import { isSrsOf, readSrs, toSrs } from "../../mail/srs.ts";
 import { editsOf, recipientAfter } from "../../pipeline/edit.ts";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import { NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
@@ -73,7 +73,7 @@ type Need = { readonly kind: "return" } | { readonly kind: "forward"; readonly s
 function needOf(facts: RcptFacts, { srs, isAccepted }: Rewriting): Need | null {
   const { recipient, sender, relay } = facts;
   if (!srs) return null;
-  if (recipient.domain === srs.domain && looksLikeSrs(recipient)) return { kind: "return" };
+  if (isSrsOf(srs, recipient)) return { kind: "return" };
   if (relay || !sender || isAccepted(sender.domain) || !isAccepted(recipient.domain)) return null;
   const to = recipientAfter(recipient, editsOf(facts.reports));
   return isAccepted(to.domain) ? null : { kind: "forward", sender };

@@ -115,6 +115,16 @@ test("postmaster and abuse, other domains, and bounces that our hub sends need n
     assert.equal((await run(facts)).verdict.kind, "neutral", facts.recipient.spoken);
 });
 
+test("a bounce to an address of SRS is for SRS to check", async () => {
+  const policy = rewritingOf({
+    srs: { domain: "example.org" },
+    bounceTags: { "example.org": { mode: "enforce" } },
+  });
+  const stage = bounceTagStage.bind(policy, { mode: "enforce" });
+  const facts = rcptFacts(null, "SRS0=abcdef=aa=first.test=ann@example.org");
+  assert.deepEqual((await run(facts, stage)).verdict, { kind: "neutral", findings: [] });
+});
+
 test("the verdict comes from the evidence alone: a replay needs no key", async () => {
   const facts = rcptFacts(null, await tagged());
   const { evidence, verdict } = await run(facts);
