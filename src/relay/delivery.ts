@@ -34,7 +34,11 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const attempt: Relay["attempt"] = async (leg, source, waitMs, signal) => {
     const result = await attemptLeg(deps, leg, source, waitMs, signal);
     if (result.kind === "answered") tellFates(deps, leg, result.hub, result.fates);
-    if (result.kind === "pending") void tellWhenSettled(deps, leg, result);
+    if (result.kind === "pending") {
+      const isOver = await Promise.race([result.settled, null]);
+      if (!isOver) tellWaiting(deps, leg, result.hub);
+      void tellWhenSettled(deps, leg, result);
+    }
     return result;
   };
   return {
@@ -85,6 +89,13 @@ function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): rea
     const fate = ended.kind === "answered" ? ended.fates[i] : undefined;
     return { recipient, hub, fate: fate ?? { kind: "open", reason } };
   });
+}
+
+/** It may take the hub ten minutes (RFC 5321 4.5.3.2.6): until then nobody would know where the mail is. */
+function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, hub: string): void {
+  const recipients = leg.envelope.recipients.map(({ address }) => address.spoken);
+  const reply = "waiting for the answer to the final dot";
+  facts.emit({ kind: "deferred", at: clock.now(), id: leg.transactionId, recipients, hub, reply });
 }
 
 async function tellWhenSettled(

@@ -2,6 +2,7 @@ import type { ProcessChannel } from "../base/process-channel.ts";
 import type { SessionReport } from "../smtp/known-clients.ts";
 import type { ClientFacts } from "../smtp/session-handler.ts";
 import type { Arrival } from "../smtp/session-host.ts";
+import { keepFromReading } from "./handed-socket.ts";
 
 /** What travels beside the socket of an arrival. */
 export interface HandedArrival {
@@ -72,6 +73,7 @@ export function createArrivals(hosts: () => readonly Host[]): Arrivals {
     guests.set(connection, { host: host.name, arrival, leave, isSeated: false });
     count(crowds, host.name, 1);
     const { socket, client, head, isKnown } = arrival;
+    keepFromReading(socket);
     channel.hand({ connection, client, head, isKnown } satisfies HandedArrival, socket);
     return true;
   };
