@@ -1,6 +1,7 @@
+import type { Address } from "../mail/address.ts";
 import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
 import type { Decision } from "../pipeline/decision.ts";
-import { recipientAfter, senderAfter } from "../pipeline/edit.ts";
+import { type Edit, recipientAfter, senderAfter } from "../pipeline/edit.ts";
 import { encodeXtext } from "../smtp/esmtp-arguments.ts";
 import type { Ruled } from "./fold.ts";
 import type { Transaction } from "./session-state.ts";
@@ -29,4 +30,10 @@ function toRouted({ recipient, decision }: Ruled): EnvelopeRecipient {
   const isAscii = !/[^\x21-\x7e]/.test(address.spoken);
   const original = orcpt ?? (isAscii ? `rfc822;${encodeXtext(address.spoken)}` : undefined);
   return { ...recipient, address: routed, ...(original !== undefined && { orcpt: original }) };
+}
+
+/** What a server said of a recipient, for the client: he knows him by the name that he spoke. */
+export function asSpoken(text: string, recipient: Address, edits: readonly Edit[]): string {
+  const routed = recipientAfter(recipient, edits);
+  return routed === recipient ? text : text.replaceAll(routed.spoken, recipient.spoken);
 }

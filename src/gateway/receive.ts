@@ -15,7 +15,7 @@
 import { randomBytes } from "node:crypto";
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
-import { isTrusted } from "../pipeline/decision.ts";
+import { type Decision, isTrusted } from "../pipeline/decision.ts";
 import { reportsByStage } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
 import { limitsFor } from "../policy/listener-limits.ts";
@@ -27,6 +27,7 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { asSpoken } from "./edited-envelope.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
@@ -184,13 +185,19 @@ async function onRcpt(
   });
   const domain = snapshot.domains.find(address.domain);
   const decision = ruleRecipient(snapshot, address, domain, [...facts.reports, ...reports]);
-  const { action, cause, stage, about, score, scl } = decision;
+  const { action, cause, stage, score, scl } = decision;
   if ((action === "reject" || action === "defer") && cause) {
+    const about = aboutAsSpoken(decision, address);
     const reply = replyFor(cause, about, transaction.id, snapshot.replies);
     transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
     return reply;
   }
   return acceptRecipient(transaction, { envelope, domain, reports });
+}
+
+function aboutAsSpoken({ about, edits }: Decision, address: Address): Decision["about"] {
+  const words = Object.entries(about);
+  return Object.fromEntries(words.map(([key, text]) => [key, asSpoken(text, address, edits)]));
 }
 
 /** Promise 5: recipients whose domains want another ending of DATA cannot share it. */

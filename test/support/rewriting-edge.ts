@@ -29,7 +29,9 @@ export interface RewritingEdgeOptions extends Omit<TestGatewayOptions, "hubPort"
 const DOMAINS = {
   "example.org": { verify: "off" },
   "corp.example.org": {
-    recipients: { list: ["j.doe@corp.example.org", "ann@corp.example.org"] },
+    recipients: {
+      list: ["j.doe@corp.example.org", "ann@corp.example.org", "full@corp.example.org"],
+    },
   },
 };
 

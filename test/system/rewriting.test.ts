@@ -26,7 +26,11 @@ let tagged = "";
 before(async () => {
   all = await startRewritingEdge({
     rewriting: REWRITING,
-    inside: DSN,
+    inside: {
+      ...DSN,
+      script: ({ line }) =>
+        line.includes("<full@") ? "552 5.2.2 <full@corp.example.org> is full" : undefined,
+    },
     world: { script: ({ line }) => (line.includes("<gone@") ? "550 5.1.1 gone" : undefined) },
     settings: {
       metrics: { listen: "127.0.0.1:0" },
@@ -98,6 +102,15 @@ describe("addresses are rewritten", { concurrency: false }, () => {
       message: "",
     });
     assert.match(rcpt[0]?.text ?? "", /^550 5\.1\.1 Recipient unknown \(ref/);
+  });
+
+  test("what the hub says of the internal address is told of the one that was spoken", async () => {
+    const sent = await all.receive({
+      from: "bob@friend.test",
+      to: ["full@example.org"],
+      message: letter("bob@friend.test", "full@example.org"),
+    });
+    assert.match(sent.final?.text ?? "", /^552 5\.2\.2 <full@example\.org> is full \(ref/);
   });
 
   test("a bounce with the tag comes back to the internal address", async () => {
