@@ -29,7 +29,8 @@ function toRouted({ recipient, decision }: Ruled): EnvelopeRecipient {
   if (routed === address) return recipient;
   const isAscii = !/[^\x21-\x7e]/.test(address.spoken);
   const original = orcpt ?? (isAscii ? `rfc822;${encodeXtext(address.spoken)}` : undefined);
-  return { ...recipient, address: routed, ...(original !== undefined && { orcpt: original }) };
+  const named = original === undefined ? {} : { orcpt: original };
+  return { ...recipient, address: routed, origin: address, ...named };
 }
 
 /** What a server said of a recipient, for the client: he knows him by the name that he spoke. */

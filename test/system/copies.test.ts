@@ -7,9 +7,15 @@ import { waitUntil } from "../support/wait-until.ts";
 import { storyOf } from "../support/with-edge.ts";
 
 const REWRITING = {
-  copies: [{ recipients: ["corp.example.org"], to: "journal@example.org" }],
+  copies: [
+    {
+      recipients: ["ann@corp.example.org", "j.doe@corp.example.org"],
+      to: "journal@example.org",
+    },
+  ],
 };
 const TO = ["ann@corp.example.org"];
+const EVERYONE = ["full@corp.example.org", ...TO, "j.doe@corp.example.org"];
 const FROM = "bob@friend.test";
 const MESSAGE =
   "From: bob@friend.test\r\nTo: x@y.test\r\nX-Postern-Envelope-To: <forged@x.test>\r\n\r\nHello\r\n";
@@ -31,14 +37,14 @@ for (const workers of [1, 2])
     });
     const sent = await all.receive({
       from: FROM,
-      to: [...TO, "j.doe@corp.example.org"],
+      to: EVERYONE,
       message: MESSAGE,
     });
     assert.equal(sent.final?.code, 250);
     const messages = await all.inside.waitForMessages(2, 20_000);
     const own = messages.find(({ sender }) => sender === FROM);
     const copy = messages.find(({ sender }) => sender === "");
-    assert.deepEqual(own?.recipients, [...TO, "j.doe@corp.example.org"]);
+    assert.deepEqual(own?.recipients, EVERYONE, "one message for all, copied or not");
     assert.deepEqual(copy?.recipients, ["journal@example.org"]);
     const clean = MESSAGE.replace(/X-Postern[^\n]*\n/, "");
     assert.equal(asSent(own!.data), clean);
@@ -46,6 +52,7 @@ for (const workers of [1, 2])
     assert.doesNotMatch(own!.data.toString(), /journal|X-Postern-Envelope|copy|copies/i);
     assert.deepEqual(copy!.data.toString().match(/^X-Postern-Envelope-.*(?=\r$)/gm), [
       "X-Postern-Envelope-From: <bob@friend.test>",
+      "X-Postern-Envelope-To: <full@corp.example.org>",
       "X-Postern-Envelope-To: <ann@corp.example.org>",
       "X-Postern-Envelope-To: <j.doe@corp.example.org>",
     ]);

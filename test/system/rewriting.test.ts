@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { createSystemClock } from "../../src/base/clock.ts";
 import { describeStory } from "../../src/cli/explain.ts";
+import { callControl } from "../../src/control/call-control.ts";
+import { controlPath } from "../../src/control/control.ts";
 import { asSent, type RewritingEdge, startRewritingEdge } from "../support/rewriting-edge.ts";
 import { storyOf } from "../support/with-edge.ts";
 
@@ -239,4 +242,28 @@ test("a bounce that two processes share: each takes the tags of the other", asyn
   assert.equal(new Set(senders).size, 1, senders.join());
   for (let i = 0; i < 4; i++)
     assert.equal((await edge.receive({ from: "", to: [senders[0]!], message })).final?.code, 250);
+});
+
+test("a held message is found by the spoken names, and released to the internal address", async () => {
+  await using edge = await startRewritingEdge({
+    rewriting: REWRITING,
+    policies: {
+      pipeline: { thresholds: { quarantine: 0, reject: null } },
+    },
+  });
+  const message = letter("bob@friend.test", "john@example.org");
+  const sent = await edge.receive({ from: "bob@friend.test", to: ["john@example.org"], message });
+  assert.equal(sent.final?.code, 250);
+  const held = await edge.edge.waitForLog("held");
+  assert.deepEqual(held.recipients, ["john@example.org"]);
+  const options = { timeoutMs: 20_000, clock: createSystemClock() };
+  const path = controlPath(`${edge.edge.folder}/data`);
+  const ask = (command: string, args: Record<string, unknown>) =>
+    callControl(path, { command, args }, options);
+  const found = await ask("quarantine.list", { recipient: "john@", limit: 5 });
+  assert.equal(found.length, 1, JSON.stringify(found));
+  await ask("quarantine.release", { id: held.holdId, by: "a test", force: false });
+  const [released] = await edge.inside.waitForMessages(1, 20_000);
+  assert.deepEqual(released?.recipients, ["j.doe@corp.example.org"]);
+  assert.equal(asSent(released!.data), letter("bob@friend.test", "j.doe@corp.example.org"));
 });
