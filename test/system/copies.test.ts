@@ -41,7 +41,7 @@ for (const workers of [1, 2])
       message: MESSAGE,
     });
     assert.equal(sent.final?.code, 250);
-    const messages = await all.inside.waitForMessages(2, 20_000);
+    const messages = await all.inside.waitForMessages(2, 60_000);
     const own = messages.find(({ sender }) => sender === FROM);
     const copy = messages.find(({ sender }) => sender === "");
     assert.deepEqual(own?.recipients, EVERYONE, "one message for all, copied or not");
@@ -82,7 +82,7 @@ test("a journal that is away for a while does not concern the client, and gets i
   assert.equal((await all.receive({ from: FROM, to: TO, message: MESSAGE })).final?.code, 250);
   await all.inside.waitFor(() => all.inside.lines.some((line) => line.includes("<journal@")));
   isAway = false;
-  await all.inside.waitForMessages(2, 20_000);
+  await all.inside.waitForMessages(2, 60_000);
   assert.deepEqual(all.inside.messages.map(({ recipients }) => recipients.join()).toSorted(), [
     "ann@corp.example.org",
     "journal@example.org",
@@ -117,7 +117,7 @@ test("what is refused is not copied: by a stage, or by the hub to everybody", as
   // The next one is copied: by then a copy of those before would have come.
   const taken = await all.receive({ from: FROM, to: ["j.doe@corp.example.org"], message: MESSAGE });
   assert.equal(taken.final?.code, 250);
-  await all.inside.waitForMessages(2, 20_000);
+  await all.inside.waitForMessages(2, 60_000);
   await all.edge.waitForLog("delivered", ({ recipients }) =>
     String(recipients).includes("journal@"),
   );

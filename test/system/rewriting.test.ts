@@ -192,7 +192,7 @@ describe("addresses are rewritten", { concurrency: false }, () => {
     assert.equal(sent.final?.code, 250);
     const bounces = () =>
       all.inside.messages.filter(({ data }) => data.includes("report-type=delivery-status"));
-    await all.inside.waitFor(() => bounces().length > 0, 20_000);
+    await all.inside.waitFor(() => bounces().length > 0, 60_000);
     const [bounce] = bounces();
     assert.deepEqual([bounce?.sender, bounce?.recipients], ["", [from]]);
     assert.match(bounce?.data.toString() ?? "", /^To: <j\.doe@corp\.example\.org>\r$/m);
@@ -263,7 +263,7 @@ test("a held message is found by the spoken names, and released to the internal 
   const found = await ask("quarantine.list", { recipient: "john@", limit: 5 });
   assert.equal(found.length, 1, JSON.stringify(found));
   await ask("quarantine.release", { id: held.holdId, by: "a test", force: false });
-  const [released] = await edge.inside.waitForMessages(1, 20_000);
+  const [released] = await edge.inside.waitForMessages(1, 60_000);
   assert.deepEqual(released?.recipients, ["j.doe@corp.example.org"]);
   assert.equal(asSent(released!.data), letter("bob@friend.test", "j.doe@corp.example.org"));
 });
