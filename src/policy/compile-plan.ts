@@ -94,7 +94,11 @@ function compilePhase<P extends Phase, Services>(
       return [bound];
     }),
   );
-  return { budgetMs: file.phases[phase].budgetMs, steps };
+  return { budgetMs: file.phases[phase].budgetMs, steps: steps.filter(isBusy) };
+}
+
+function isBusy(step: readonly unknown[]): boolean {
+  return step.length > 0;
 }
 
 function toPlacement({ mode, onFailure, timeoutMs }: Placed): Placement {
