@@ -10,6 +10,7 @@ import {
   spaceOf,
   spoolPlace,
 } from "./compose-ground.ts";
+import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy, type Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import {
@@ -45,7 +46,8 @@ export async function beginGateway(
   const policy = await openPolicy(starting, ground);
   const indexes = openIndexes(starting, ground, { recovers: false });
   const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
-  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null });
+  const outbound = await openOutboundTls(ground);
+  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
   tellFacts(ground, indexes);
   starting.defer(() => relay.stop(0));
   const services = openServices(starting, ground, relay);

@@ -45,7 +45,7 @@ export interface Stores {
 
 export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
-  const { servers, timeoutMs } = settings.dns;
+  const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
   return {
     settings,
@@ -55,7 +55,13 @@ export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
     metrics: createMetrics({ process: true }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
-    resolver: createDnsResolver({ clock, timeoutMs, hosts, ...(servers && { servers }) }),
+    resolver: createDnsResolver({
+      clock,
+      timeoutMs,
+      hosts,
+      validates,
+      ...(servers && { servers }),
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import { controlPath } from "./control/control.ts";
@@ -35,12 +36,14 @@ export async function openService(
     () => policy.current().limits.disk.minFreePercent,
   );
   await stores.spool.recover(!recovers);
-  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool });
+  const outbound = await openOutboundTls(ground);
+  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
   tellFacts(ground, stores);
   // Also when what comes next fails: without the lock nobody may deliver from this spool.
   stack.defer(() => relay.stop(0));
   relay.start();
   stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
+  startTlsRounds(stack, ground, policy, outbound, { ...stores, relay });
   const about = () => ({
     running: true,
     policy: policy.current().version,

@@ -6,13 +6,15 @@ import { PHASES } from "../pipeline/report.ts";
 import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
+import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
 import {
   type CheckedListener,
+  checkAuthorities,
   checkListener,
   checkListenerNames,
-  checkOutsideRoutes,
   type Warning,
 } from "./check-listeners.ts";
+import { checkOutboundTls } from "./check-outbound-tls.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -22,6 +24,8 @@ export interface CheckedSettings {
   readonly policies: string;
   readonly listeners: readonly CheckedListener[];
   readonly clamd: readonly string[] | null;
+  readonly dns: { readonly validates: boolean };
+  readonly authorities: string | null;
 }
 
 export interface CheckDependencies {
@@ -73,13 +77,16 @@ async function findProblems(
   const now = Date.now();
   const listeners = settings?.listeners ?? [];
   const opened = await Promise.all(listeners.map((listener) => checkListener(listener, now)));
+  const authorities = settings?.authorities ? await checkAuthorities(settings.authorities) : [];
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
-    ...(settings && policy.value ? checkTogether(settings.listeners, policy.value) : []),
+    ...(settings && policy.value ? checkTogether(settings, policy.value) : []),
+    ...(policy.value ? checkConnectors(policy.value.routing, now) : []),
   ];
   const told = [
     ...loaded.problems,
     ...opened.flatMap((found) => found.problems),
+    ...authorities,
     ...policy.problems,
   ];
   const problems = told.map((problem) => ({
@@ -90,10 +97,11 @@ async function findProblems(
 }
 
 /** What is right in the settings and in the policies, and does not fit together. */
-function checkTogether(listeners: readonly CheckedListener[], policy: Policy): readonly Warning[] {
+function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): readonly Warning[] {
   return [
     ...checkListenerNames(listeners, policy.limits),
-    ...checkOutsideRoutes(listeners, policy),
+    ...checkRouteUse(listeners, policy),
+    ...checkOutboundTls(dns.validates, policy.routing),
   ];
 }
 

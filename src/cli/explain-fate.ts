@@ -1,5 +1,6 @@
 import { remedyFor } from "../gateway/replies.ts";
 import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import type { RemoteTls } from "../smtp/remote-tls.ts";
 import { formatTime } from "./time-words.ts";
 
 /** What was decided, for whom, because of what, and what the client was told. */
@@ -45,11 +46,11 @@ export function describeFate(fate: readonly Fact[]): readonly string[] {
 function sentence(fact: Fact): string {
   switch (fact.kind) {
     case "delivered":
-      return `delivered to ${fact.hub ?? "the hub"} for ${people(fact)}: ${fact.reply}`;
+      return `delivered to ${fact.hub ?? "the hub"}${way(fact)} for ${people(fact)}: ${fact.reply}`;
     case "deferred":
-      return `put off for ${people(fact)}${at(fact)}: ${fact.reply}`;
+      return `put off for ${people(fact)}${at(fact)}${way(fact)}: ${fact.reply}`;
     case "refused":
-      return `refused for ${people(fact)}${at(fact)}: ${fact.reply}`;
+      return `refused for ${people(fact)}${at(fact)}${way(fact)}: ${fact.reply}`;
     case "bounced":
       return `a bounce for ${people(fact)} went to <${fact.bounceTo}>: ${fact.reply}`;
     case "held":
@@ -69,6 +70,32 @@ function sentence(fact: Fact): string {
 function people({ recipients }: { readonly recipients: readonly string[] }): string {
   return recipients.map((address) => `<${address}>`).join(", ");
 }
+
+interface Way {
+  readonly address?: string;
+  readonly tls?: RemoteTls | null;
+  readonly tlsPolicy?: string;
+}
+
+/** ` (192.0.2.1, TLSv1.3, certificate for mx.example.net)`; nothing of a record without it. */
+function way({ address, tls, tlsPolicy }: Way): string {
+  if (address === undefined) return "";
+  const words = [address, ...(tls ? secured(tls) : ["in the clear"])];
+  return ` (${[...words, ...(tlsPolicy === undefined ? [] : [tlsPolicy])].join(", ")})`;
+}
+
+function secured({ protocol, verified, match, unmet }: RemoteTls): readonly string[] {
+  const proofs: { readonly [V in RemoteTls["verified"]]: string } = {
+    no: unmet ? `not verified: ${unmet.reason}` : "certificate not checked",
+    ca: `certificate for ${match}`,
+    pin: `pinned ${match?.slice(0, SHOWN_PIN_CHARS)}…`,
+    dane: `DANE ${match}`,
+  };
+  return [protocol, proofs[verified]];
+}
+
+/** Enough to tell which of a few pins it was. */
+const SHOWN_PIN_CHARS = 16;
 
 function at({ hub }: { readonly hub: string | null }): string {
   return hub === null ? "" : ` by ${hub}`;

@@ -112,3 +112,12 @@ export function parsePrefixLength(text: string, width: number): number | null {
   const bits = Number(text);
   return bits <= width ? bits : null;
 }
+
+/**
+ * True for an address that anybody on the internet may have: not private, loopback, link-local,
+ * multicast, reserved, nor one that embeds such a one. Whoever lets strangers name a host must not
+ * be led to what only we can reach (threats.md W7).
+ */
+export function isPublicIp(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes("%") && ipaddr.process(text).range() === "unicast";
+}

@@ -1,5 +1,6 @@
 import type { SessionId, TransactionId } from "../base/ids.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
+import type { RemoteTls } from "../smtp/remote-tls.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
@@ -29,6 +30,7 @@ export type Fact =
       readonly by: string;
       readonly recipients: readonly string[];
     }
+  | TlsSessionFact
   | { readonly kind: "policy-reloaded"; readonly at: number; readonly version: string };
 
 /** One attempt's outcome for some recipients of one transaction. */
@@ -38,9 +40,66 @@ interface DeliveryFact {
   readonly recipients: readonly string[];
   /** host:port of the hub, or null when no connection came about. */
   readonly hub: string | null;
+  /** Of the hub, as connected. Absent where no session stood, and in records of earlier versions. */
+  readonly address?: string;
+  /** Of that session; null: in the clear. */
+  readonly tls?: RemoteTls | null;
+  /** The policy of the recipients' domain that demanded it, when one did. */
+  readonly tlsPolicy?: string;
   /** The hub's words, or why there were none. */
   readonly reply: string;
 }
+
+/** One attempt to have a session in TLS with an MX host (RFC 8460), successful or not. */
+export interface TlsSessionFact {
+  readonly kind: "tls-session";
+  readonly at: number;
+  /** Of the recipients. */
+  readonly domain: string;
+  readonly policy: TlsPolicyFacts;
+  readonly mxHost: string;
+  /** Null: no connection was made. */
+  readonly ip: string | null;
+  readonly ownIp: string | null;
+  readonly failure: TlsFailure | null;
+}
+
+/** The policy that a session was judged by, in the words of RFC 8460 4.4. */
+export type TlsPolicyFacts =
+  | {
+      readonly type: "tlsa";
+      /** The TLSA base domain: the MX host. */
+      readonly domain: string;
+      readonly strings: readonly string[];
+    }
+  | {
+      readonly type: "sts";
+      readonly domain: string;
+      /** Empty: the policy could not be had. */
+      readonly strings: readonly string[];
+      readonly mx: readonly string[];
+    }
+  | { readonly type: "no-policy-found"; readonly domain: string };
+
+export interface TlsFailure {
+  readonly type: TlsFailureType;
+  /** In our words. */
+  readonly reason: string;
+}
+
+/** RFC 8460 4.3. */
+export type TlsFailureType =
+  | "starttls-not-supported"
+  | "certificate-host-mismatch"
+  | "certificate-expired"
+  | "certificate-not-trusted"
+  | "validation-failure"
+  | "tlsa-invalid"
+  | "dnssec-invalid"
+  | "dane-required"
+  | "sts-policy-fetch-error"
+  | "sts-policy-invalid"
+  | "sts-webpki-invalid";
 
 /** The whole story of one transaction up to our reply: plain JSON, stored as is. */
 export interface TransactionRecord {

@@ -7,7 +7,7 @@ import type { Path, Source } from "./source.ts";
 /** What rewriting.yaml must fit. */
 export interface MailPolicy {
   readonly domains: Domains;
-  readonly routing: Routing;
+  readonly routing: Pick<Routing, "route">;
 }
 
 type Entry = RewritingFile["addresses"][number];

@@ -2,6 +2,7 @@ import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
 import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
+import type { ReadNamedFile } from "./connector-files.ts";
 import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import { limitsSchema } from "./limits.ts";
@@ -31,10 +32,14 @@ export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
   readonly readRecipients: ReadRecipients;
+  readonly readFile: ReadNamedFile;
 }
 
 /** A snapshot but for what the reading knows. */
-export type CompiledPolicy<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt">;
+export type CompiledPolicy<Services> = Omit<
+  PolicySnapshot<Services>,
+  "version" | "secrets" | "loadedAt"
+>;
 
 /**
  * Makes the parsed files into one policy. Every file is looked at even when another is wrong, so
@@ -106,14 +111,14 @@ interface Mail {
 }
 
 async function compileMail<Services>(
-  { sourceOf, readRecipients }: CompileInput<Services>,
+  { sourceOf, readRecipients, readFile }: CompileInput<Services>,
   thresholds: Thresholds,
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
   const routingSource = sourceOf("routing");
   const compiled =
     domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
-  const routing = given(routingSource, compileRouting);
+  const routing = routingSource ? await compileRouting(routingSource, readFile) : undefined;
   if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
   checkRoutes(compiled, routing, domainsSource);
   return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };

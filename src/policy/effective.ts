@@ -2,10 +2,14 @@ import type { Json } from "../base/json.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
-import { formatHostPort } from "./host-port.ts";
-import type { AcceptedDomain, Connector, PolicySnapshot } from "./snapshot.ts";
+import { showConnector } from "./show-connector.ts";
+import type { AcceptedDomain, PolicySnapshot } from "./snapshot.ts";
+import { showTlsReports } from "./tls-reports.ts";
 
-type Parts<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt" | "effective">;
+type Parts<Services> = Omit<
+  PolicySnapshot<Services>,
+  "version" | "secrets" | "loadedAt" | "effective"
+>;
 
 /** Files that are compiled for the whole snapshot, and how those look that no stage shows. */
 export interface OwnFiles {
@@ -29,7 +33,10 @@ export function toEffective<Services>(
   return {
     pipeline: pipelineOf(policy),
     domains: { domains: byName(policy.domains.all, domainOf) },
-    routing: { connectors: byName(policy.routing.all, connectorOf) },
+    routing: {
+      connectors: byName(policy.routing.all, showConnector),
+      tlsReports: showTlsReports(policy.routing.tlsReports),
+    },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
     ...own.shown,
@@ -73,10 +80,6 @@ function domainOf({ type, recipients, ack, lineEndings, thresholds }: AcceptedDo
       ? { recipients: { from: recipients.from, count: recipients.count } }
       : { verify: recipients.kind === "any" ? "off" : "call-out" };
   return { type, ...known, ack, lineEndings, ...(thresholds && { thresholds: { ...thresholds } }) };
-}
-
-function connectorOf({ domains, cost, smarthosts, tls, maxConnections }: Connector): Json {
-  return { domains, cost, smarthosts: smarthosts.map(formatHostPort), tls, maxConnections };
 }
 
 function stageFiles<Services>(

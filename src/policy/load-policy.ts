@@ -4,7 +4,7 @@ import type { Marks } from "../base/file-marks.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { compilePolicy, OWN_FILES } from "./compile-policy.ts";
 import { openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
-import { createRecipientReader, readSources } from "./policy-sources.ts";
+import { createFileReader, createRecipientReader, readSources } from "./policy-sources.ts";
 import { sortProblems, wholeFile } from "./problems.ts";
 import type { PolicySnapshot } from "./snapshot.ts";
 import type { Report } from "./source.ts";
@@ -70,6 +70,8 @@ async function compileFolder<Services>(
   const known = [...new Set([...OWN_FILES, ...catalog.map(({ file }) => file)])];
   const sourceOf = await readSources(folder, known, report);
   const readRecipients = createRecipientReader(folder, report);
-  const policy = await compilePolicy({ catalog, sourceOf, readRecipients });
-  return policy && { ...policy, version: folder.version(), loadedAt: clock.now() };
+  const readFile = createFileReader(folder);
+  const policy = await compilePolicy({ catalog, sourceOf, readRecipients, readFile });
+  const loadedAt = clock.now();
+  return policy && { ...policy, version: folder.version(), secrets: folder.secrets(), loadedAt };
 }

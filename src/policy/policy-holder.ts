@@ -90,7 +90,7 @@ function createInForce<Services>(
     adopt(snapshot) {
       lastError = null;
       const previous = current.version;
-      const isNew = snapshot.version !== previous;
+      const isNew = snapshot.version !== previous || snapshot.secrets !== current.secrets;
       outcomes.add({ outcome: isNew ? "applied" : "unchanged" });
       if (!isNew) return current;
       current = snapshot;

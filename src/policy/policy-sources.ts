@@ -1,4 +1,5 @@
 import { errorText } from "../base/errors.ts";
+import type { ReadNamedFile } from "./connector-files.ts";
 import type { ReadRecipients } from "./domains.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyFolder } from "./policy-folder.ts";
@@ -38,6 +39,17 @@ export function createRecipientReader(folder: PolicyFolder, report: Report): Rea
     } catch (error) {
       return `\`${file}\` cannot be read: ${errorText(error)}`;
     }
+  };
+}
+
+/** PEM files and passwords; the chain of a certificate has a few KiB. */
+const MAX_NAMED_FILE_BYTES = 1024 * 1024;
+
+/** Reads files that a connector names; see ReadNamedFile. */
+export function createFileReader(folder: PolicyFolder): ReadNamedFile {
+  return async (file, { isSecret }) => {
+    const read = isSecret ? folder.readSecret : folder.read;
+    return (await read(file, MAX_NAMED_FILE_BYTES)).toString();
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import type { Address } from "../mail/address.ts";
 import type { Plan, Thresholds } from "../pipeline/plan.ts";
 import type { Limits } from "./limits.ts";
 
@@ -6,6 +7,8 @@ import type { Limits } from "./limits.ts";
 export interface PolicySnapshot<Services> {
   /** Hash of everything that was read: in every log line, header and record. */
   readonly version: string;
+  /** Hash of the passwords and keys that it holds. Shown nowhere. */
+  readonly secrets?: string;
   readonly loadedAt: number;
   readonly plan: Plan<Services>;
   readonly domains: Domains;
@@ -60,6 +63,19 @@ export interface Routing {
   /** The connector for a recipient's domain, most specific address space first, then least cost. */
   route(domain: string): Connector | null;
   readonly all: readonly Connector[];
+  /** Absent: none are sent. */
+  readonly tlsReports?: TlsReportPolicy;
+}
+
+/** Reports to domains about the TLS of their mail servers (RFC 8460). */
+export interface TlsReportPolicy {
+  readonly enabled: boolean;
+  /** Who sends them by mail, and gets them back when they fail. */
+  readonly from: Address;
+  /** Whom their reader may ask; default: `from`. */
+  readonly contact: string;
+  /** Default: our host name. */
+  readonly organization: string | null;
 }
 
 export interface Connector {
@@ -67,10 +83,59 @@ export interface Connector {
   /** `example.org`, `*.example.org`, `*`. */
   readonly domains: readonly string[];
   readonly cost: number;
-  /** In order of preference. */
-  readonly smarthosts: readonly { readonly host: string; readonly port: number }[];
-  readonly tls: "none" | "opportunistic" | "required" | "verified";
+  readonly to: ConnectorTarget;
+  readonly tls: ConnectorTls;
+  /** Of ours, at most one a family. Empty: the system chooses. */
+  readonly sourceAddresses: readonly string[];
+  /** What we say in EHLO; null: the gateway's host name. */
+  readonly ehlo: string | null;
+  readonly auth: ConnectorAuth | null;
+  /** To one server. */
   readonly maxConnections: number;
+  readonly messagesPerConnection: number;
+}
+
+export type ConnectorTarget =
+  | { readonly kind: "smarthosts"; readonly hosts: readonly Smarthost[] }
+  /** The mail servers of the recipient's domain (RFC 5321 5.1). */
+  | {
+      readonly kind: "mx";
+      readonly port: number;
+      /** Policies of others that are heeded; absent: they are. */
+      readonly dane?: boolean;
+      readonly mtaSts?: boolean;
+    };
+
+export interface Smarthost {
+  readonly host: string;
+  readonly port: number;
+  /** The lowest first. */
+  readonly priority: number;
+  /** Its share among those of equal priority. */
+  readonly weight: number;
+}
+
+export interface ConnectorTls {
+  readonly mode: "none" | "opportunistic" | "required" | "verified" | "pinned" | "mutual";
+  /** Names that the certificate may be for; empty: the host. */
+  readonly names: readonly string[];
+  /** Authorities trusted instead of the system's. */
+  readonly ca: NamedText | null;
+  /** SHA-256 of certificates or of their keys. */
+  readonly pins: readonly string[];
+  /** Our own certificate. */
+  readonly identity: { readonly cert: NamedText; readonly key: NamedText } | null;
+}
+
+/** What a file held; shown to the world by its name alone. */
+export interface NamedText {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface ConnectorAuth {
+  readonly user: string;
+  readonly password: NamedText;
 }
 
 /** Own words of `replies.yaml`: text by cause, and a footer for every refusal. */

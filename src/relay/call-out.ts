@@ -4,6 +4,7 @@ import type { Address } from "../mail/address.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { ProbeAnswer, RecipientProbe } from "../stages/domains/recipient-probe.ts";
+import { destinationOf } from "./destination.ts";
 import { type Borrowed, type Hubs, toUnsent, type Unsent } from "./hubs.ts";
 
 export interface CallOutOptions {
@@ -71,11 +72,13 @@ async function askHub(options: CallOutOptions, recipient: Address): Promise<Prob
   const { hubs, clock, routing } = options;
   const deadline = startDeadline(clock, PROBE_MS);
   try {
-    const connector = routing().route(recipient.domain);
-    if (!connector) return toUnknown(`no route for ${recipient.domain}`);
-    const answer = await hubs.over(connector, deadline.signal, (borrowed) =>
+    const destination = destinationOf(routing(), recipient.domain);
+    if (!destination) return toUnknown(`no route for ${recipient.domain}`);
+    const answer = await hubs.over(destination, deadline.signal, (borrowed) =>
       probeOver(borrowed, recipient, deadline.signal),
     );
+    if (answer.kind === "unroutable")
+      return { kind: "refused", reply: formatRemoteReply(answer.reply), cached: false };
     return answer.kind === "unsent" ? toUnknown(answer.reason) : answer;
   } catch (error) {
     return toUnknown(errorText(error));

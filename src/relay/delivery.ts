@@ -6,6 +6,7 @@ import type { SpoolLease } from "../spool/spool.ts";
 import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
 import type { Failure } from "./bounce.ts";
 import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
+import type { Hop } from "./hubs.ts";
 import type { AttemptResult, Leg, Relay } from "./relay.ts";
 import { settleUndeliverable } from "./undeliverable.ts";
 
@@ -33,10 +34,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   const attempt: Relay["attempt"] = async (leg, source, waitMs, signal) => {
     const result = await attemptLeg(deps, leg, source, waitMs, signal);
-    if (result.kind === "answered") tellFates(deps, leg, result.hub, result.fates);
+    if (result.kind === "answered") tellFates(deps, leg, result);
     if (result.kind === "pending") {
       const isOver = await Promise.race([result.settled, null]);
-      if (!isOver) tellWaiting(deps, leg, result.hub);
+      if (!isOver) tellWaiting(deps, leg, result);
       void tellWhenSettled(deps, leg, result);
     }
     return result;
@@ -75,27 +76,34 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   };
 }
 
-type Ended = SendOutcome & { readonly hub: string | null };
+interface Way {
+  readonly hub: string | null;
+  readonly hop?: Hop;
+}
+
+type Ended = SendOutcome & Way;
 
 async function waitFor(result: AttemptResult): Promise<Ended> {
   if (result.kind !== "pending") return result;
-  return { ...(await result.settled), hub: result.hub };
+  const { hub, hop } = result;
+  return { ...(await result.settled), hub, ...(hop && { hop }) };
 }
 
 function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): readonly Outcome[] {
-  const { hub } = ended;
+  const { hub, hop } = ended;
   const reason = "reason" in ended ? ended.reason : "the hub left this recipient out";
   return recipients.map((recipient, i) => {
     const fate = ended.kind === "answered" ? ended.fates[i] : undefined;
-    return { recipient, hub, fate: fate ?? { kind: "open", reason } };
+    return { recipient, hub, ...(hop && { hop }), fate: fate ?? { kind: "open", reason } };
   });
 }
 
 /** It may take the hub ten minutes (RFC 5321 4.5.3.2.6): until then nobody would know where the mail is. */
-function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, hub: string): void {
+function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, { hub, hop }: Way): void {
   const recipients = leg.envelope.recipients.map(({ address }) => address.spoken);
   const reply = "waiting for the answer to the final dot";
-  facts.emit({ kind: "deferred", at: clock.now(), id: leg.transactionId, recipients, hub, reply });
+  const id = leg.transactionId;
+  facts.emit({ kind: "deferred", at: clock.now(), id, recipients, hub, ...hop, reply });
 }
 
 async function tellWhenSettled(
@@ -104,15 +112,15 @@ async function tellWhenSettled(
   pending: AttemptResult & { kind: "pending" },
 ): Promise<void> {
   const outcome = await pending.settled;
-  if (outcome.kind === "answered") tellFates(deps, leg, pending.hub, outcome.fates);
+  const { hub, hop } = pending;
+  if (outcome.kind === "answered") tellFates(deps, leg, { ...outcome, hub, ...(hop && { hop }) });
 }
 
 /** One fact for those whom the hub told the same. */
 function tellFates(
   { facts, clock }: DeliveryDeps,
   leg: Leg,
-  hub: string,
-  fates: readonly RecipientFate[],
+  { hub, hop, fates }: Way & { readonly fates: readonly RecipientFate[] },
 ): void {
   const groups = new Map<string, { fate: RecipientFate; recipients: string[] }>();
   for (const [i, { address }] of leg.envelope.recipients.entries()) {
@@ -130,6 +138,7 @@ function tellFates(
       id: leg.transactionId,
       recipients,
       hub,
+      ...hop,
       reply: formatRemoteReply(fate.reply),
     });
   }

@@ -6,6 +6,7 @@ import { formatRemoteReply, localReply } from "../smtp/client-reply.ts";
 import type { RecipientFate } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import type { Failure } from "./bounce.ts";
+import type { Hop } from "./hubs.ts";
 import { isGivenUp, toRetryDelay } from "./retry-delay.ts";
 import { settleUndeliverable, type UndeliverableDeps } from "./undeliverable.ts";
 
@@ -19,6 +20,8 @@ export interface FinishDeps extends UndeliverableDeps {
 export interface Outcome {
   readonly recipient: EnvelopeRecipient;
   readonly hub: string | null;
+  /** How it was reached, when it was. */
+  readonly hop?: Hop;
   /** `open`: nobody said yes or no, or nobody knows what was said. */
   readonly fate: RecipientFate | { readonly kind: "open"; readonly reason: string };
 }
@@ -97,6 +100,7 @@ function tellDeferred(deps: FinishDeps, lease: SpoolLease, open: readonly Outcom
       id: lease.item.transactionId,
       recipients: group.map(({ recipient }) => recipient.address.spoken),
       hub: first.hub,
+      ...first.hop,
       reply: inWords(first),
     });
   }

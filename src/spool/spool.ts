@@ -42,6 +42,8 @@ export interface NewSpoolItem {
   readonly senderAuthenticated: boolean;
   /** What a hub must offer to take it as it is. */
   readonly needs: { readonly eightBitMime: boolean; readonly smtpUtf8: boolean };
+  /** It goes also where DANE or MTA-STS would not let it: a report about broken TLS (RFC 8460 3). */
+  readonly ignoresTlsPolicies?: boolean;
   readonly receivedAt: number;
   readonly dueAt: number;
   /** Why it is here, in words. */

@@ -118,6 +118,36 @@ test("warnings are told and are no mistakes", async (context) => {
   assert.equal(warnings.length, 2);
 });
 
+test("DANE that cannot be heeded and reports on nothing are warned of", async (context) => {
+  const warned = async (routing: string, settings = "") => {
+    const { code, out } = await check(context, {
+      ...GOOD,
+      "postern.yaml": `${GOOD["postern.yaml"]}${settings}`,
+      "policies/routing.yaml": routing,
+    });
+    assert.equal(code, 0, out.join("\n"));
+    return out.filter((line) => /^warning: .*(?:DANE|report)/.test(line));
+  };
+  const mx = (more = "") => `connectors: { out: { domains: [example.org], mx: true${more} } }\n`;
+  const warning =
+    "warning: routing.yaml connectors.out: DANE is not used, because no DNS server is said to validate (dns.validates); dane: false says that it is meant so";
+  assert.deepEqual(await warned(mx()), [warning]);
+  assert.deepEqual(await warned(mx(", dane: false")), []);
+  assert.deepEqual(await warned(mx(), "dns: { validates: true }\n"), []);
+  const reports = "tlsReports: { enabled: true, from: tls@example.org }\n";
+  const hub = "connectors: { hub: { domains: [example.org], smarthosts: [hub] } }\n";
+  assert.deepEqual(await warned(hub + reports), [
+    "warning: routing.yaml tlsReports: there is nothing to report: no connector looks up mail servers (mx: true)",
+  ]);
+});
+
+test("a file of authorities that cannot serve is a mistake", async (context) => {
+  const settings = `${GOOD["postern.yaml"]}authorities: postern.yaml\n`;
+  const { code, out } = await check(context, { ...GOOD, "postern.yaml": settings });
+  assert.equal(code, 2);
+  assert.match(out[0] ?? "", /expected a certificate in PEM/);
+});
+
 test("limits of a listener that the settings do not have are warned of, with the name that was meant", async (context) => {
   const limits = (name: string) => ({
     ...GOOD,

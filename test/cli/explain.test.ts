@@ -230,4 +230,41 @@ describe("explain", () => {
     const verdict = { kind: "neutral", findings: [], edits } as const;
     assert.match(text(1, { reports: [testReport("any", { verdict })] }), /and 5 more edits/);
   });
+
+  test("a fate tells the server, its address, its TLS, and what demanded it", () => {
+    const fact = (more: object): Fact => ({
+      kind: "delivered",
+      at: 0,
+      id: testId(1),
+      recipients: ["a@x.test"],
+      hub: "mx1.x.test:25",
+      reply: "250 ok",
+      ...more,
+    });
+    const told = (more: object) =>
+      describeStory({ record: testRecord(1), fate: [fact(more)] })
+        .at(-1)
+        ?.trim()
+        .split("  ")
+        .at(-1);
+    const tls = { protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
+    assert.equal(told({}), "delivered to mx1.x.test:25 for <a@x.test>: 250 ok");
+    assert.equal(
+      told({ address: "192.0.2.1", tls: null }),
+      "delivered to mx1.x.test:25 (192.0.2.1, in the clear) for <a@x.test>: 250 ok",
+    );
+    assert.equal(
+      told({ address: "192.0.2.1", tls: { ...tls, verified: "no" } }),
+      "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate not checked) for <a@x.test>: 250 ok",
+    );
+    const verified = { ...tls, verified: "ca", match: "mx1.x.test" };
+    assert.equal(
+      told({ address: "192.0.2.1", tls: verified, tlsPolicy: "MTA-STS enforce" }),
+      "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate for mx1.x.test, MTA-STS enforce) for <a@x.test>: 250 ok",
+    );
+    assert.match(
+      told({ kind: "refused", address: "192.0.2.1", tls: null }) ?? "",
+      /^refused for <a@x\.test> by mx1\.x\.test:25 \(192\.0\.2\.1, in the clear\): 250 ok$/,
+    );
+  });
 });

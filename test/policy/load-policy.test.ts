@@ -41,8 +41,11 @@ test("the minimal forms are enough", async (context) => {
   assert.equal(domain?.recipients.kind, "list");
   assert.ok(domain?.recipients.kind === "list" && domain.recipients.has("BOB", "example.org"));
   const connector = policy.routing.route("example.org");
-  assert.deepEqual(connector?.smarthosts, [{ host: "10.1.0.25", port: 25 }]);
-  assert.equal(connector?.tls, "opportunistic");
+  assert.deepEqual(connector?.to, {
+    kind: "smarthosts",
+    hosts: [{ host: "10.1.0.25", port: 25, priority: 0, weight: 1 }],
+  });
+  assert.equal(connector?.tls.mode, "opportunistic");
   assert.equal(connector?.maxConnections, 20);
 });
 
@@ -227,7 +230,9 @@ test("the effective policy is laid out as files, with every default", async (con
     from: "domains.yaml",
     count: 2,
   });
-  assert.deepEqual(json.routing.connectors.hub.smarthosts, ["10.1.0.25:25"]);
+  assert.deepEqual(json.routing.connectors.hub.smarthosts, [
+    { host: "10.1.0.25:25", priority: 0, weight: 1 },
+  ]);
 });
 
 test("what is no file is refused and does not hang the reading", async (context) => {

@@ -1,8 +1,8 @@
 import { errorText, PolicyError } from "../../src/base/errors.ts";
+import { coverage } from "../../src/policy/domain-pattern.ts";
 import { toDomains } from "../../src/policy/domains.ts";
 import { compileRewriting, type Rewriting } from "../../src/policy/rewriting.ts";
-import { toRouting } from "../../src/policy/routing.ts";
-import type { AcceptedDomain } from "../../src/policy/snapshot.ts";
+import type { AcceptedDomain, Connector } from "../../src/policy/snapshot.ts";
 import { toSource } from "../../src/policy/source.ts";
 
 const accepted = (
@@ -16,6 +16,10 @@ const accepted = (
   lineEndings: "refuse",
 });
 
+const isRouted = coverage(["*.example.org", "example.org", "partner.test"]);
+/** Nobody looks into it. */
+const CONNECTOR = { name: "any" } as Connector;
+
 export const MAIL = {
   domains: toDomains([
     accepted("example.org"),
@@ -23,16 +27,7 @@ export const MAIL = {
     accepted("*.corp.example.org"),
     accepted("relay.example.org", "internal-relay"),
   ]),
-  routing: toRouting([
-    {
-      name: "any",
-      domains: ["*.example.org", "example.org", "partner.test"],
-      cost: 10,
-      smarthosts: [{ host: "127.0.0.1", port: 25 }],
-      tls: "none",
-      maxConnections: 1,
-    },
-  ]),
+  routing: { route: (domain: string) => (isRouted(domain) ? CONNECTOR : null) },
 };
 
 /** `rewriting.yaml` as a value, for the domains above. Throws PolicyError. */

@@ -48,9 +48,13 @@ export async function openTransaction(
 }
 
 /** What `postern explain` gets to tell. Throws ControlError. */
-export async function storyOf(edge: TestGateway, id: string | null): Promise<TransactionStory> {
+export async function storyOf(
+  edge: TestGateway,
+  id: string | null,
+  dataDir: string = `${edge.folder}/data`,
+): Promise<TransactionStory> {
   const request = { command: "explain", args: { id } };
   const options = { timeoutMs: 5000, clock: createSystemClock() };
-  const [story] = await callControl(controlPath(`${edge.folder}/data`), request, options);
+  const [story] = await callControl(controlPath(dataDir), request, options);
   return story as TransactionStory;
 }
