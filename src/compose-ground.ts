@@ -15,7 +15,7 @@ import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
-import type { Spool } from "./spool/spool.ts";
+import type { Spool, SpoolItem } from "./spool/spool.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
@@ -71,10 +71,19 @@ export function openStores(
   recovers: boolean,
   minFreePercent: () => number,
 ): Stores {
-  return {
-    ...openIndexes(stack, ground, { recovers }),
-    spool: createDiskSpool({ ...spoolPlace(ground), hasSpace: spaceOf(ground, minFreePercent) }),
-  };
+  const spool = createDiskSpool({
+    ...spoolPlace(ground),
+    hasSpace: spaceOf(ground, minFreePercent),
+    onHeld: (item, { by, reason }) => tellHeld(ground, item, by, reason),
+  });
+  stack.defer(() => spool.close());
+  return { ...openIndexes(stack, ground, { recovers }), spool };
+}
+
+function tellHeld({ facts, clock }: Ground, item: SpoolItem, by: string, reason: string): void {
+  const { id: entry, transactionId: id, envelope } = item;
+  const recipients = envelope.recipients.map(({ address }) => address.spoken);
+  facts.emit({ kind: "queue-held", at: clock.now(), id, entry, by, reason, recipients });
 }
 
 /** The stores that several processes may have open at once. */

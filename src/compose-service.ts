@@ -35,10 +35,11 @@ export async function openService(
     recovers,
     () => policy.current().limits.disk.minFreePercent,
   );
+  // Before the recovery, which may have to tell of what it holds.
+  tellFacts(ground, stores);
   await stores.spool.recover(!recovers);
   const outbound = await openOutboundTls(ground);
   const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
-  tellFacts(ground, stores);
   // Also when what comes next fails: without the lock nobody may deliver from this spool.
   stack.defer(() => relay.stop(0));
   relay.start();
@@ -49,7 +50,8 @@ export async function openService(
     policy: policy.current().version,
     workers: ground.gateways,
   });
-  const commands = storeCommands(ground, stores, relay, about);
+  const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
+  const commands = storeCommands(ground, stores, relay, about, hasRoute);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());

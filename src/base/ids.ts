@@ -36,6 +36,13 @@ export function parseTransactionId(text: string): TransactionId | null {
   return ID_PATTERN.test(upper) ? (upper as TransactionId) : null;
 }
 
+/** Milliseconds since the epoch when the id was made; for order, not for a record. */
+export function bornAt(id: string): number {
+  let ms = 0;
+  for (const char of id.slice(0, TIME_CHARS)) ms = ms * 32 + ALPHABET.indexOf(char);
+  return ms;
+}
+
 function encodeTime(ms: number): string {
   let text = "";
   let rest = ms;

@@ -53,12 +53,24 @@ function sentence(fact: Fact): string {
       return `refused for ${people(fact)}${at(fact)}${way(fact)}: ${fact.reply}`;
     case "bounced":
       return `a bounce for ${people(fact)} went to <${fact.bounceTo}>: ${fact.reply}`;
+    case "told-of-delay":
+      return `told <${fact.bounceTo}> of the delay for ${people(fact)}: ${fact.reply}`;
+    case "told-of-relay":
+      return `told <${fact.bounceTo}>, who asked for it, that it was passed on for ${people(fact)}: ${fact.reply}`;
+    case "bounce-dropped":
+      return `a notice to ${people(fact)} could not be delivered and was dropped: ${fact.reply}`;
     case "held":
       return `held as ${fact.holdId} for ${people(fact)}, cause ${fact.cause}`;
     case "released":
       return `${fact.holdId} was released by ${fact.by} for ${people(fact)}`;
     case "deleted":
       return `${fact.holdId} was deleted by ${fact.by}`;
+    case "queue-held":
+      return `held in the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
+    case "queue-released":
+      return `let go in the queue by ${fact.by} for ${people(fact)}`;
+    case "queue-dropped":
+      return `dropped from the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
     case "decided":
     case "policy-reloaded":
       return fact.kind;
@@ -96,6 +108,10 @@ function secured({ protocol, verified, match, unmet }: RemoteTls): readonly stri
 
 /** Enough to tell which of a few pins it was. */
 const SHOWN_PIN_CHARS = 16;
+
+function because({ reason }: { readonly reason: string }): string {
+  return reason === "" ? "" : `: ${reason}`;
+}
 
 function at({ hub }: { readonly hub: string | null }): string {
   return hub === null ? "" : ` by ${hub}`;

@@ -140,11 +140,7 @@ async function settle(deps: CarryOutDeps, context: LegContext, one: Attempted): 
   }
   if (result.kind === "pending") return lend(deps, context, one, result);
   const later = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "later");
-  const refused = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "refused");
-  if (refused.length > 0) {
-    await deps.relay.settleRefused(leg, one.source, result.fates, result.hub);
-    deps.relay.wake(); // for the bounce that was spooled
-  }
+  await deps.relay.settleAnswered(leg, one.source, result);
   if (later.length > 0) {
     const { delivery } = context.transaction.snapshot.limits;
     const delayMs = delivery.retryFirstSeconds * 1000;
@@ -213,8 +209,7 @@ async function lend(
     if (!(error instanceof Unavailable)) throw error;
     const outcome = await pending.settled;
     if (outcome.kind !== "answered") throw error;
-    const { fates } = outcome;
-    return settle(deps, context, { ...one, result: { kind: "answered", hub: pending.hub, fates } });
+    return settle(deps, context, { ...one, result: { ...outcome, hub: pending.hub } });
   }
 }
 

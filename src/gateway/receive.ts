@@ -73,7 +73,8 @@ async function onConnect(
       const hub = deps.relay.offers();
       const limits = limitsFor(deps.policy.current().limits, client.listener.name);
       const { maxBytes } = limits.message;
-      return { ...hub, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
+      // Where a hub lacks DSN we tell the sender ourselves (RFC 3461 5.2.2).
+      return { ...hub, dsn: true, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
     },
     closed: (reason) => deps.log.debug("session-closed", { session: session.id, reason }),
   };

@@ -73,6 +73,20 @@ export function sharesPrefix(
   return true;
 }
 
+/** Of a network that is not part of the internet (RFC 1918, 4193, 6598), or of this machine. */
+export function isInnerIp(ip: IpAddress): boolean {
+  return INNER_RANGES.has(ipaddr.parse(ip.text).range());
+}
+
+const INNER_RANGES: ReadonlySet<string> = new Set([
+  "private",
+  "uniqueLocal",
+  "carrierGradeNat",
+  "loopback",
+  "linkLocal",
+  "unspecified",
+]);
+
 /** One customer of an IPv6 provider has a /64 at least, so limits count the whole of it. */
 const V6_CLIENT_OCTETS = 8;
 

@@ -13,7 +13,13 @@ import type { StageReport } from "./report.ts";
 export type Fact =
   | { readonly kind: "decided"; readonly at: number; readonly record: TransactionRecord }
   | (DeliveryFact & { readonly kind: "delivered" | "deferred" | "refused" })
-  | (DeliveryFact & { readonly kind: "bounced"; readonly bounceTo: string })
+  /** Delivery status messages to the sender: of a failure, a delay, of being passed on. */
+  | (DeliveryFact & {
+      readonly kind: "bounced" | "told-of-delay" | "told-of-relay";
+      readonly bounceTo: string;
+    })
+  /** One of the last two could not be delivered itself: nothing is lost with it. */
+  | (DeliveryFact & { readonly kind: "bounce-dropped" })
   | {
       readonly kind: "held";
       readonly at: number;
@@ -31,6 +37,17 @@ export type Fact =
       readonly recipients: readonly string[];
     }
   | TlsSessionFact
+  /** What waited in the queue was held, let go or dropped by an operator, or held by us. */
+  | {
+      readonly kind: "queue-held" | "queue-released" | "queue-dropped";
+      readonly at: number;
+      readonly id: TransactionId;
+      /** The entry of the spool. */
+      readonly entry: string;
+      readonly by: string;
+      readonly reason: string;
+      readonly recipients: readonly string[];
+    }
   | { readonly kind: "policy-reloaded"; readonly at: number; readonly version: string };
 
 /** One attempt's outcome for some recipients of one transaction. */

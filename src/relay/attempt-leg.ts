@@ -61,10 +61,12 @@ async function sendOver(
     return { kind: "answered", hub, hop, fates: allRefused(leg, refusal) };
   }
   let isDotSent = false;
+  const { dsn } = connection.capabilities;
   const settled = connection
     .send(toSpokenEnvelope(leg), source, () => {
       isDotSent = true;
     })
+    .then((outcome) => (outcome.kind === "answered" ? { ...outcome, dsn } : outcome))
     .finally(release);
   const outcome = await beforeAbort(settled, signal);
   if (outcome) return toResult(hub, hop, outcome);

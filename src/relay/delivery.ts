@@ -1,13 +1,16 @@
 import { Unavailable } from "../base/errors.ts";
 import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import type { MessageSource } from "../mail/message.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
-import type { Failure } from "./bounce.ts";
+import type { Reach } from "./destination-gate.ts";
 import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
 import type { Hop } from "./hubs.ts";
+import { notifyRelayed } from "./notify-sender.ts";
 import type { AttemptResult, Leg, Relay } from "./relay.ts";
+import type { Told } from "./told.ts";
 import { settleUndeliverable } from "./undeliverable.ts";
 
 export interface DeliveryDeps extends AttemptDeps, FinishDeps {
@@ -15,9 +18,9 @@ export interface DeliveryDeps extends AttemptDeps, FinishDeps {
   readonly group: (recipients: Envelope["recipients"]) => readonly Envelope["recipients"][];
 }
 
-export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleRefused"> {
+export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleAnswered"> {
   /** One round for an entry; ends its lease. Never rejects. */
-  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<void>;
+  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<Reach>;
   /** Resolves when the last adopted attempt is over. */
   stop(): Promise<void>;
 }
@@ -52,22 +55,21 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       adopted.add(work);
       void work.finally(() => adopted.delete(work));
     },
-    async settleRefused(leg, source, fates, hub) {
-      const failures = leg.envelope.recipients.flatMap((recipient, i): readonly Failure[] => {
-        const fate = fates[i];
-        return fate?.kind === "refused" ? [{ recipient, reply: fate.reply }] : [];
-      });
-      const owed = await settleUndeliverable(deps, leg, source, failures, hub);
-      if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
-    },
+    settleAnswered: (leg, source, answer) => settleAnswered(deps, leg, source, answer),
     async deliverEntry(lease, signal) {
       const outcomes: Outcome[] = [];
+      const reached: string[] = [];
+      const unreached: string[] = [];
       for (const recipients of deps.group(lease.item.envelope.recipients)) {
         const leg = { ...lease.item, envelope: { ...lease.item.envelope, recipients } };
         const result = await attempt(leg, lease.source, RETRY_ATTEMPT_MS, signal);
-        outcomes.push(...toOutcomes(recipients, await waitFor(result)));
+        const ended = await waitFor(result);
+        outcomes.push(...toOutcomes(recipients, ended));
+        const domain = recipients[0]?.address.domain ?? "";
+        (ended.kind === "unsent" ? unreached : reached).push(domain);
       }
       await finishEntry(deps, lease, outcomes, signal);
+      return { reached, unreached };
     },
     async stop() {
       stopping.abort(new Error("the relay is stopping"));
@@ -83,6 +85,22 @@ interface Way {
 
 type Ended = SendOutcome & Way;
 
+async function settleAnswered(
+  deps: DeliveryDeps,
+  leg: Leg,
+  source: MessageSource,
+  { fates, hub, dsn = false }: AttemptResult & { kind: "answered" },
+): Promise<void> {
+  const toldOf = (kind: RecipientFate["kind"]) =>
+    leg.envelope.recipients.flatMap((recipient, i): readonly Told[] => {
+      const fate = fates[i];
+      return fate?.kind === kind ? [{ recipient, hub, reply: fate.reply }] : [];
+    });
+  const owed = await settleUndeliverable(deps, leg, source, toldOf("refused"));
+  if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
+  if (!dsn) await notifyRelayed(deps, leg, source, toldOf("accepted"));
+}
+
 async function waitFor(result: AttemptResult): Promise<Ended> {
   if (result.kind !== "pending") return result;
   const { hub, hop } = result;
@@ -92,9 +110,11 @@ async function waitFor(result: AttemptResult): Promise<Ended> {
 function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): readonly Outcome[] {
   const { hub, hop } = ended;
   const reason = "reason" in ended ? ended.reason : "the hub left this recipient out";
+  const dsn = ended.kind === "answered" && ended.dsn === true;
   return recipients.map((recipient, i) => {
     const fate = ended.kind === "answered" ? ended.fates[i] : undefined;
-    return { recipient, hub, ...(hop && { hop }), fate: fate ?? { kind: "open", reason } };
+    const way = { hub, ...(hop && { hop }), dsn };
+    return { recipient, ...way, fate: fate ?? { kind: "open", reason } };
   });
 }
 

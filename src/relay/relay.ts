@@ -9,18 +9,18 @@ import type { FactBus } from "../pipeline/facts.ts";
 import type { Limits } from "../policy/limits.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
-import type { RecipientFate, SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
-import type { SpoolLease } from "../spool/spool.ts";
+import type { SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
+import type { BounceKind, SpoolLease } from "../spool/spool.ts";
 import type { SpoolIntake, SpoolQueue } from "../spool/spool-intake.ts";
 import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
 import { createCallOut } from "./call-out.ts";
 import { CONNECTOR_TLS } from "./candidates.ts";
 import { createDelivery } from "./delivery.ts";
-import { groupByRoute } from "./destination.ts";
+import { destinationOf, groupByRoute } from "./destination.ts";
 import { type Hop, Hubs, type Unsent } from "./hubs.ts";
 import type { Offer } from "./offer.ts";
 import type { OurSelf } from "./own-names.ts";
-import { createRetryLoop, NO_RETRIES } from "./retry-loop.ts";
+import { createRetryLoop, NO_RETRIES, type RetryLoop } from "./retry-loop.ts";
 import type { TlsPolicy } from "./tls-policy.ts";
 
 /** One message for recipients with the same destination. */
@@ -34,17 +34,17 @@ export interface Leg {
   /** It goes also where DANE or MTA-STS would not let it: a report about broken TLS (RFC 8460 3). */
   readonly ignoresTlsPolicies?: boolean;
   readonly receivedAt: number;
+  /** It is a delivery status message of ours. */
+  readonly bounce?: BounceKind;
 }
 
 export type AttemptResult =
   /** In the order of the leg's recipients. */
-  | {
-      readonly kind: "answered";
+  | (Extract<SendOutcome, { kind: "answered" }> & {
       /** Null: we refuse in the stead of servers that do not exist. */
       readonly hub: string | null;
       readonly hop?: Hop;
-      readonly fates: readonly RecipientFate[];
-    }
+    })
   | Unsent
   /** The final dot is on its way, or the connection was cut after it. It is never abandoned. */
   | {
@@ -60,7 +60,7 @@ export type AttemptResult =
  * our final dot and the answer to it.
  *
  * Facts: `attempt` tells `delivered` and `refused`, also for a pending attempt when it is settled;
- * the retries tell `deferred`, `bounced` and `held` beside.
+ * the retries tell `deferred` and `held` beside, and every bounce is told.
  */
 export interface Relay extends RecipientProbe {
   /**
@@ -80,13 +80,13 @@ export interface Relay extends RecipientProbe {
   adopt(lease: SpoolLease, settled: Promise<SendOutcome>, hub: string | null): void;
   /**
    * Of a message that is promised although some recipients are refused: bounces to the sender or
-   * holds for those. Throws Unavailable when neither could be made durable for all of them.
+   * holds for those. Throws Unavailable when neither could be made durable for all of them. Tells a
+   * sender who asked for it whom a hub without DSN took.
    */
-  settleRefused(
+  settleAnswered(
     leg: Leg,
     source: MessageSource,
-    fates: readonly RecipientFate[],
-    hub: string | null,
+    answer: AttemptResult & { readonly kind: "answered" },
   ): Promise<void>;
   /** What the hubs (of the domain) offered last; everything until they were asked. */
   offers(domain?: string): Offer;
@@ -144,9 +144,17 @@ export function createRelay(options: RelayOptions): Relay {
   const onRecovered = () => loop.wake();
   const hubs = new Hubs({ ...options, random, tlsPolicy, onRecovered });
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
-  const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
-  const loop = queue
-    ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
+  const wake = () => loop.wake();
+  const delivery = createDelivery({ ...options, hubs, keepDays, random, group, wake });
+  const loop: RetryLoop = queue
+    ? createRetryLoop({
+        spool: queue,
+        clock,
+        log,
+        work: delivery.deliverEntry,
+        destinationOf: (domain) => destinationOf(routing(), domain)?.key ?? domain,
+        restsUntil: (destination) => hubs.restsUntil(destination),
+      })
     : NO_RETRIES;
   const { probe } = createCallOut({ hubs, clock, routing });
   const { metrics } = options;
@@ -160,7 +168,7 @@ export function createRelay(options: RelayOptions): Relay {
   return {
     attempt: delivery.attempt,
     adopt: delivery.adopt,
-    settleRefused: delivery.settleRefused,
+    settleAnswered: delivery.settleAnswered,
     probe,
     offers: (domain) => hubs.offers(routing(), domain),
     restsUntil: (destination) => hubs.restsUntil(destination),
@@ -179,6 +187,11 @@ function measure(metrics: Metrics, spool: SpoolQueue): void {
   metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
   metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
   metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
+  metrics.gauge(
+    "postern_spool_held",
+    "Entries that wait for an operator",
+    () => spool.stats().held ?? 0,
+  );
   metrics.gauge(
     "postern_spool_corrupt",
     "Entries set aside as damaged since the start",

@@ -9,6 +9,8 @@ export interface RemoteReply {
   /** "5.1.1" when the server gave one. */
   readonly status: string | null;
   readonly text: string;
+  /** Nobody said it: we did, in the other side's stead. */
+  readonly isOurs?: true;
 }
 
 /** What EHLO offered. */
@@ -32,7 +34,12 @@ export type RecipientFate =
 /** How an attempt to send one message over one connection ended. */
 export type SendOutcome =
   /** The server answered for everyone; in the order of the envelope's recipients. */
-  | { readonly kind: "answered"; readonly fates: readonly RecipientFate[] }
+  | {
+      readonly kind: "answered";
+      readonly fates: readonly RecipientFate[];
+      /** The server offered DSN: what the sender asked for (RFC 3461) is its matter now. */
+      readonly dsn?: boolean;
+    }
   /**
    * Nothing was handed over: it ended before our final dot, or the server answered 421, which
    * speaks of the connection and not of the message.

@@ -92,7 +92,10 @@ describe("explain", () => {
       { kind: "bounced", at: 4000, ...delivery, bounceTo: "s@y.test" },
       { kind: "delivered", at: 5000, ...delivery },
       { kind: "deleted", at: 6000, ...base },
-      { kind: "beamed", at: 7000, new: true },
+      { kind: "told-of-delay", at: 7000, ...delivery, bounceTo: "s@y.test", reply: "450 full" },
+      { kind: "told-of-relay", at: 8000, ...delivery, bounceTo: "s@y.test" },
+      { kind: "bounce-dropped", at: 9000, ...delivery, recipients: ["s@y.test"], reply: "550 no" },
+      { kind: "beamed", at: 10_000, new: true },
     ] as readonly unknown[] as readonly Fact[];
     const lines = describeStory({ record: testRecord(1), fate });
     assert.deepEqual(lines.slice(lines.indexOf("Fate") + 1), [
@@ -103,7 +106,10 @@ describe("explain", () => {
       "  1970-01-01 00:00:04  a bounce for <a@x.test>, <b@x.test> went to <s@y.test>: 250 ok",
       "  1970-01-01 00:00:05  delivered to 10.1.0.25:25 for <a@x.test>, <b@x.test>: 250 ok",
       "  1970-01-01 00:00:06  H1 was deleted by admin",
-      '  1970-01-01 00:00:07  another version of the gateway noted: {"kind":"beamed","at":7000,"new":true}',
+      "  1970-01-01 00:00:07  told <s@y.test> of the delay for <a@x.test>, <b@x.test>: 450 full",
+      "  1970-01-01 00:00:08  told <s@y.test>, who asked for it, that it was passed on for <a@x.test>, <b@x.test>: 250 ok",
+      "  1970-01-01 00:00:09  a notice to <s@y.test> could not be delivered and was dropped: 550 no",
+      '  1970-01-01 00:00:10  another version of the gateway noted: {"kind":"beamed","at":10000,"new":true}',
     ]);
   });
 

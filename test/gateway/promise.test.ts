@@ -57,6 +57,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 const JOURNAL = "copies@journal.test";
 
+type Answered = Extract<AttemptResult, { kind: "answered" }>;
 type Ending = SendOutcome["kind"] | "bug";
 
 /** What the world does to one message. */
@@ -131,11 +132,10 @@ function createKeepers(world: World) {
     attempt,
     // The end of an attempt frees what could not be freed before.
     adopt: (lease: object) => void (kept.copies.has(lease) && kept.copies.set(lease, "due")),
-    async settleRefused(leg: Leg, _source: unknown, fates: readonly RecipientFate[]) {
-      demand(world.settle, "quarantine");
-      settled.push(
-        ...spoken(leg.envelope.recipients.filter((_, i) => fates[i]?.kind === "refused")),
-      );
+    async settleAnswered(leg: Leg, _source: unknown, { fates }: Answered) {
+      const refused = leg.envelope.recipients.filter((_, i) => fates[i]?.kind === "refused");
+      if (refused.length > 0) demand(world.settle, "quarantine");
+      settled.push(...spoken(refused));
     },
     offers: () => ({ maxBytes: null, eightBitMime: true, smtpUtf8: true }),
     wake: () => {},

@@ -351,6 +351,5 @@ test("what servers of the internet offer is not known beforehand", async (t) => 
     maxBytes: null,
     eightBitMime: true,
     smtpUtf8: true,
-    dsn: false,
   });
 });

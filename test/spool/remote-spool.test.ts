@@ -50,8 +50,9 @@ test("a lease is held by the process that asked for it, and ended by it", async 
   assert.deepEqual(await spool.leaseDue(clock.now(), 1), []);
   assert.deepEqual(await readAll(lease.source), TEXT);
   const recipients = lease.item.envelope.recipients.slice(1);
-  await lease.retry({ recipients, dueAt: clock.now(), reason: "later" });
+  await lease.retry({ recipients, dueAt: clock.now(), reason: "later", delayTold: true });
   const [again] = await spool.leaseDue(clock.now(), 1);
+  assert.equal(again?.item.delayTold, true);
   assert.deepEqual(
     again?.item.envelope.recipients.map(({ address }) => address.spoken),
     ["alice@example.org"],
