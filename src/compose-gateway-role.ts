@@ -12,6 +12,7 @@ import {
 } from "./compose-ground.ts";
 import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy, type Policy } from "./compose-policy.ts";
+import { openToldPressure } from "./compose-pressure.ts";
 import { openRelay } from "./compose-relay.ts";
 import {
   type Order,
@@ -53,7 +54,9 @@ export async function beginGateway(
   const services = openServices(starting, ground, relay);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
-  const house = { ...ground, ...indexes, spool, policy, relay, services, messages, authservIds };
+  const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
+  const stores = { ...indexes, spool };
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const handler = createReceiver(house);
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const certificates = await openCertificates(starting, ground);
@@ -70,6 +73,7 @@ export async function beginGateway(
         stress(isOn: boolean) {
           for (const host of hosts.values()) host.stress(isOn);
         },
+        pressure: told,
         metrics: () => ground.metrics.snapshot(),
       },
       onHanded: (about, socket) => seat(hosts, about as HandedArrival, socket, supervisor),

@@ -105,8 +105,8 @@ export function spoolPlace({ settings, clock, log }: Ground) {
   return { folder: join(settings.dataDir, "spool"), clock, log };
 }
 
-export function spaceOf({ settings }: Ground, minFreePercent: () => number) {
-  return createDiskSpace({ folder: settings.dataDir, minFreePercent });
+export function spaceOf({ settings, clock }: Ground, minFreePercent: () => number) {
+  return createDiskSpace({ folder: settings.dataDir, minFreePercent, clock });
 }
 
 /** Archives wait for their end; beyond this in temporary files. Most attachments are smaller. */

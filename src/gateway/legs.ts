@@ -88,6 +88,7 @@ function isInternational(address: Address | null): boolean {
 }
 
 function groupByStamp(context: LegContext, ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
+  if (ruled.length === 1) return [ruled];
   const groups = new Map<string, Ruled[]>();
   for (const one of ruled) {
     const { decision } = one;

@@ -32,6 +32,7 @@ import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
+import { isStranger, refuseBusy } from "./refuse-busy.ts";
 import { replyFor } from "./replies.ts";
 import {
   connectFacts,
@@ -125,29 +126,34 @@ async function onMail(
   sender: Address | null,
   mail: MailParameters,
   signal: AbortSignal,
-): Promise<TransactionHandler> {
+): Promise<TransactionHandler | Reply> {
   const { helo } = session;
   if (!helo) throw new Error("MAIL before HELO passed the protocol");
   await adoptSnapshot(deps, session, deps.policy.current(), signal);
   const { snapshot } = session;
   const queries = createQueryBudget();
   const facts = mailFacts(session, helo, sender, mail);
-  const reports = await runPhase({
-    phase: snapshot.plan.phases.mail,
-    view: { ...facts, dns: queries.under(signal) },
-    ...runtime(deps, signal),
-  });
-  const transaction: Transaction = {
+  const begun = {
     id: deps.ids.transaction(),
     session,
     snapshot,
     startedAt: deps.clock.now(),
     sender,
     mail,
-    facts: { ...facts, reports: [...facts.reports, ...reports] },
+    facts,
     recipients: [],
     refused: [],
     queries,
+  };
+  if (deps.pressure.refusesMail(isStranger(session, facts))) return refuseBusy(deps, begun);
+  const reports = await runPhase({
+    phase: snapshot.plan.phases.mail,
+    view: { ...facts, dns: queries.under(signal) },
+    ...runtime(deps, signal),
+  });
+  const transaction: Transaction = {
+    ...begun,
+    facts: { ...facts, reports: [...facts.reports, ...reports] },
   };
   return {
     accepted: { code: 250, status: "1.0", text: "Sender ok" },
@@ -193,7 +199,7 @@ async function onRcpt(
     transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
     return reply;
   }
-  return acceptRecipient(transaction, { envelope, domain, reports });
+  return acceptRecipient(deps, transaction, { envelope, domain, reports });
 }
 
 function aboutAsSpoken({ about, edits }: Decision, address: Address): Decision["about"] {
@@ -201,14 +207,13 @@ function aboutAsSpoken({ about, edits }: Decision, address: Address): Decision["
   return Object.fromEntries(words.map(([key, text]) => [key, asSpoken(text, address, edits)]));
 }
 
-/** Promise 5: recipients whose domains want another ending of DATA cannot share it. */
 function acceptRecipient(
+  deps: ReceiveDeps,
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const [first] = transaction.recipients;
-  if (first && !canShareData(first.domain, domain)) {
-    const cause = "recipients-differ";
+  const cause = obstacle(deps, transaction, domain);
+  if (cause) {
     const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
     const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
     transaction.refused.push({ envelope, reports, ...ending });
@@ -217,6 +222,21 @@ function acceptRecipient(
   const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
   transaction.recipients.push({ envelope, domain, reports, reply });
   return reply;
+}
+
+/**
+ * Promise 5: recipients whose domains want another ending of DATA cannot share it. And what would
+ * have to rest on a disk that is short is not begun.
+ */
+function obstacle(
+  { pressure }: ReceiveDeps,
+  { recipients, session, facts }: Transaction,
+  domain: Recipient["domain"],
+): "recipients-differ" | "no-space" | null {
+  const [first] = recipients;
+  if (first && !canShareData(first.domain, domain)) return "recipients-differ";
+  const needsDisk = domain?.ack === "spool";
+  return needsDisk && pressure.refusesDisk(isStranger(session, facts)) ? "no-space" : null;
 }
 
 function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { HEADER_BYTES_MAX } from "../mail/header-collector.ts";
 import type { SmtpLimits } from "../smtp/smtp-limits.ts";
+import { type BackPressureLimits, backPressureSchema } from "./back-pressure-limits.ts";
 import {
   checkListenerLimits,
   type ListenerLimits,
@@ -20,6 +21,7 @@ export interface Limits extends SmtpLimits {
     readonly giveUpAfterSeconds: number;
   };
   readonly disk: { readonly minFreePercent: number };
+  readonly backPressure: BackPressureLimits;
   /** By name of the listener: what is different there. */
   readonly listeners: Readonly<Record<string, ListenerLimits>>;
 }
@@ -148,6 +150,7 @@ export const limitsSchema: z.ZodType<Limits & Retention> = z
     memory: memory.prefault({}),
     delivery: delivery.prefault({}),
     disk: z.strictObject({ minFreePercent: z.number().min(0).max(90).default(2) }).prefault({}),
+    backPressure: backPressureSchema,
     quarantine: keep(30).prefault({}),
     tracking: keep(30).prefault({}),
     listeners: listenerLimitsSchema({

@@ -29,7 +29,8 @@ export async function writeEntry(
   try {
     const entry = await fillEntry(file, header, source);
     await file.sync();
-    await file.close();
+    // Nobody waits for it: what was synced is on the disk, whatever becomes of the descriptor.
+    void file.close().catch(() => {});
     return entry;
   } catch (error) {
     await file.close().catch(() => {});

@@ -184,6 +184,7 @@ async function receive(
     log: createSilentLog(),
     authservIds: ["mx.example.org"],
     services: {},
+    pressure: { refusesMail: () => false, refusesDisk: () => false, levels: () => ({}) },
   } as unknown as ReceiveDeps;
   const { signal } = new AbortController();
   const listener = { name: "internet", kind: "internet", hostname: "mx.example.org" } as const;

@@ -33,6 +33,13 @@ test("nothing written is the whole table of defaults", () => {
       giveUpAfterSeconds: 432_000,
     },
     disk: { minFreePercent: 2 },
+    backPressure: {
+      diskUsedPercent: { normal: 94, medium: 96, high: 98 },
+      spoolEntries: { normal: 80_000, medium: 100_000, high: 150_000 },
+      messageMemoryPercent: { normal: 75, medium: 90, high: 98 },
+      processMemoryPercent: { normal: 71, medium: 75, high: 85 },
+      systemMemoryPercent: { normal: 92, medium: 95, high: 98 },
+    },
     quarantine: { keepDays: 30 },
     tracking: { keepDays: 30 },
     listeners: {},
