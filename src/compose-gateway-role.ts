@@ -103,12 +103,12 @@ function openRemoteSpool(
 /** A client that was gone before he came here has no socket any more. */
 function seat(
   hosts: SessionHosts,
-  { connection, client, head, isKnown }: HandedArrival,
+  { connection, head, ...about }: HandedArrival,
   socket: Socket | undefined,
   supervisor: ProcessChannel<SupervisorOperations>,
 ): void {
   const leave = (report: SessionReport) => supervisor.tell("left", { connection, report });
-  const host = hosts.get(client.listener.name);
+  const host = hosts.get(about.client.listener.name);
   if (!socket || !host) {
     socket?.destroy();
     leave(NOTHING_TO_REPORT);
@@ -116,5 +116,5 @@ function seat(
   }
   supervisor.tell("seated", connection);
   socket.on("error", () => socket.destroy());
-  host.admit({ socket, client, head: Buffer.from(head), isKnown }, leave);
+  host.admit({ ...about, socket, head: Buffer.from(head) }, leave);
 }

@@ -18,6 +18,7 @@ import {
   quarantineStatsCommand,
 } from "./quarantine.ts";
 import { addQueue } from "./queue-commands.ts";
+import { addRecipients } from "./recipients-words.ts";
 import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { versionCommand } from "./version.ts";
@@ -41,6 +42,7 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")
     .description("what the gateway knows of itself and of its stores")
@@ -84,12 +86,13 @@ function addGateway(program: Command, parts: ProgramParts): void {
     );
   program
     .command("doctor")
-    .description("look at what is around the gateway: certificates")
+    .description("look at what is around the gateway: certificates, hubs that know who exists")
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
-        return doctorCommand(context, { loadSettings });
+        const { openHubProbe } = await import("../compose-doctor.ts");
+        return doctorCommand(context, { loadSettings, openHubProbe });
       }),
     );
   addJudge(program, parts);

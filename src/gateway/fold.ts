@@ -30,7 +30,8 @@ export function ruleRecipient(
   const { mode, scoring } = snapshot.plan;
   const isOurs = domain !== null || address.domain === "";
   const exempt = isOurs && EXEMPT.has(address.localPart.toLowerCase());
-  return decide(reports, { mode, scoring, thresholds: domain?.thresholds, exempt });
+  const { thresholds, skip } = domain ?? {};
+  return decide(reports, { mode, scoring, thresholds, exempt, skip });
 }
 
 /**

@@ -27,12 +27,13 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { domainFault } from "./domain-fault.ts";
 import { asSpoken } from "./edited-envelope.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
-import { isStranger, refuseBusy } from "./refuse-busy.ts";
+import { diskFault, isStranger, refuseBusy } from "./refuse-busy.ts";
 import { replyFor } from "./replies.ts";
 import {
   connectFacts,
@@ -212,35 +213,16 @@ function acceptRecipient(
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const cause = obstacle(deps, transaction, domain);
-  if (cause) {
-    const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
-    const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
+  const fault = domainFault(transaction, domain) ?? diskFault(deps, transaction, domain);
+  if (fault) {
+    const reply = replyFor(fault.cause, {}, transaction.id, transaction.snapshot.replies);
+    const ending = { ...fault, stage: null, score: 0, scl: 0, reply };
     transaction.refused.push({ envelope, reports, ...ending });
     return reply;
   }
   const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
   transaction.recipients.push({ envelope, domain, reports, reply });
   return reply;
-}
-
-/**
- * Promise 5: recipients whose domains want another ending of DATA cannot share it. And what would
- * have to rest on a disk that is short is not begun.
- */
-function obstacle(
-  { pressure }: ReceiveDeps,
-  { recipients, session, facts }: Transaction,
-  domain: Recipient["domain"],
-): "recipients-differ" | "no-space" | null {
-  const [first] = recipients;
-  if (first && !canShareData(first.domain, domain)) return "recipients-differ";
-  const needsDisk = domain?.ack === "spool";
-  return needsDisk && pressure.refusesDisk(isStranger(session, facts)) ? "no-space" : null;
-}
-
-function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {
-  return !a || !b || (a.ack === b.ack && a.lineEndings === b.lineEndings);
 }
 
 function onDrop(deps: ReceiveDeps, transaction: Transaction): void {

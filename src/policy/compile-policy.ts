@@ -3,7 +3,9 @@ import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
 import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
-import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
+import { checkOverrides } from "./domain-overrides.ts";
+import type { RecipientReader } from "./domain-recipients.ts";
+import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import { limitsSchema } from "./limits.ts";
 import { checkPipelineFile } from "./pipeline-file.ts";
@@ -31,7 +33,7 @@ const REWRITING = "rewriting";
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
-  readonly readRecipients: ReadRecipients;
+  readonly readRecipients: RecipientReader;
   readonly readFile: ReadNamedFile;
 }
 
@@ -67,6 +69,8 @@ export async function compilePolicy<Services>(
   for (const [name, own] of rewritingOptions(input, rewriting, placed)) options.set(name, own);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
   const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  if (mail.compiled && limits)
+    checkOverrides({ ...mail.compiled, plan, limits, source: sourceOf("domains") });
   if (!domains || !routing || !rewriting || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
@@ -106,6 +110,7 @@ function rewritingOptions<Services>(
 }
 
 interface Mail {
+  readonly compiled: CompiledDomains | undefined;
   readonly domains: CompiledDomains["domains"] | undefined;
   readonly routing: Routing | undefined;
 }
@@ -116,12 +121,15 @@ async function compileMail<Services>(
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
   const routingSource = sourceOf("routing");
-  const compiled =
-    domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
+  const compiled = domainsSource
+    ? await compileDomains(domainsSource, thresholds, readRecipients)
+    : undefined;
   const routing = routingSource ? await compileRouting(routingSource, readFile) : undefined;
-  if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
+  const domains = compiled?.domains;
+  if (!compiled || !routing || !domainsSource || !routingSource)
+    return { compiled, domains, routing };
   checkRoutes(compiled, routing, domainsSource);
-  return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
+  return { compiled, domains, routing: withPostmaster(routing, compiled.domains) };
 }
 
 function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {

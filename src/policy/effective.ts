@@ -2,8 +2,9 @@ import type { Json } from "../base/json.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
+import { formatDuration } from "./duration.ts";
 import { showConnector } from "./show-connector.ts";
-import type { AcceptedDomain, PolicySnapshot } from "./snapshot.ts";
+import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
 import { showTlsReports } from "./tls-reports.ts";
 
 type Parts<Services> = Omit<
@@ -74,12 +75,38 @@ function placedOf<Services>(
   return { stage: name, mode, onFailure, timeoutMs };
 }
 
-function domainOf({ type, recipients, ack, lineEndings, thresholds }: AcceptedDomain): Json {
-  const known =
-    recipients.kind === "list"
-      ? { recipients: { from: recipients.from, count: recipients.count } }
-      : { verify: recipients.kind === "any" ? "off" : "call-out" };
-  return { type, ...known, ack, lineEndings, ...(thresholds && { thresholds: { ...thresholds } }) };
+function domainOf(domain: AcceptedDomain): Json {
+  const { type, recipients, ack, lineEndings, thresholds, limits, skip } = domain;
+  return {
+    type,
+    ...knownOf(recipients),
+    ack,
+    lineEndings,
+    ...(thresholds && { thresholds: { ...thresholds } }),
+    ...(limits && { limits: { ...limits } }),
+    ...(skip && { skip: [...skip] }),
+  };
+}
+
+function knownOf(recipients: RecipientSource): JsonObject {
+  if (recipients.kind === "any") return { verify: "off" };
+  if (recipients.kind === "call-out") return { verify: { callOut: callOutOf(recipients.rules) } };
+  const { from, count, age, key, tags } = recipients;
+  return {
+    recipients: {
+      from,
+      count,
+      ...(key !== undefined && { key }),
+      ...(age && { made: new Date(age.madeAt).toISOString(), stale: age.stale }),
+      ...(age && { fresh: formatDuration(age.freshUntil - age.madeAt) }),
+      ...(tags !== undefined && { tags }),
+    },
+  };
+}
+
+function callOutOf({ positiveMs, negativeMs, sender, perMinute }: CallOutRules): Json {
+  const [positive, negative] = [positiveMs, negativeMs].map(formatDuration);
+  return { positive, negative, sender: sender?.spoken ?? "<>", perMinute };
 }
 
 function stageFiles<Services>(

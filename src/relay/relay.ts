@@ -156,7 +156,7 @@ export function createRelay(options: RelayOptions): Relay {
         restsUntil: (destination) => hubs.restsUntil(destination),
       })
     : NO_RETRIES;
-  const { probe } = createCallOut({ hubs, clock, routing });
+  const { probe } = createCallOut({ ...options, hubs });
   const { metrics } = options;
   metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
   metrics.gauge(

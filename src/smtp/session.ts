@@ -5,6 +5,7 @@ import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
 import { ErrorPolicy } from "./error-policy.ts";
 import type { Greeting } from "./greeting.ts";
+import type { Harvest } from "./harvest.ts";
 import { LineReader } from "./line-reader.ts";
 import type { ListenerRules } from "./listener-rules.ts";
 import {
@@ -30,6 +31,7 @@ export interface SessionOptions {
   readonly handler: ConnectionHandler;
   readonly client: ClientFacts;
   readonly greeting: Greeting;
+  readonly harvest: Harvest;
   /** Those in force when the client connected. */
   readonly limits: SmtpLimits;
   readonly clock: Clock;
@@ -72,13 +74,14 @@ export class Session implements WireListener {
   #rest = 0;
 
   constructor(options: SessionOptions, wire: Wire) {
-    const { client, clock, limits, metrics } = options;
+    const { client, clock, harvest, limits, metrics } = options;
     this.#options = options;
     this.#wire = wire;
     this.#budget = new SessionBudget(limits.session);
     this.#timer = new CommandTimer(clock, limits.session, (reason) => this.#sayGoodbye(reason));
     this.#errors = new ErrorPolicy({
       budget: this.#budget,
+      harvest,
       clock,
       isAnonymous: client.listener.kind === "internet",
       remainingMs: () => this.#timer.remainingMs(),
@@ -93,10 +96,11 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, greeting, handler, limits } = this.#options;
+    const { client, greeting, handler, harvest, limits } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
       if ("code" in answer) return this.#say({ ...answer, close: true });
+      if (answer.isTrusted) harvest.trust();
       const offers = { maxBytes: limits.message.maxBytes, eightBitMime: false, smtpUtf8: false };
       this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
       if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);
@@ -210,7 +214,7 @@ export class Session implements WireListener {
     this.#data = new DataPhase({
       sink,
       limits: limits.message,
-      maxBytes: state.offers.maxBytes,
+      maxBytes: Math.min(state.offers.maxBytes, sink.maxBytes ?? Number.POSITIVE_INFINITY),
       declaredBytes: transaction.declaredBytes,
       clock,
     });

@@ -49,6 +49,29 @@ test("a good installation is a table and exit code 0", async (context) => {
   assert.match(text, /^clamd +none: mail is not scanned$/m);
 });
 
+test("how each domain knows its recipients is told, with numbers and age, and a stale list is warned of", async (context) => {
+  const made = new Date(Date.now() - 3 * 3_600_000).toISOString();
+  const files = {
+    ...GOOD,
+    "policies/domains.yaml": `domains:
+  a.test: { recipients: { list: ["x@a.test", "y@a.test"], tags: + } }
+  b.test: { recipients: { file: b.txt, fresh: 2h } }
+  c.test: { type: internal-relay }
+  d.test:
+`,
+    "policies/routing.yaml": "connectors: { hub: { domains: ['*'], smarthosts: [hub] } }\n",
+    "policies/b.txt": `# made: ${made}\nx@b.test\n`,
+  };
+  const { code, out } = await check(context, files);
+  assert.equal(code, 0);
+  const text = out.join("\n");
+  assert.match(text, /^recipients +a\.test: 2 addresses in domains\.yaml, with tags behind \+$/m);
+  assert.match(text, /^recipients +b\.test: 1 address in b\.txt, 3 h old, fresh for 2h$/m);
+  assert.match(text, /^recipients +c\.test \(internal-relay\): everyone; nobody is looked up$/m);
+  assert.match(text, /^recipients +d\.test: the hub is asked, at most 300 times a minute$/m);
+  assert.match(text, /^warning: b\.test: b\.txt is stale, of .*: everyone is accepted$/m);
+});
+
 test("mistakes of settings and policies come together, with exit code 2", async (context) => {
   const { code, out, err } = await check(context, {
     ...GOOD,
