@@ -12,6 +12,7 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -21,6 +22,7 @@ import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
 
@@ -117,6 +119,7 @@ export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
+  counters: RateCounters,
   /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
   aside?: { readonly tempDir: string },
 ): StageServices {
@@ -132,7 +135,9 @@ export function openServices(
   const tempDir = aside?.tempDir ?? join(dataDir, "tmp");
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
+  const senderRates = createSenderRates({ counters, log, metrics });
   const path = join(dataDir, "address-keys");
   const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
-  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders, addressKeys };
+  const own = { zoneHealth, scanner, recipientProbe, partReaders, senderRates, addressKeys };
+  return { clock, resolver, ...own };
 }

@@ -175,18 +175,18 @@ function toLines(findings: Findings): readonly string[] {
 }
 
 function policyRows(policy: Policy): readonly (readonly [string, string])[] {
-  const { domains, routing, plan } = policy;
-  const stages = PHASES.flatMap((phase) =>
-    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
-  );
+  const { domains, routing, plans } = policy;
+  const stagesOf = ({ phases }: Policy["plans"]["inbound"]) =>
+    PHASES.flatMap((phase) => phases[phase].steps.flatMap((step) => step.map(({ name }) => name)));
   return [
     ["domains", listed(domains.all.map(({ name }) => name))],
     ...recipientLines(domains.all.slice(0, MAX_LISTED), Date.now()).map(
       (line) => ["recipients", line] as const,
     ),
     ["connectors", listed(routing.all.map(({ name }) => name))],
-    ["stages", listed(stages)],
-    ["mode", plan.mode],
+    ["stages", listed(stagesOf(plans.inbound))],
+    ["outbound", listed(stagesOf(plans.outbound))],
+    ["mode", plans.inbound.mode],
   ];
 }
 

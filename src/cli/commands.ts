@@ -21,6 +21,7 @@ import { addQueue } from "./queue-commands.ts";
 import { addRecipients } from "./recipients-words.ts";
 import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
+import { addUser } from "./user-words.ts";
 import { versionCommand } from "./version.ts";
 
 const DEFAULT_SINCE = "7d";
@@ -47,6 +48,10 @@ export function buildProgram(parts: ProgramParts): Command {
     .command("stats")
     .description("what the gateway knows of itself and of its stores")
     .action((_options, command) => runOnPort(command, parts, statsCommand));
+  addUser(program, {
+    stdin: parts.streams.stdin ?? process.stdin,
+    run: (command, work) => parts.run(contextOf(command, parts), work),
+  });
   program
     .command("version")
     .description("print the version")
@@ -103,6 +108,7 @@ interface JudgeWords {
   readonly helo: string;
   readonly from: string;
   readonly to: readonly string[];
+  readonly outbound: boolean;
 }
 
 function addJudge(program: Command, parts: ProgramParts): void {
@@ -114,6 +120,7 @@ function addJudge(program: Command, parts: ProgramParts): void {
     .requiredOption("--helo <name>", "what the client says in HELO")
     .requiredOption("--from <address>", 'sender, "<>" for none')
     .requiredOption("--to <address>", "recipient, may be repeated", collect)
+    .option("--outbound", "as mail of somebody who may relay", false)
     .action((file: string, words: JudgeWords, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { judgeCommand } = await import("./judge.ts");

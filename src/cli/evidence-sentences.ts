@@ -11,6 +11,8 @@ type Sentences = (evidence: Json) => readonly string[];
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
   ["spf", spf],
+  ["sender-rate", senderRate],
+  ["recipient-rate", senderRate],
   ["domains", domains],
   ["rewrite-sender", nothing],
   ["bounce-tag", bounceTag],
@@ -122,6 +124,13 @@ function headerAddresses(evidence: Json): readonly string[] {
   const count = list(evidence, "addresses").length + Number(text(evidence, "omitted"));
   const said = fields ? [`${count} addresses in ${fields}`] : [];
   return unparsed ? [...said, `no address list: ${unparsed}`] : said;
+}
+
+function senderRate(evidence: Json): readonly string[] {
+  const who = member(evidence, "who");
+  if (who === null) return ["nobody of ours sent it"];
+  const count = Math.ceil(Number(text(evidence, "count")));
+  return [`the ${text(who, "by")} ${text(who, "name")} had ${count} to his account before`];
 }
 
 function attachments(evidence: Json): readonly string[] {

@@ -75,7 +75,7 @@ function startTaps(
 ): TapSet<StageServices> {
   const view = { ...dataFacts(transaction), dns: transaction.queries.under(signal) };
   return openTaps(
-    transaction.snapshot.plan.phases.data,
+    transaction.plan.phases.data,
     (stage) => stage.tap?.(view, deps.services, signal) ?? null,
     deps.clock,
   );

@@ -84,6 +84,11 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   readonly trustable: boolean;
   /** It may return `trust`. */
   readonly canTrust?: boolean;
+  /**
+   * Whose mail it is about: the pipeline of the others leaves it out unless told. Absent: both.
+   * One that is about ours has nothing to say to strangers and cannot be placed for them.
+   */
+  readonly concerns?: "strangers" | "ours";
   /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
   readonly essential?: boolean;
   /** Stages of the same phase that build on its edits: they stand in a later step. */
@@ -149,6 +154,7 @@ export interface Stage<P extends Phase, Services> {
   readonly file: string;
   readonly section: string | null;
   readonly precedes: readonly string[];
+  readonly concerns: "strangers" | "ours" | null;
   readonly options: z.ZodType;
   /** `options` must be what the schema returned. */
   bind(options: unknown, placement: Placement): BoundStage<P, Services>;
@@ -170,6 +176,7 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     file: definition.file,
     section: definition.section ?? null,
     precedes: definition.precedes ?? [],
+    concerns: definition.concerns ?? null,
     options: definition.options,
     bind(bound, placement) {
       const options = bound as Options;

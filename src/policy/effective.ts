@@ -52,14 +52,23 @@ function byName<T extends { readonly name: string }>(
   return Object.fromEntries(all.map((item) => [item.name, toEntry(item)]));
 }
 
-function pipelineOf<Services>({ plan, headers }: Parts<Services>): Json {
+function pipelineOf<Services>({ plans, headers, outbound }: Parts<Services>): Json {
+  const { scl, scores } = plans.inbound.scoring;
+  const { ownSenders, headers: removed } = outbound;
+  return {
+    ...planOf(plans.inbound),
+    scl,
+    scores: Object.fromEntries(scores),
+    headers: { ...headers },
+    outbound: { ...planOf(plans.outbound), ownSenders, headers: { ...removed } },
+  };
+}
+
+function planOf<Services>(plan: Plan<Services>): JsonObject {
   return {
     mode: plan.mode,
     phases: Object.fromEntries(PHASES.map((phase) => [phase, phaseOf(plan, phase)])),
     thresholds: { ...plan.scoring.thresholds },
-    scl: plan.scoring.scl,
-    scores: Object.fromEntries(plan.scoring.scores),
-    headers: { ...headers },
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Json } from "../base/json.ts";
 import type { Address } from "../mail/address.ts";
-import type { Plan, Thresholds } from "../pipeline/plan.ts";
+import type { Plans, Thresholds } from "../pipeline/plan.ts";
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { Limits } from "./limits.ts";
 import type { Known } from "./recipient-key.ts";
 
@@ -11,7 +12,7 @@ export interface PolicySnapshot<Services> {
   /** Hash of the passwords and keys that it holds. Shown nowhere. */
   readonly secrets?: string;
   readonly loadedAt: number;
-  readonly plan: Plan<Services>;
+  readonly plans: Plans<Services>;
   readonly domains: Domains;
   readonly routing: Routing;
   readonly limits: Limits;
@@ -19,6 +20,12 @@ export interface PolicySnapshot<Services> {
   readonly quarantine: { readonly keepDays: number };
   readonly tracking: { readonly keepDays: number };
   readonly headers: { readonly spamCompatibility: boolean; readonly firewall: readonly string[] };
+  /** What is different for mail of ours, beside its plan. */
+  readonly outbound: {
+    /** Whose MAIL FROM must be of an accepted domain, by what permits them to relay. */
+    readonly ownSenders: readonly RelayPermission["by"][];
+    readonly headers: OutboundHeaders;
+  };
   /** Everything with its defaults filled in, for `policy show --effective`. */
   readonly effective: Json;
 }
@@ -33,6 +40,23 @@ export interface Domains {
 export interface RoutedDomains extends Domains {
   /** Some connector takes the domain, ours or not. */
   hasRoute(domain: string): boolean;
+}
+
+/** What the outside does not get to see of the inside. */
+export interface OutboundHeaders {
+  /** `name` or `prefix*`. */
+  readonly remove: readonly string[];
+  /** `remove`: those that hosts of the inside wrote; ours stay. */
+  readonly received: "keep" | "remove";
+  /** `remove`: what we think of the message is not stamped. */
+  readonly verdict: "keep" | "remove";
+}
+
+/** What the stage `own-sender` judges by. */
+export interface OwnSenders {
+  readonly of: readonly RelayPermission["by"][];
+  /** `domain` in its canonical form is one we accept mail for. */
+  owns(domain: string): boolean;
 }
 
 export interface AcceptedDomain {

@@ -56,6 +56,8 @@ export interface SessionHandler {
     parameters: MailParameters,
     signal: AbortSignal,
   ): Promise<TransactionHandler | Reply>;
+  /** The client proved who he is; holds for the transactions to come. */
+  loggedOn?(user: string): void;
   /** What the hub can take and EHLO may therefore offer. Asked at each EHLO. */
   offers(): Offers;
   /** The connection is over. Called once, whatever happened. */
@@ -68,6 +70,8 @@ export interface Offers {
   readonly smtpUtf8: boolean;
   /** RFC 3461: RET, ENVID, NOTIFY and ORCPT are understood. Default: no. */
   readonly dsn?: boolean;
+  /** RFC 4954: AUTH, and AUTH= of MAIL. smtp/ says it. */
+  readonly auth?: boolean;
 }
 
 /** One transaction: dropped by RSET, EHLO, STARTTLS, the connection's end, or the end of data. */

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Authenticator } from "./authenticator.ts";
 import { judgeClientCertificate } from "./client-certificate.ts";
 import { EdgeConnection, type JudgeClient } from "./edge-connection.ts";
 import { createEngine } from "./engine.ts";
@@ -34,6 +35,8 @@ export interface SessionHostOptions {
   readonly tls: TlsSource;
   /** Default: those of an internet listener. */
   readonly rules?: ListenerRules;
+  /** Judges who logs on. Default: nobody can. */
+  readonly authenticator?: Authenticator | null;
   /** Asked for each connection, so that a reload holds for the next one. */
   readonly limits: () => SmtpLimits;
   readonly clock: Clock;
@@ -104,6 +107,7 @@ type Open = (arrival: Arrival, closed: (report: SessionReport) => void) => OpenS
 
 function sessionOpener(options: SessionHostOptions): Open {
   const { clock, handler, limits, log, metrics, rules = PLAIN_RULES, tls } = options;
+  const { authenticator = null } = options;
   const engine = createEngine(tls);
   const judge: JudgeClient = (socket) => {
     const trust = tls.current().clients;
@@ -123,7 +127,8 @@ function sessionOpener(options: SessionHostOptions): Open {
       metrics,
       listener,
     });
-    const session = new Session({ ...shared, handler, greeting, harvest, log }, connection);
+    const parts = { ...shared, handler, greeting, harvest, authenticator, log };
+    const session = new Session(parts, connection);
     return {
       connection,
       session,

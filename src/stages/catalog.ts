@@ -4,12 +4,18 @@ import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
+import { ownSenderStage } from "./own-sender.ts";
 import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
 import { copiesStage } from "./rewriting/copies.ts";
 import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
 import { rewriteRecipientStage } from "./rewriting/rewrite-recipient.ts";
 import { rewriteSenderStage } from "./rewriting/rewrite-sender.ts";
 import { type SrsServices, srsStage } from "./rewriting/srs.ts";
+import {
+  recipientRateStage,
+  type SenderRateServices,
+  senderRateStage,
+} from "./sender-rate/sender-rate.ts";
 import { type SpfServices, spfStage } from "./spf.ts";
 
 /** What the stages need of the world; compose.ts gives it. */
@@ -19,6 +25,7 @@ export interface StageServices
     BounceTagServices,
     DnsblServices,
     DomainsServices,
+    SenderRateServices,
     SpfServices,
     SrsServices {}
 
@@ -28,10 +35,13 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     accessStage,
     dnsblStage,
     spfStage,
-    rewriteSenderStage,
     bounceTagStage,
     rewriteRecipientStage,
     srsStage,
+    ownSenderStage,
+    senderRateStage,
+    recipientRateStage,
+    rewriteSenderStage,
     domainsStage,
     copiesStage,
     attachmentsStage,

@@ -25,7 +25,7 @@ test("an empty folder is a policy that accepts nothing", async (context) => {
   assert.equal(policy.routing.route("example.org"), null);
   assert.equal(policy.limits.message.maxBytes, 26_214_400);
   assert.equal(policy.limits.session.recipients, 200);
-  assert.equal(policy.plan.mode, "enforce");
+  assert.equal(policy.plans.inbound.mode, "enforce");
 });
 
 test("a folder that is not there is a mistake", async () => {
@@ -113,7 +113,7 @@ test("a domain's thresholds fill up from the pipeline's", async (context) => {
       "routing.yaml": "connectors: { hub: { domains: [a.example], smarthosts: [hub] } }\n",
     }),
   );
-  assert.deepEqual(policy.plan.scoring.thresholds, { quarantine: 4, reject: 12 });
+  assert.deepEqual(policy.plans.inbound.scoring.thresholds, { quarantine: 4, reject: 12 });
   assert.deepEqual(policy.domains.find("a.example")?.thresholds, { quarantine: null, reject: 12 });
 });
 
@@ -134,7 +134,7 @@ test("stages run as pipeline.yaml places them, with the options of their files",
     }),
     createTestCatalog(seen),
   );
-  const { connect, mail, rcpt } = policy.plan.phases;
+  const { connect, mail, rcpt } = policy.plans.inbound.phases;
   assert.equal(connect.budgetMs, 1234);
   assert.deepEqual(
     connect.steps.map((step) => step.map(({ name }) => name)),
@@ -158,7 +158,7 @@ test("stages run as pipeline.yaml places them, with the options of their files",
 
 test("without pipeline.yaml every stage of the catalog runs", async (context) => {
   const policy = await load(await policyOnDisk(context, MINIMAL));
-  const names = Object.values(policy.plan.phases).flatMap((phase) =>
+  const names = Object.values(policy.plans.inbound.phases).flatMap((phase) =>
     phase.steps.flatMap((step) => step.map(({ name }) => name)),
   );
   assert.deepEqual(names.sort(), ["domains", "gate", "lists", "scan", "spf"]);

@@ -18,21 +18,32 @@ const load = (folder: string) => loadPolicy({ folder, catalog: createCatalog(), 
 test("the shipped policy places every stage there is, and runs those that have something to do", async () => {
   const folder = join(root, "policies");
   const { phases } = parse(await readFile(join(folder, "pipeline.yaml"), "utf8"));
-  const placed = PHASES.flatMap((phase): string[] => phases[phase]?.steps.flat() ?? []);
+  const written = PHASES.flatMap((phase): string[] => phases[phase]?.steps.flat() ?? []);
+  const { plans } = await load(folder);
+  const running = (pipeline: "inbound" | "outbound") =>
+    PHASES.flatMap((phase) =>
+      plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
+    );
+  const strangers = ["access", "dnsbl", "spf", "domains", "attachments", "antivirus"];
+  const ours = ["own-sender", "sender-rate", "recipient-rate"];
+  assert.deepEqual(running("inbound"), strangers);
+  assert.deepEqual(running("outbound"), ["access", ...ours, ...strangers.slice(3)]);
   const shipped = createCatalog();
-  assert.deepEqual(placed.toSorted(), shipped.map(({ name }) => name).toSorted());
-  const { plan } = await load(folder);
-  const running = PHASES.flatMap((phase) =>
-    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
-  );
+  const forBoth = shipped.filter(({ concerns }) => concerns !== "ours").map(({ name }) => name);
+  assert.deepEqual(written.toSorted(), forBoth.toSorted());
   const idle = shipped.filter(({ file }) => file === "rewriting").map(({ name }) => name);
-  assert.deepEqual(running.concat(idle).toSorted(), placed.toSorted());
+  assert.deepEqual(
+    shipped.map(({ name }) => name).toSorted(),
+    [...strangers, ...ours, ...idle].toSorted(),
+  );
 });
 
 test("the shipped policy enforces, and refuses nothing by score", async () => {
-  const { plan } = await load(join(root, "policies"));
-  assert.equal(plan.mode, "enforce");
-  assert.equal(plan.scoring.thresholds.reject, null);
+  const { plans } = await load(join(root, "policies"));
+  for (const plan of [plans.inbound, plans.outbound]) {
+    assert.equal(plan.mode, "enforce");
+    assert.equal(plan.scoring.thresholds.reject, null);
+  }
 });
 
 test("no DNS list of the shipped policy can refuse a client alone", async () => {
@@ -47,8 +58,10 @@ test("the limits written in the shipped policy are the defaults", async (context
   const bare = await load(await policyOnDisk(context, {}));
   assert.deepEqual(shipped.limits, bare.limits);
   assert.deepEqual(shipped.quarantine, bare.quarantine);
-  assert.deepEqual(shipped.plan.scoring, bare.plan.scoring);
+  assert.deepEqual(shipped.plans.inbound.scoring, bare.plans.inbound.scoring);
   assert.deepEqual(shipped.headers, bare.headers);
+  assert.deepEqual(shipped.outbound, bare.outbound);
+  assert.deepEqual(shipped.plans.outbound.scoring, bare.plans.outbound.scoring);
 });
 
 test("the example of the settings can be used", async (context) => {

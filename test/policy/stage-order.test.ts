@@ -44,10 +44,29 @@ for (const [steps, problems] of [
       assert.ok(found[i]?.includes(problem), found.join("\n"));
   });
 
+test("a tag that is asked for inbound and not made outbound is refused", async (context) => {
+  const files = {
+    "rewriting.yaml": "bounceTags: { example.org: { mode: enforce } }\n",
+    "pipeline.yaml": "outbound: { phases: { rcpt: { steps: [[domains]] } } }\n",
+  };
+  assert.deepEqual(await problemsOf(await policyOnDisk(context, { ...MINIMAL, ...files })), [
+    ": stage `bounce-tag`, which this needs, is not in pipeline.yaml",
+  ]);
+});
+
+test("an order of outbound is looked at as well", async (context) => {
+  const files = {
+    "pipeline.yaml": "outbound: { phases: { rcpt: { steps: [[domains], [bounce-tag]] } } }\n",
+  };
+  assert.deepEqual(await problemsOf(await policyOnDisk(context, { ...MINIMAL, ...files })), [
+    "outbound.phases.rcpt.steps.1.0: stage `bounce-tag` must stand in a step before `domains`",
+  ]);
+});
+
 test("a stage that rewriting.yaml gives nothing to do takes no part, and the effective policy shows why", async (context) => {
   const folder = await policyOnDisk(context, { ...MINIMAL, "rewriting.yaml": REWRITING });
-  const { plan, effective } = await loadPolicy({ folder, catalog: createCatalog(), clock });
-  const names = plan.phases.rcpt.steps.flatMap((step) => step.map(({ name }) => name));
+  const { plans, effective } = await loadPolicy({ folder, catalog: createCatalog(), clock });
+  const names = plans.inbound.phases.rcpt.steps.flatMap((step) => step.map(({ name }) => name));
   assert.deepEqual(names, ["rewrite-recipient", "domains"]);
   assert.deepEqual(JSON.parse(JSON.stringify(effective)).rewriting, {
     addresses: [],

@@ -147,6 +147,7 @@ function judgeForeign(
 }
 
 function describePermission(relay: RelayPermission): string {
+  if (relay.by === "password") return `the client logged on as ${relay.user}`;
   if (relay.by === "network") return `the client is within ${relay.network}`;
   return `the client showed the certificate ${relay.fingerprint256} of ${relay.subject}`;
 }

@@ -15,6 +15,7 @@ export const rewriteRecipientStage: Stage<"rcpt", unknown> = defineStage<
 >({
   ...rewritingStage,
   name: "rewrite-recipient",
+  concerns: "strangers",
   phase: "rcpt",
   precedes: ["srs", "domains"],
   options: z.custom<Rewriting>(),

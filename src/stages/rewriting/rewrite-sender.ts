@@ -14,6 +14,7 @@ export const rewriteSenderStage: Stage<"mail", unknown> = defineStage<
 >({
   ...rewritingStage,
   name: "rewrite-sender",
+  concerns: "ours",
   phase: "mail",
   options: z.custom<Rewriting>(),
   observe: async () => null,

@@ -38,6 +38,7 @@ export const srsStage: Stage<"rcpt", SrsServices> = defineStage<
 >({
   ...rewritingStage,
   name: "srs",
+  concerns: "strangers",
   phase: "rcpt",
   precedes: ["domains"],
   options: z.custom<Rewriting>(),
