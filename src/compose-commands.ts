@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PolicyError, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
 import { openCommandPort } from "./control/command-port.ts";
@@ -8,10 +9,15 @@ import type { CommandPort, ControlCommands } from "./control/control.ts";
 import { createStoreCommands } from "./control/store-commands.ts";
 import { parseMailbox } from "./mail/address.ts";
 import { createMessageStore } from "./mail/message-store.ts";
+import type { FactBus } from "./pipeline/facts.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
+import type { Relay } from "./relay/relay.ts";
 import { type ReleaseDeps, type ReleaseRefusal, releaseHold } from "./relay/release.ts";
+import { settleUndeliverable } from "./relay/undeliverable.ts";
 import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
 import type { Settings } from "./settings.ts";
+import { localReply } from "./smtp/client-reply.ts";
+import type { TakenEntry } from "./spool/spool-desk.ts";
 import { createCatalog } from "./stages/catalog.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 
@@ -19,27 +25,58 @@ import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 export function storeCommands(
   { facts, clock }: Ground,
   stores: Stores,
-  relay: ReleaseDeps["relay"],
+  relay: CommandRelay,
   about: () => Readonly<Record<string, unknown>>,
+  hasRoute: ReleaseDeps["hasRoute"],
 ): ControlCommands {
-  const deps = { ...stores, facts, clock, relay };
+  const deps = { ...stores, facts, clock, relay, hasRoute };
   return createStoreCommands({
     ...deps,
     about,
+    wake: relay.wake,
+    tellSender: (taken) => tellSender(facts, relay, taken),
     async release(id, { to, by, force }) {
       const address = to === null ? null : parseMailbox(to);
       if (to !== null && !address) return { kind: "refused", reason: `${to} is no address` };
       const result = await releaseHold(deps, id, { by, force, ...(address && { to: address }) });
       if (result.kind === "released") return result;
-      return { kind: "refused", reason: REFUSALS[result.reason] };
+      const { reason, domain = "" } = result;
+      return { kind: "refused", reason: REFUSALS[reason].replace("DOMAIN", domain) };
     },
   });
+}
+
+/** What commands need of the relay. */
+export type CommandRelay = ReleaseDeps["relay"] & Pick<Relay, "settleAnswered">;
+
+const DROPPED = localReply(550, "5.7.1", "Taken out of the queue by an administrator");
+
+/** Whether a bounce may be sent is the relay's to know; the facts tell what it did. */
+async function tellSender(
+  facts: FactBus,
+  relay: CommandRelay,
+  { item, source }: TakenEntry,
+): Promise<"bounced" | "quarantined"> {
+  let outcome: "bounced" | "quarantined" = "bounced";
+  const stop = facts.listen((fact) => {
+    if (fact.kind === "held" && fact.id === item.transactionId) outcome = "quarantined";
+  });
+  try {
+    const fates = item.envelope.recipients.map(
+      () => ({ kind: "refused", reply: DROPPED }) as const,
+    );
+    await relay.settleAnswered(item, source, { kind: "answered", hub: null, fates });
+    return outcome;
+  } finally {
+    stop();
+  }
 }
 
 const REFUSALS: { readonly [R in ReleaseRefusal]: string } = {
   "not-found": "there is no such held message",
   "not-held": "it was released or deleted before",
   "bytes-gone": "its bytes are gone",
+  "no-route": "no connector in routing.yaml takes mail for DOMAIN; --to releases it to another",
   "malware-needs-force": "it was held as malware: --force releases it all the same",
 };
 
@@ -58,11 +95,26 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
       const stores = openStores(opening, ground, true, () => 0);
       ground.facts.listen((fact) => void stores.tracking.record(fact));
       await stores.spool.recover();
+      const relay = { ...NO_RELAY, settleAnswered: settleAlone(ground, stores) };
       const open = opening.move();
-      const commands = storeCommands(ground, stores, NO_RELAY, () => ({ running: false }));
+      const about = () => ({ running: false });
+      const hasRoute = (domain: string) => isRouted(ground, domain);
+      const commands = storeCommands(ground, stores, relay, about, hasRoute);
       return { commands, close: () => open.disposeAsync() };
     },
   });
+}
+
+/** By the policy on disk. Where that is invalid the next gateway will know. */
+async function isRouted({ settings, clock }: Ground, domain: string): Promise<boolean> {
+  try {
+    const catalog = createCatalog();
+    const { routing } = await loadPolicy({ folder: settings.policies, catalog, clock });
+    return routing.route(domain) !== null;
+  } catch (error) {
+    if (error instanceof PolicyError) return true;
+    throw error;
+  }
 }
 
 /** What `judge` needs: the policy, DNS and the scanner, and no store. */
@@ -86,6 +138,33 @@ export async function openJudge(settings: Settings, log: Log) {
 const UNASKED_HUB: RecipientProbe = {
   probe: async () => ({ kind: "unknown", reply: "judge does not ask the hub", cached: false }),
 };
+
+/** Bounces that a command makes wait in the spool for the next gateway, as what it released does. */
+function settleAlone(ground: Ground, stores: Stores): Relay["settleAnswered"] {
+  return async (leg, source, { fates }) => {
+    const { settings, clock } = ground;
+    const { routing, quarantine, limits } = await loadPolicy({
+      folder: settings.policies,
+      catalog: createCatalog(),
+      clock,
+    });
+    const failures = leg.envelope.recipients.flatMap((recipient, i) => {
+      const fate = fates[i];
+      return fate?.kind === "refused" ? [{ recipient, hub: null, reply: fate.reply }] : [];
+    });
+    const deps = {
+      ...ground,
+      ...stores,
+      hostname: settings.hostname,
+      routing: () => routing,
+      limits: () => limits.delivery,
+      keepDays: () => quarantine.keepDays,
+      wake() {},
+    };
+    const owed = await settleUndeliverable(deps, leg, source, failures);
+    if (owed.length > 0) throw new Unavailable("quarantine", "the message could not be kept");
+  };
+}
 
 /** Beside no gateway: the next one recovers the spool, and with it what was released. */
 const NO_RELAY: ReleaseDeps["relay"] = { wake() {}, adopt() {} };

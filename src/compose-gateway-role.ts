@@ -10,7 +10,9 @@ import {
   spoolPlace,
 } from "./compose-ground.ts";
 import { openTrust } from "./compose-logons.ts";
+import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy, type Policy } from "./compose-policy.ts";
+import { openToldPressure } from "./compose-pressure.ts";
 import { openRelay } from "./compose-relay.ts";
 import {
   type Order,
@@ -46,14 +48,17 @@ export async function beginGateway(
   const policy = await openPolicy(starting, ground);
   const indexes = openIndexes(starting, ground, { recovers: false });
   const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
-  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null });
+  const outbound = await openOutboundTls(ground);
+  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
   tellFacts(ground, indexes);
   starting.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
   const services = openServices(starting, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
-  const house = { ...ground, ...indexes, spool, policy, relay, services, messages, authservIds };
+  const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
+  const stores = { ...indexes, spool };
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const handler = createReceiver(house);
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const trust = await openTrust(starting, ground, counters);
@@ -70,6 +75,7 @@ export async function beginGateway(
         stress(isOn: boolean) {
           for (const host of hosts.values()) host.stress(isOn);
         },
+        pressure: told,
         metrics: () => ground.metrics.snapshot(),
       },
       onHanded: (about, socket) => seat(hosts, about as HandedArrival, socket, supervisor),
@@ -99,12 +105,12 @@ function openRemoteSpool(
 /** A client that was gone before he came here has no socket any more. */
 function seat(
   hosts: SessionHosts,
-  { connection, client, head, isKnown }: HandedArrival,
+  { connection, head, ...about }: HandedArrival,
   socket: Socket | undefined,
   supervisor: ProcessChannel<SupervisorOperations>,
 ): void {
   const leave = (report: SessionReport) => supervisor.tell("left", { connection, report });
-  const host = hosts.get(client.listener.name);
+  const host = hosts.get(about.client.listener.name);
   if (!socket || !host) {
     socket?.destroy();
     leave(NOTHING_TO_REPORT);
@@ -112,5 +118,5 @@ function seat(
   }
   supervisor.tell("seated", connection);
   socket.on("error", () => socket.destroy());
-  host.admit({ socket, client, head: Buffer.from(head), isKnown }, leave);
+  host.admit({ ...about, socket, head: Buffer.from(head) }, leave);
 }

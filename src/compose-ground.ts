@@ -15,7 +15,7 @@ import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
-import type { Spool } from "./spool/spool.ts";
+import type { Spool, SpoolItem } from "./spool/spool.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
@@ -46,7 +46,7 @@ export interface Stores {
 
 export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
-  const { servers, timeoutMs } = settings.dns;
+  const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
   return {
     settings,
@@ -56,7 +56,13 @@ export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
     metrics: createMetrics({ process: true }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
-    resolver: createDnsResolver({ clock, timeoutMs, hosts, ...(servers && { servers }) }),
+    resolver: createDnsResolver({
+      clock,
+      timeoutMs,
+      hosts,
+      validates,
+      ...(servers && { servers }),
+    }),
   };
 }
 
@@ -66,10 +72,19 @@ export function openStores(
   recovers: boolean,
   minFreePercent: () => number,
 ): Stores {
-  return {
-    ...openIndexes(stack, ground, { recovers }),
-    spool: createDiskSpool({ ...spoolPlace(ground), hasSpace: spaceOf(ground, minFreePercent) }),
-  };
+  const spool = createDiskSpool({
+    ...spoolPlace(ground),
+    hasSpace: spaceOf(ground, minFreePercent),
+    onHeld: (item, { by, reason }) => tellHeld(ground, item, by, reason),
+  });
+  stack.defer(() => spool.close());
+  return { ...openIndexes(stack, ground, { recovers }), spool };
+}
+
+function tellHeld({ facts, clock }: Ground, item: SpoolItem, by: string, reason: string): void {
+  const { id: entry, transactionId: id, envelope } = item;
+  const recipients = envelope.recipients.map(({ address }) => address.spoken);
+  facts.emit({ kind: "queue-held", at: clock.now(), id, entry, by, reason, recipients });
 }
 
 /** The stores that several processes may have open at once. */
@@ -91,8 +106,8 @@ export function spoolPlace({ settings, clock, log }: Ground) {
   return { folder: join(settings.dataDir, "spool"), clock, log };
 }
 
-export function spaceOf({ settings }: Ground, minFreePercent: () => number) {
-  return createDiskSpace({ folder: settings.dataDir, minFreePercent });
+export function spaceOf({ settings, clock }: Ground, minFreePercent: () => number) {
+  return createDiskSpace({ folder: settings.dataDir, minFreePercent, clock });
 }
 
 /** Archives wait for their end; beyond this in temporary files. Most attachments are smaller. */

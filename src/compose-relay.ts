@@ -1,6 +1,8 @@
-import type { Ground, Stores } from "./compose-ground.ts";
+import type { Ground } from "./compose-ground.ts";
+import type { OutboundTls } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
+import { createOurSelf } from "./relay/own-names.ts";
 import { createRelay, type Relay, type RelayOptions } from "./relay/relay.ts";
 import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 
@@ -8,7 +10,8 @@ import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 export function openRelay(
   ground: Ground,
   policy: Policy,
-  stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue">,
+  stores: Pick<RelayOptions, "quarantine" | "spool" | "queue">,
+  { authorities, tlsPolicy }: OutboundTls,
 ): Relay {
   const { settings, clock, log, resolver, gateways } = ground;
   const { hostname } = settings;
@@ -18,7 +21,18 @@ export function openRelay(
     ...ground,
     ...stores,
     hostname,
-    connector: createSmtpConnector({ clock, log, hostname, resolveHost }),
+    connector: createSmtpConnector({
+      clock,
+      log,
+      hostname,
+      resolveHost,
+      ...(authorities && { authorities: authorities.join("\n") }),
+    }),
+    tlsPolicy,
+    ourSelf: createOurSelf({
+      names: [hostname, ...settings.listeners.map((listener) => listener.hostname)],
+      listening: settings.listeners.map(({ listen }) => listen.host),
+    }),
     routing: () => policy.current().routing,
     limits: () => policy.current().limits.delivery,
     keepDays: () => policy.current().quarantine.keepDays,

@@ -1,4 +1,5 @@
 import type { MetricsSnapshot } from "./base/metrics.ts";
+import type { PressureLevels } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
 import type { RateOwnerOperations } from "./reputation/rate-counters.ts";
@@ -44,12 +45,16 @@ export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations 
 export interface GatewayOperations extends RoleOperations {
   /** See SessionHost. */
   stress(isOn: boolean): void;
+  /** Of what the service measures for all. */
+  pressure(levels: PressureLevels): void;
 }
 
 /** What the supervisor does for the others. */
 export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
+  /** From the service, for all gateways. */
+  pressure(levels: PressureLevels): void;
   /** A client's socket has come; then, that he has left. */
   seated(connection: number): void;
   left(end: LeftArrival): void;

@@ -1,11 +1,13 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import { controlPath } from "./control/control.ts";
 import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";
 import { countFacts, logFacts } from "./gateway/tell-facts.ts";
+import { watchRecipientLists } from "./policy/recipient-watch.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
 
@@ -34,19 +36,24 @@ export async function openService(
     recovers,
     () => policy.current().limits.disk.minFreePercent,
   );
-  await stores.spool.recover(!recovers);
-  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool });
+  // Before the recovery, which may have to tell of what it holds.
   tellFacts(ground, stores);
+  await stores.spool.recover(!recovers);
+  const outbound = await openOutboundTls(ground);
+  const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
   // Also when what comes next fails: without the lock nobody may deliver from this spool.
   stack.defer(() => relay.stop(0));
   relay.start();
   stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
+  stack.defer(watchRecipientLists({ ...ground, policy }));
+  startTlsRounds(stack, ground, policy, outbound, { ...stores, relay });
   const about = () => ({
     running: true,
     policy: policy.current().version,
     workers: ground.gateways,
   });
-  const commands = storeCommands(ground, stores, relay, about);
+  const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
+  const commands = storeCommands(ground, stores, relay, about, hasRoute);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());

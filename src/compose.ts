@@ -9,6 +9,7 @@ import { createDoors, openStatus } from "./compose-doors.ts";
 import { layGround, openServices } from "./compose-ground.ts";
 import { openTrust } from "./compose-logons.ts";
 import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
+import { openPressure } from "./compose-pressure.ts";
 import { openService } from "./compose-service.ts";
 import { authservIdsOf, openMessages, openSessionHosts } from "./compose-sessions.ts";
 import { superviseGateway } from "./compose-supervisor.ts";
@@ -56,7 +57,8 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   const services = openServices(starting, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
-  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds };
+  const pressure = await openPressure(starting, ground, policy, stores, messages);
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const doors = createDoors({
     ...ground,
     limits: () => policy.current().limits,
@@ -73,7 +75,7 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
     hosts.get(arrival.client.listener.name)?.admit(arrival, leave),
   );
   let draining = false;
-  const isReady = async () => readiness(policy, draining);
+  const isReady = async () => readiness(policy, draining, pressure);
   const status = await openStatus(starting, settings, ground.metrics.expose, isReady);
   const open = starting.move();
   log.info("started", { listeners: doors.addresses(), policy: policy.current().version });

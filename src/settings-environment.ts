@@ -19,6 +19,7 @@ export interface EnvironmentEntry {
 
 type Form =
   | "text"
+  | "boolean-or-text"
   | "path"
   | "number-or-text"
   | "number"
@@ -40,6 +41,8 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   POSTERN_LISTENERS: { path: ["listeners"], form: "listeners" },
   POSTERN_DNS_SERVERS: { path: ["dns", "servers"], form: "list" },
   POSTERN_DNS_TIMEOUT_MS: { path: ["dns", "timeoutMs"], form: "number" },
+  POSTERN_DNS_VALIDATES: { path: ["dns", "validates"], form: "boolean-or-text" },
+  POSTERN_AUTHORITIES: { path: ["authorities"], form: "path" },
   POSTERN_HOSTS: { path: ["hosts"], form: "pairs" },
   POSTERN_REDIS: { path: ["redis"], form: "text" },
   POSTERN_CLAMD: { path: ["clamd"], form: "list-or-none" },
@@ -85,6 +88,8 @@ function parse(text: string, form: Form, cwd: string): unknown {
   switch (form) {
     case "text":
       return text;
+    case "boolean-or-text":
+      return text === "true" ? true : text === "false" ? false : text;
     case "path":
       return resolve(cwd, text);
     case "number":

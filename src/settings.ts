@@ -43,7 +43,11 @@ export interface Settings {
     /** `address:port`; null: those of the system. */
     readonly servers: readonly string[] | null;
     readonly timeoutMs: number;
+    /** They validate with DNSSEC, and the way to them is trusted: their AD bit is believed. */
+    readonly validates: boolean;
   };
+  /** PEM of authorities trusted beside the well-known ones; null: none. */
+  readonly authorities: string | null;
   /** Before DNS. */
   readonly hosts: StaticHostTable;
   /** `host:port` or `unix:/path`, in order of preference; null: `none` was said. */
@@ -188,7 +192,8 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
       proxyProtocol: listener.proxyProtocol ?? [],
       from: listener.from ?? [],
     })),
-    dns: { servers: dns.servers ?? null, timeoutMs: dns.timeoutMs },
+    dns: { ...dns, servers: dns.servers ?? null },
+    authorities: written.authorities === undefined ? null : resolve(base, written.authorities),
     hosts,
     clamd: clamd === "none" ? null : clamd,
     metrics: metrics ?? null,

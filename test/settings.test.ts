@@ -47,7 +47,8 @@ test("two lines are settings enough; the rest has its default", async (context) 
         from: [],
       },
     ],
-    dns: { servers: null, timeoutMs: 2000 },
+    dns: { servers: null, timeoutMs: 2000, validates: false },
+    authorities: null,
     hosts: {},
     clamd: null,
     metrics: null,
@@ -70,7 +71,8 @@ listeners:
     tls: { cert: cert.pem, key: /etc/key.pem }
     proxyProtocol: [10.0.0.7, "fd00::/8"]
   - { name: inside, kind: hub, listen: "127.0.0.1:0", from: [10.1.0.0/16] }
-dns: { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 }
+dns: { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500, validates: true }
+authorities: ca.pem
 hosts: { hub.internal: 10.1.0.25, two.internal: [10.1.0.1, "2001:db8::1"] }
 clamd: ["127.0.0.1:3310", "unix:/run/clamd.ctl"]
 metrics: { listen: "127.0.0.1:9464" }
@@ -104,7 +106,9 @@ log: { level: debug, format: pretty }
   assert.equal(settings.listeners[1]?.kind, "hub");
   assert.deepEqual(settings.listeners[1]?.from, ["10.1.0.0/16"]);
   assert.deepEqual(settings.listeners[1]?.listen, { host: "127.0.0.1", port: 0 });
-  assert.deepEqual(settings.dns, { servers: ["127.0.0.1:53", "[::1]:5353"], timeoutMs: 500 });
+  const servers = ["127.0.0.1:53", "[::1]:5353"];
+  assert.deepEqual(settings.dns, { servers, timeoutMs: 500, validates: true });
+  assert.equal(settings.authorities, join(cwd, "ca.pem"));
   assert.deepEqual(settings.hosts, {
     "hub.internal": "10.1.0.25",
     "two.internal": ["10.1.0.1", "2001:db8::1"],
@@ -126,6 +130,8 @@ test("the environment alone is enough, and its paths count from where we were st
       POSTERN_LISTENERS: "0.0.0.0:2525,[::]:2525",
       POSTERN_DNS_SERVERS: "127.0.0.1:53, [::1]:53",
       POSTERN_DNS_TIMEOUT_MS: "700",
+      POSTERN_DNS_VALIDATES: "true",
+      POSTERN_AUTHORITIES: "ca.pem",
       POSTERN_HOSTS: "hub.internal=10.1.0.25,other.internal=10.1.0.26",
       POSTERN_CLAMD: "127.0.0.1:3310",
       POSTERN_METRICS_LISTEN: "127.0.0.1:0",
@@ -143,7 +149,9 @@ test("the environment alone is enough, and its paths count from where we were st
       ["internet-2", "::"],
     ],
   );
-  assert.deepEqual(settings.dns, { servers: ["127.0.0.1:53", "[::1]:53"], timeoutMs: 700 });
+  const servers = ["127.0.0.1:53", "[::1]:53"];
+  assert.deepEqual(settings.dns, { servers, timeoutMs: 700, validates: true });
+  assert.equal(settings.authorities, join(cwd, "ca.pem"));
   assert.deepEqual(settings.hosts, { "hub.internal": "10.1.0.25", "other.internal": "10.1.0.26" });
   assert.deepEqual(settings.clamd, ["127.0.0.1:3310"]);
   assert.equal(settings.log.level, "warn");
@@ -175,7 +183,8 @@ test("a variable wins over the file, an empty one does not", async (context) => 
   const settings = await loadSettings({ env, cwd });
   assert.equal(settings.hostname, "mx2.example.org");
   assert.equal(settings.clamd, null);
-  assert.deepEqual(settings.dns, { servers: ["127.0.0.1:53"], timeoutMs: 500 });
+  const servers = ["127.0.0.1:53"];
+  assert.deepEqual(settings.dns, { servers, timeoutMs: 500, validates: false });
 });
 
 test("a wrong variable is named, and so is the file for the rest", async (context) => {

@@ -3,8 +3,6 @@ import type { Limits } from "../policy/limits.ts";
 import { strangersAmong } from "../policy/listener-limits.ts";
 import { hint } from "../policy/nearest.ts";
 import { wholeFile } from "../policy/problems.ts";
-import { outsideRoutes } from "../policy/routing.ts";
-import type { Domains, Routing } from "../policy/snapshot.ts";
 import { type CertificateFiles, loadCertificate } from "../smtp/certificate.ts";
 import { noteCertificate } from "../smtp/inspect-certificate.ts";
 import { type ListenerTlsFiles, loadAuthorities } from "../smtp/listener-tls.ts";
@@ -71,7 +69,8 @@ async function checkPair(
   }
 }
 
-async function checkAuthorities(path: string): Promise<readonly Problem[]> {
+/** Opens a file of authorities: one that cannot serve is a problem. */
+export async function checkAuthorities(path: string): Promise<readonly Problem[]> {
   return loadAuthorities(path).then(
     () => [],
     (error: unknown) => [wholeFile(path, errorText(error))],
@@ -100,17 +99,5 @@ export function checkListenerNames(
   return strangersAmong(limits, names).map((name) => ({
     subject: `limits.yaml listeners.${name}`,
     message: `the settings have no such listener${hint(name, names)}`,
-  }));
-}
-
-/** A connector for foreign mail has mail only where a listener lets somebody relay. */
-export function checkOutsideRoutes(
-  listeners: readonly CheckedListener[],
-  policy: { readonly domains: Domains; readonly routing: Routing },
-): readonly Warning[] {
-  if (listeners.some(({ kind }) => kind === "hub")) return [];
-  return outsideRoutes(policy.domains, policy.routing).map(({ connector, pattern }) => ({
-    subject: `routing.yaml connectors.${connector}`,
-    message: `\`${pattern}\` is no accepted domain, and no hub listener sends mail there`,
   }));
 }

@@ -6,13 +6,16 @@ import { PHASES } from "../pipeline/report.ts";
 import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
+import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
 import {
   type CheckedListener,
+  checkAuthorities,
   checkListener,
   checkListenerNames,
-  checkOutsideRoutes,
   type Warning,
 } from "./check-listeners.ts";
+import { checkOutboundTls } from "./check-outbound-tls.ts";
+import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipients.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -22,6 +25,8 @@ export interface CheckedSettings {
   readonly policies: string;
   readonly listeners: readonly CheckedListener[];
   readonly clamd: readonly string[] | null;
+  readonly dns: { readonly validates: boolean };
+  readonly authorities: string | null;
 }
 
 export interface CheckDependencies {
@@ -73,13 +78,17 @@ async function findProblems(
   const now = Date.now();
   const listeners = settings?.listeners ?? [];
   const opened = await Promise.all(listeners.map((listener) => checkListener(listener, now)));
+  const authorities = settings?.authorities ? await checkAuthorities(settings.authorities) : [];
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
-    ...(settings && policy.value ? checkTogether(settings.listeners, policy.value) : []),
+    ...(settings && policy.value ? checkTogether(settings, policy.value) : []),
+    ...(policy.value ? checkConnectors(policy.value.routing, now) : []),
+    ...(policy.value ? checkStaleLists(policy.value.domains.all, now) : []),
   ];
   const told = [
     ...loaded.problems,
     ...opened.flatMap((found) => found.problems),
+    ...authorities,
     ...policy.problems,
   ];
   const problems = told.map((problem) => ({
@@ -90,10 +99,11 @@ async function findProblems(
 }
 
 /** What is right in the settings and in the policies, and does not fit together. */
-function checkTogether(listeners: readonly CheckedListener[], policy: Policy): readonly Warning[] {
+function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): readonly Warning[] {
   return [
     ...checkListenerNames(listeners, policy.limits),
-    ...checkOutsideRoutes(listeners, policy),
+    ...checkRouteUse(listeners, policy),
+    ...checkOutboundTls(dns.validates, policy.routing),
   ];
 }
 
@@ -140,6 +150,7 @@ function toJson({ settings, folder, policy, problems, warnings }: Findings): unk
     ok: problems.length === 0,
     settings: settings && { file: settings.file, hostname: settings.hostname },
     policies: folder === null ? null : { folder, version: policy?.version ?? null },
+    recipients: policy && recipientsJson(policy.domains.all),
     problems,
     warnings,
   };
@@ -169,6 +180,9 @@ function policyRows(policy: Policy): readonly (readonly [string, string])[] {
     PHASES.flatMap((phase) => phases[phase].steps.flatMap((step) => step.map(({ name }) => name)));
   return [
     ["domains", listed(domains.all.map(({ name }) => name))],
+    ...recipientLines(domains.all.slice(0, MAX_LISTED), Date.now()).map(
+      (line) => ["recipients", line] as const,
+    ),
     ["connectors", listed(routing.all.map(({ name }) => name))],
     ["stages", listed(stagesOf(plans.inbound))],
     ["outbound", listed(stagesOf(plans.outbound))],

@@ -1,10 +1,14 @@
-import { userInfo } from "node:os";
-import { Command, InvalidArgumentError, Option } from "commander";
-import type { CommandPort } from "../control/control.ts";
-import type { CliStreams } from "./cli.ts";
-import type { CliContext } from "./cli-context.ts";
+import { Command, Option } from "commander";
+import {
+  collect,
+  contextOf,
+  limitOption,
+  type ProgramParts,
+  runOnPort,
+  sinceOption,
+  whoCommands,
+} from "./command-parts.ts";
 import { explainCommand } from "./explain.ts";
-import { type OpenPort, withPort } from "./open-port.ts";
 import {
   type QuarantineListOptions,
   quarantineDeleteCommand,
@@ -13,26 +17,13 @@ import {
   quarantineShowCommand,
   quarantineStatsCommand,
 } from "./quarantine.ts";
-import { queueListCommand } from "./queue.ts";
-import { parseSince } from "./time-words.ts";
+import { addQueue } from "./queue-commands.ts";
+import { addRecipients } from "./recipients-words.ts";
+import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { addUser } from "./user-words.ts";
 import { versionCommand } from "./version.ts";
 
-export interface ProgramParts {
-  readonly streams: CliStreams;
-  readonly openPort: OpenPort;
-  /** Runs one command and keeps its exit code. */
-  readonly run: (
-    context: CliContext,
-    work: (context: CliContext) => Promise<number>,
-  ) => Promise<void>;
-}
-
-/** Rows without --limit. */
-const DEFAULT_LIMIT = 100;
-/** What the stores give at most. */
-const MOST_ROWS = 10_000;
 const DEFAULT_SINCE = "7d";
 
 /** The words of the command line. Commands that need much of the house load it when they run. */
@@ -52,6 +43,11 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
+  program
+    .command("stats")
+    .description("what the gateway knows of itself and of its stores")
+    .action((_options, command) => runOnPort(command, parts, statsCommand));
   addUser(program, {
     stdin: parts.streams.stdin ?? process.stdin,
     run: (command, work) => parts.run(contextOf(command, parts), work),
@@ -95,12 +91,13 @@ function addGateway(program: Command, parts: ProgramParts): void {
     );
   program
     .command("doctor")
-    .description("look at what is around the gateway: certificates")
+    .description("look at what is around the gateway: certificates, hubs that know who exists")
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
-        return doctorCommand(context, { loadSettings });
+        const { openHubProbe } = await import("../compose-doctor.ts");
+        return doctorCommand(context, { loadSettings, openHubProbe });
       }),
     );
   addJudge(program, parts);
@@ -208,67 +205,4 @@ function addQuarantineActs(quarantine: Command, parts: ProgramParts): void {
         quarantineDeleteCommand(context, port, { id, by }),
       ),
     );
-}
-
-function addQueue(program: Command, parts: ProgramParts): void {
-  program
-    .command("queue")
-    .description("mail that is promised and not delivered yet")
-    .command("list")
-    .description("what waits, and for what")
-    .action((_options, command) => runOnPort(command, parts, queueListCommand));
-}
-
-function runOnPort(
-  command: Command,
-  parts: ProgramParts,
-  work: (context: CliContext, port: CommandPort) => Promise<number>,
-): Promise<void> {
-  return parts.run(contextOf(command, parts), (context) =>
-    withPort(context, parts.openPort, (port) => work(context, port)),
-  );
-}
-
-function contextOf(command: Command, { streams }: ProgramParts): CliContext {
-  const { settings, json } = command.optsWithGlobals<{ settings?: string; json?: boolean }>();
-  const { out, err, env, cwd, width = null } = streams;
-  const settingsFile = settings === undefined ? {} : { settingsFile: settings };
-  return { out, err, env, cwd, width, json: json ?? false, ...settingsFile };
-}
-
-function sinceOption(): Option {
-  return new Option(
-    "--since <when>",
-    "90s, 30m, 12h, 7d or 2w ago, or a date such as 2026-01-31",
-  ).argParser((text: string) => {
-    const since = parseSince(text, Date.now());
-    if (since === null) throw new InvalidArgumentError("expected 7d, 12h, 30m or a date.");
-    return since;
-  });
-}
-
-function limitOption(): Option {
-  return new Option("--limit <count>", "at most so many")
-    .default(DEFAULT_LIMIT)
-    .argParser((text: string) => {
-      const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
-      if (count < 1 || count > MOST_ROWS)
-        throw new InvalidArgumentError(`expected a number from 1 to ${MOST_ROWS}.`);
-      return count;
-    });
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
-
-/** For the records: who became root, not that it was root. */
-function whoCommands(env: CliContext["env"]): string {
-  if (env.SUDO_USER) return env.SUDO_USER;
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run as a number without a name.
-    return `uid ${process.getuid?.() ?? "unknown"}`;
-  }
 }

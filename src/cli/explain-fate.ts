@@ -1,5 +1,6 @@
 import { remedyFor } from "../gateway/replies.ts";
 import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import type { RemoteTls } from "../smtp/remote-tls.ts";
 import { formatTime } from "./time-words.ts";
 
 /** What was decided, for whom, because of what, and what the client was told. */
@@ -45,19 +46,31 @@ export function describeFate(fate: readonly Fact[]): readonly string[] {
 function sentence(fact: Fact): string {
   switch (fact.kind) {
     case "delivered":
-      return `delivered to ${fact.hub ?? "the hub"} for ${people(fact)}: ${fact.reply}`;
+      return `delivered to ${fact.hub ?? "the hub"}${way(fact)} for ${people(fact)}: ${fact.reply}`;
     case "deferred":
-      return `put off for ${people(fact)}${at(fact)}: ${fact.reply}`;
+      return `put off for ${people(fact)}${at(fact)}${way(fact)}: ${fact.reply}`;
     case "refused":
-      return `refused for ${people(fact)}${at(fact)}: ${fact.reply}`;
+      return `refused for ${people(fact)}${at(fact)}${way(fact)}: ${fact.reply}`;
     case "bounced":
       return `a bounce for ${people(fact)} went to <${fact.bounceTo}>: ${fact.reply}`;
+    case "told-of-delay":
+      return `told <${fact.bounceTo}> of the delay for ${people(fact)}: ${fact.reply}`;
+    case "told-of-relay":
+      return `told <${fact.bounceTo}>, who asked for it, that it was passed on for ${people(fact)}: ${fact.reply}`;
+    case "bounce-dropped":
+      return `a notice to ${people(fact)} could not be delivered and was dropped: ${fact.reply}`;
     case "held":
       return `held as ${fact.holdId} for ${people(fact)}, cause ${fact.cause}`;
     case "released":
       return `${fact.holdId} was released by ${fact.by} for ${people(fact)}`;
     case "deleted":
       return `${fact.holdId} was deleted by ${fact.by}`;
+    case "queue-held":
+      return `held in the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
+    case "queue-released":
+      return `let go in the queue by ${fact.by} for ${people(fact)}`;
+    case "queue-dropped":
+      return `dropped from the queue by ${fact.by} for ${people(fact)}${because(fact)}`;
     case "decided":
     case "policy-reloaded":
       return fact.kind;
@@ -68,6 +81,36 @@ function sentence(fact: Fact): string {
 
 function people({ recipients }: { readonly recipients: readonly string[] }): string {
   return recipients.map((address) => `<${address}>`).join(", ");
+}
+
+interface Way {
+  readonly address?: string;
+  readonly tls?: RemoteTls | null;
+  readonly tlsPolicy?: string;
+}
+
+/** ` (192.0.2.1, TLSv1.3, certificate for mx.example.net)`; nothing of a record without it. */
+function way({ address, tls, tlsPolicy }: Way): string {
+  if (address === undefined) return "";
+  const words = [address, ...(tls ? secured(tls) : ["in the clear"])];
+  return ` (${[...words, ...(tlsPolicy === undefined ? [] : [tlsPolicy])].join(", ")})`;
+}
+
+function secured({ protocol, verified, match, unmet }: RemoteTls): readonly string[] {
+  const proofs: { readonly [V in RemoteTls["verified"]]: string } = {
+    no: unmet ? `not verified: ${unmet.reason}` : "certificate not checked",
+    ca: `certificate for ${match}`,
+    pin: `pinned ${match?.slice(0, SHOWN_PIN_CHARS)}…`,
+    dane: `DANE ${match}`,
+  };
+  return [protocol, proofs[verified]];
+}
+
+/** Enough to tell which of a few pins it was. */
+const SHOWN_PIN_CHARS = 16;
+
+function because({ reason }: { readonly reason: string }): string {
+  return reason === "" ? "" : `: ${reason}`;
 }
 
 function at({ hub }: { readonly hub: string | null }): string {

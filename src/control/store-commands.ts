@@ -5,10 +5,11 @@ import type { Tracking } from "../tracking/tracking.ts";
 import { parseArgs } from "./command-args.ts";
 import { type ControlCommand, type ControlCommands, ControlError } from "./control.ts";
 import { createQuarantineCommands, type QuarantineCommandDeps } from "./quarantine-commands.ts";
+import { createQueueCommands, type QueueCommandDeps } from "./queue-commands.ts";
 
-export interface StoreCommandDeps extends QuarantineCommandDeps {
+export interface StoreCommandDeps extends QuarantineCommandDeps, QueueCommandDeps {
   readonly tracking: Tracking;
-  readonly spool: Pick<Spool, "list" | "stats">;
+  readonly spool: Pick<Spool, "list" | "stats" | "desk">;
   /** Told by `status`: version, policy, whatever the owner knows of itself. */
   readonly about: () => Readonly<Record<string, unknown>>;
 }
@@ -25,7 +26,7 @@ export function createStoreCommands(deps: StoreCommandDeps): ControlCommands {
     ["status", () => status(deps)],
     ["explain", (args) => explain(deps, args)],
     ["trace", (args) => trace(deps, args)],
-    ["queue.list", () => listQueue(deps)],
+    ...createQueueCommands(deps),
     ...createQuarantineCommands(deps),
   ]);
 }
@@ -81,9 +82,4 @@ async function* trace({ tracking }: StoreCommandDeps, args: unknown) {
     ...(subject && { subject }),
     ...(ip && { ip }),
   });
-}
-
-/** SpoolItems. */
-async function* listQueue({ spool }: StoreCommandDeps) {
-  yield* spool.list();
 }

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
+import type { Hop } from "../relay/hubs.ts";
 import type { AttemptResult, Leg, Relay } from "../relay/relay.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolIntake } from "../spool/spool-intake.ts";
@@ -109,22 +110,25 @@ async function settle(deps: CarryOutDeps, context: LegContext, one: Attempted): 
   const { result, leg } = one;
   if (result.kind === "unsent") {
     const everyone = leg.envelope.recipients;
-    await keepInSpool(deps, context, one, {
-      recipients: everyone,
-      reason: result.reason,
-      delayMs: 0,
-    });
+    const { hub, reason } = result;
+    await keepInSpool(deps, context, one, { recipients: everyone, hub, reason, delayMs: 0 });
     return { via: "spool", released: Promise.resolve() };
   }
   if (result.kind === "pending") return lend(deps, context, one, result);
   const later = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "later");
-  const refused = leg.envelope.recipients.filter((_, i) => result.fates[i]?.kind === "refused");
-  if (refused.length > 0) await deps.relay.settleRefused(leg, one.source, result.fates, result.hub);
+  await deps.relay.settleAnswered(leg, one.source, result);
   if (later.length > 0) {
     const { delivery } = context.transaction.snapshot.limits;
     const delayMs = delivery.retryFirstSeconds * 1000;
     const reason = "deferred by the hub";
-    await keepInSpool(deps, context, one, { recipients: later, reason, delayMs });
+    const { hub, hop } = result;
+    await keepInSpool(deps, context, one, {
+      recipients: later,
+      hub,
+      ...(hop && { hop }),
+      reason,
+      delayMs,
+    });
   }
   const anyAccepted = result.fates.some(({ kind }) => kind === "accepted");
   return { via: anyAccepted ? "hub" : "spool", released: Promise.resolve() };
@@ -132,6 +136,9 @@ async function settle(deps: CarryOutDeps, context: LegContext, one: Attempted): 
 
 interface Owed {
   readonly recipients: Leg["envelope"]["recipients"];
+  /** Who could not be reached, or said "later"; null: nobody was asked. */
+  readonly hub: string | null;
+  readonly hop?: Hop;
   readonly reason: string;
   /** 0: nobody was asked, or nobody answered; else the hub said "later". */
   readonly delayMs: number;
@@ -141,7 +148,7 @@ async function keepInSpool(
   deps: CarryOutDeps,
   context: LegContext,
   { leg, source }: PlannedLeg,
-  { recipients, reason, delayMs }: Owed,
+  { recipients, hub, hop, reason, delayMs }: Owed,
 ): Promise<void> {
   const dueAt = deps.clock.now() + delayMs;
   const item = { ...leg, envelope: { ...leg.envelope, recipients }, dueAt, reason };
@@ -152,7 +159,8 @@ async function keepInSpool(
     at: deps.clock.now(),
     id: context.transaction.id,
     recipients: recipients.map(({ address }) => address.spoken),
-    hub: null,
+    hub,
+    ...hop,
     reply: reason,
   });
 }
@@ -177,8 +185,7 @@ async function lend(
     if (!(error instanceof Unavailable)) throw error;
     const outcome = await pending.settled;
     if (outcome.kind !== "answered") throw error;
-    const { fates } = outcome;
-    return settle(deps, context, { ...one, result: { kind: "answered", hub: pending.hub, fates } });
+    return settle(deps, context, { ...one, result: { ...outcome, hub: pending.hub } });
   }
 }
 

@@ -29,7 +29,8 @@ export function ruleRecipient(
 ): Decision {
   const isOurs = domain !== null || address.domain === "";
   const exempt = isOurs && EXEMPT.has(address.localPart.toLowerCase());
-  return decide(reports, { mode, scoring, thresholds: domain?.thresholds, exempt });
+  const { thresholds, skip } = domain ?? {};
+  return decide(reports, { mode, scoring, thresholds, exempt, skip });
 }
 
 /**

@@ -9,7 +9,7 @@ import { toMessageRecord } from "./record.ts";
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
- * Puts the copies of these recipients into quarantine, one entry a cause; what was yielded is
+ * Puts the copies of these recipients into quarantine, one entry a cause and stamp; what was yielded is
  * durable. Throws Unavailable("quarantine"): then nothing is promised.
  */
 export async function* holdRecipients(
@@ -17,9 +17,10 @@ export async function* holdRecipients(
   context: LegContext,
   ruled: readonly Ruled[],
 ): AsyncGenerator<Hold, void, undefined> {
-  for (const [cause, group] of byCause(ruled)) {
+  for (const group of byStamp(ruled)) {
     const [first] = group;
     if (!first) continue;
+    const cause = causeOf(first);
     const { transaction, message, senderAuthenticated } = context;
     const recipients = group.map(({ recipient }) => recipient);
     const now = deps.clock.now();
@@ -48,13 +49,19 @@ export async function* holdRecipients(
   }
 }
 
-function byCause(ruled: readonly Ruled[]): ReadonlyMap<Cause, readonly Ruled[]> {
-  const groups = new Map<Cause, Ruled[]>();
+/** The bytes of an entry carry one score, so those who share it have the same. */
+function byStamp(ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
+  const groups = new Map<string, Ruled[]>();
   for (const one of ruled) {
-    const cause = one.decision.cause ?? "spam";
-    groups.set(cause, [...(groups.get(cause) ?? []), one]);
+    const { score, scl, edits } = one.decision;
+    const key = JSON.stringify([causeOf(one), score, scl, edits]);
+    groups.set(key, [...(groups.get(key) ?? []), one]);
   }
-  return groups;
+  return [...groups.values()];
+}
+
+function causeOf({ decision }: Ruled): Cause {
+  return decision.cause ?? "spam";
 }
 
 function describe({ decision }: Ruled): string {

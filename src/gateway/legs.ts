@@ -3,7 +3,8 @@ import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { Message, MessageSource } from "../mail/message.ts";
 import { applyHeaderEdits } from "../mail/rewrite-headers.ts";
 import type { Decision } from "../pipeline/decision.ts";
-import { groupByRoute, type Leg } from "../relay/relay.ts";
+import { groupByRoute } from "../relay/destination.ts";
+import type { Leg } from "../relay/relay.ts";
 import type { Ruled } from "./fold.ts";
 import type { Transaction } from "./session-state.ts";
 import { isForgedField, type StampContext, stampHeaders } from "./stamp.ts";
@@ -34,7 +35,7 @@ export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly
       group.map(({ recipient }) => recipient),
       routing,
     ).map((recipients) => ({
-      leg: toLeg(context, recipients),
+      leg: toLeg(context, recipients, first.decision),
       source,
       ack,
     }));
@@ -49,13 +50,18 @@ export function stampedSource(context: LegContext, decision: Decision): MessageS
   });
 }
 
-export function toLeg(context: LegContext, recipients: readonly EnvelopeRecipient[]): Leg {
+export function toLeg(
+  context: LegContext,
+  recipients: readonly EnvelopeRecipient[],
+  { would }: Decision,
+): Leg {
   const { transaction, senderAuthenticated } = context;
   return {
     transactionId: transaction.id,
     envelope: { sender: transaction.sender, recipients, mail: transaction.mail },
     needs: hubNeeds(context, recipients),
-    senderAuthenticated,
+    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
+    senderAuthenticated: senderAuthenticated && would === null,
     receivedAt: transaction.startedAt,
   };
 }
@@ -83,6 +89,7 @@ function isInternational(address: Address | null): boolean {
 }
 
 function groupByStamp(context: LegContext, ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
+  if (ruled.length === 1) return [ruled];
   const groups = new Map<string, Ruled[]>();
   for (const one of ruled) {
     const { decision } = one;

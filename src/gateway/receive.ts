@@ -28,10 +28,12 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { domainFault } from "./domain-fault.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
+import { diskFault, isStranger, refuseBusy } from "./refuse-busy.ts";
 import { replyFor } from "./replies.ts";
 import {
   connectFacts,
@@ -79,7 +81,8 @@ async function onConnect(
       const hub = deps.relay.offers();
       const limits = limitsFor(deps.policy.current().limits, client.listener.name);
       const { maxBytes } = limits.message;
-      return { ...hub, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
+      // Where a hub lacks DSN we tell the sender ourselves (RFC 3461 5.2.2).
+      return { ...hub, dsn: true, maxBytes: Math.min(maxBytes, hub.maxBytes ?? maxBytes) };
     },
     closed: (reason) => deps.log.debug("session-closed", { session: session.id, reason }),
   };
@@ -130,7 +133,7 @@ async function onMail(
   sender: Address | null,
   mail: MailParameters,
   signal: AbortSignal,
-): Promise<TransactionHandler> {
+): Promise<TransactionHandler | Reply> {
   const { helo } = session;
   if (!helo) throw new Error("MAIL before HELO passed the protocol");
   const pipeline = pipelineOf(heloFacts(session, helo).relay);
@@ -139,12 +142,7 @@ async function onMail(
   const plan = snapshot.plans[pipeline];
   const queries = createQueryBudget();
   const facts = mailFacts(session, helo, sender, mail);
-  const reports = await runPhase({
-    phase: plan.phases.mail,
-    view: { ...facts, dns: queries.under(signal) },
-    ...runtime(deps, signal),
-  });
-  const transaction: Transaction = {
+  const begun = {
     id: deps.ids.transaction(),
     session,
     snapshot,
@@ -153,10 +151,20 @@ async function onMail(
     startedAt: deps.clock.now(),
     sender,
     mail,
-    facts: { ...facts, reports: [...facts.reports, ...reports] },
+    facts,
     recipients: [],
     refused: [],
     queries,
+  };
+  if (deps.pressure.refusesMail(isStranger(session, facts))) return refuseBusy(deps, begun);
+  const reports = await runPhase({
+    phase: plan.phases.mail,
+    view: { ...facts, dns: queries.under(signal) },
+    ...runtime(deps, signal),
+  });
+  const transaction: Transaction = {
+    ...begun,
+    facts: { ...facts, reports: [...facts.reports, ...reports] },
   };
   return {
     accepted: { code: 250, status: "1.0", text: "Sender ok" },
@@ -208,29 +216,24 @@ async function onRcpt(
     transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
     return reply;
   }
-  return acceptRecipient(transaction, { envelope, domain, reports });
+  return acceptRecipient(deps, transaction, { envelope, domain, reports });
 }
 
-/** Promise 5: recipients whose domains want another ending of DATA cannot share it. */
 function acceptRecipient(
+  deps: ReceiveDeps,
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const [first] = transaction.recipients;
-  if (first && !canShareData(first.domain, domain)) {
-    const cause = "recipients-differ";
-    const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
-    const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
+  const fault = domainFault(transaction, domain) ?? diskFault(deps, transaction, domain);
+  if (fault) {
+    const reply = replyFor(fault.cause, {}, transaction.id, transaction.snapshot.replies);
+    const ending = { ...fault, stage: null, score: 0, scl: 0, reply };
     transaction.refused.push({ envelope, reports, ...ending });
     return reply;
   }
   const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
   transaction.recipients.push({ envelope, domain, reports, reply });
   return reply;
-}
-
-function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {
-  return !a || !b || (a.ack === b.ack && a.lineEndings === b.lineEndings);
 }
 
 function onDrop(deps: ReceiveDeps, transaction: Transaction): void {

@@ -149,6 +149,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "See doctor.",
   ),
   "no-space": line(452, "3.1", "Insufficient system storage", "Free the disk of dataDir."),
+  "busy-resources": line(
+    452,
+    "3.1",
+    "Insufficient system resources, try again later",
+    "The log line back-pressure names what is short; its thresholds are in limits.yaml backPressure.",
+  ),
   "hub-lacks-8bit": line(
     554,
     "6.3",

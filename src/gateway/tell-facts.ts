@@ -40,6 +40,13 @@ function decidedFields(record: TransactionRecord) {
   };
 }
 
+const BOUNCES: ReadonlyMap<Fact["kind"], string> = new Map<Fact["kind"], string>([
+  ["bounced", "failed"],
+  ["told-of-delay", "delayed"],
+  ["told-of-relay", "relayed"],
+  ["bounce-dropped", "dropped"],
+]);
+
 const STAGE_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60] as const;
 
 /** Counts facts. Labels are closed lists: nothing that a sender wrote becomes a label. */
@@ -60,8 +67,17 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     STAGE_SECONDS,
     ["stage"],
   );
+  const bounces = metrics.counter(
+    "postern_bounces_total",
+    "Delivery status messages to senders by what they tell; dropped: could not be delivered",
+    ["kind"],
+  );
   facts.listen((fact: Fact) => {
-    if (fact.kind !== "decided") return fates.add({ kind: fact.kind });
+    if (fact.kind !== "decided") {
+      const bounce = BOUNCES.get(fact.kind);
+      if (bounce) bounces.add({ kind: bounce });
+      return fates.add({ kind: fact.kind });
+    }
     const { action, cause, pipeline = "inbound", reports } = fact.record;
     decisions.add({ action, cause: cause ?? "none", pipeline });
     for (const { stage, outcome, ms } of reports) {

@@ -5,6 +5,13 @@ export interface Envelope {
   readonly sender: Address | null;
   readonly recipients: readonly EnvelopeRecipient[];
   readonly mail: MailParameters;
+  /** The sender as spoken to us, where `sender` is one of our making: bounces of ours go there. */
+  readonly origin?: Address;
+}
+
+/** Whom a bounce of ours is for; null: nobody. */
+export function returnAddress({ sender, origin }: Envelope): Address | null {
+  return origin ?? sender;
 }
 
 /** What MAIL FROM said beside the address. Absent means not said. */

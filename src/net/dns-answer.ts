@@ -24,6 +24,7 @@ export function readAnswer<T extends RecordType>(
   if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") return temporary(`the server said ${rcode}`);
   const chain = followCnames(message.answers, question.name);
   if (!chain) return temporary("a loop of CNAME records, or a chain too long");
+  const secure = message.authenticated ? ({ secure: true } as const) : {};
   const records: RecordData[T][] = [];
   let ttl = chain.ttlSeconds;
   for (const answer of message.answers) {
@@ -34,9 +35,12 @@ export function readAnswer<T extends RecordType>(
     ttl = Math.min(ttl, ttlOf(answer));
   }
   if (records.length > 0)
-    return { lookup: { kind: "found", records, ttlSeconds: ttl }, ttlSeconds: ttl };
+    return { lookup: { kind: "found", records, ttlSeconds: ttl, ...secure }, ttlSeconds: ttl };
   const reason = rcode === "NXDOMAIN" ? "nxdomain" : "nodata";
-  return { lookup: { kind: "none", reason }, ttlSeconds: negativeTtl(message.authorities) };
+  return {
+    lookup: { kind: "none", reason, ...secure },
+    ttlSeconds: negativeTtl(message.authorities),
+  };
 }
 
 function temporary(reason: string): ReadAnswer<never> {
@@ -84,6 +88,13 @@ const READERS: { readonly [T in RecordType]: Reader<RecordData[T]> } = {
     return answer.data.map(toOctets).join("");
   },
   PTR: (answer) => (answer.type === "PTR" ? rootIsEmpty(answer.data) : null),
+  TLSA(answer) {
+    if (answer.type !== "TLSA") return null;
+    const { usage, selector, matchingType, certificate } = answer.data;
+    // A length below its three numbers leaves nothing: RFC 6698 2.1 has no empty data.
+    if (!Buffer.isBuffer(certificate) || certificate.length === 0) return null;
+    return { usage, selector, matchingType, data: certificate.toString("hex") };
+  },
 };
 
 function toOctets(part: string | Buffer): string {

@@ -10,6 +10,8 @@ export interface ExchangeOptions {
   /** Of one attempt, its turn to TCP included. */
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** The servers validate, and are believed when they say so. */
+  readonly validates: boolean;
   /** Called for each query sent, over UDP or TCP. */
   readonly onSend: () => void;
 }
@@ -48,22 +50,27 @@ function isFinal({ rcode }: DnsMessage): boolean {
 async function askOnce(
   question: DnsQuestion,
   server: DnsServerAddress,
-  { clock, timeoutMs, onSend }: ExchangeOptions,
+  { clock, timeoutMs, validates, onSend }: ExchangeOptions,
   signal: AbortSignal,
 ): Promise<ExchangeResult> {
   const deadline = startDeadline(clock, timeoutMs, signal);
   try {
     onSend();
-    const short = await askUdp(server, toQuery(question), deadline.signal);
-    if (!short.truncated) return { kind: "answer", message: short };
+    const short = await askUdp(server, toQuery(question, validates), deadline.signal);
+    if (!short.truncated) return { kind: "answer", message: heed(short, validates) };
     onSend();
-    const message = await askTcp(server, toQuery(question), deadline.signal);
+    const message = await askTcp(server, toQuery(question, validates), deadline.signal);
     if (message.truncated) return { kind: "failed", reason: "truncated over TCP too" };
-    return { kind: "answer", message };
+    return { kind: "answer", message: heed(message, validates) };
   } catch (error) {
     const reason = deadline.expired() ? `no answer within ${timeoutMs} ms` : errorText(error);
     return { kind: "failed", reason };
   } finally {
     deadline.clear();
   }
+}
+
+/** Anybody on the way can set a bit: without the operator's word for the way it means nothing. */
+function heed(message: DnsMessage, validates: boolean): DnsMessage {
+  return { ...message, authenticated: message.authenticated && validates };
 }

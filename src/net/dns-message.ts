@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type Answer, decode, encode, RECURSION_DESIRED } from "dns-packet";
+import { type Answer, AUTHENTIC_DATA, decode, encode, RECURSION_DESIRED } from "dns-packet";
 import { canonicalName } from "./dns-name.ts";
 import type { RecordType } from "./resolver.ts";
 
@@ -21,6 +21,8 @@ export interface DnsMessage {
   /** "NOERROR", "NXDOMAIN", "SERVFAIL", … */
   readonly rcode: string;
   readonly truncated: boolean;
+  /** The AD bit: the server says that it has validated all of this. */
+  readonly authenticated: boolean;
   readonly answers: readonly Answer[];
   readonly authorities: readonly Answer[];
 }
@@ -35,13 +37,17 @@ const HEADER_BYTES = 12;
  */
 const MAX_RECORDS = 1000;
 
-/** A fresh query: the id is as random as the port, so that an answer cannot be guessed (RFC 5452). */
-export function toQuery(question: DnsQuestion): DnsQuery {
+/**
+ * A fresh query: the id is as random as the port, so that an answer cannot be guessed (RFC 5452).
+ * `asksAd`: the AD bit asks the server to say whether it validated (RFC 6840 5.7). Signatures (DO)
+ * are not asked for: we do not validate ourselves, and they would make answers many times as long.
+ */
+export function toQuery(question: DnsQuestion, asksAd = false): DnsQuery {
   const id = randomInt(ID_VALUES);
   const bytes = encode({
     type: "query",
     id,
-    flags: RECURSION_DESIRED,
+    flags: asksAd ? RECURSION_DESIRED | AUTHENTIC_DATA : RECURSION_DESIRED,
     questions: [{ name: question.name, type: question.type, class: "IN" }],
     additionals: [
       {
@@ -73,6 +79,7 @@ export function readMessage(bytes: Buffer, query: DnsQuery): DnsMessage | null {
   return {
     rcode: extended === 0 ? packet.rcode : `EXTENDED${extended}`,
     truncated: packet.flag_tc,
+    authenticated: packet.flag_ad,
     answers: packet.answers ?? [],
     authorities: packet.authorities ?? [],
   };

@@ -25,6 +25,11 @@ export interface DnsResolverOptions {
   /** Of one attempt; a query has two. */
   readonly timeoutMs?: number;
   readonly hosts?: StaticHostTable;
+  /**
+   * The servers validate with DNSSEC, and nobody can change what they say on its way to us. Default:
+   * no, and then no answer is secure.
+   */
+  readonly validates?: boolean;
   readonly maxActive?: number;
   readonly maxWaiting?: number;
 }
@@ -96,6 +101,7 @@ function createNetwork(options: DnsResolverOptions): Network {
     servers: serversOf(options),
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     clock: options.clock,
+    validates: options.validates ?? false,
     onSend: () => {
       sent += 1;
     },

@@ -73,6 +73,20 @@ export function sharesPrefix(
   return true;
 }
 
+/** Of a network that is not part of the internet (RFC 1918, 4193, 6598), or of this machine. */
+export function isInnerIp(ip: IpAddress): boolean {
+  return INNER_RANGES.has(ipaddr.parse(ip.text).range());
+}
+
+const INNER_RANGES: ReadonlySet<string> = new Set([
+  "private",
+  "uniqueLocal",
+  "carrierGradeNat",
+  "loopback",
+  "linkLocal",
+  "unspecified",
+]);
+
 /** One customer of an IPv6 provider has a /64 at least, so limits count the whole of it. */
 const V6_CLIENT_OCTETS = 8;
 
@@ -111,4 +125,13 @@ export function parsePrefixLength(text: string, width: number): number | null {
   if (!/^(0|[1-9]\d{0,2})$/.test(text)) return null;
   const bits = Number(text);
   return bits <= width ? bits : null;
+}
+
+/**
+ * True for an address that anybody on the internet may have: not private, loopback, link-local,
+ * multicast, reserved, nor one that embeds such a one. Whoever lets strangers name a host must not
+ * be led to what only we can reach (threats.md W7).
+ */
+export function isPublicIp(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes("%") && ipaddr.process(text).range() === "unicast";
 }

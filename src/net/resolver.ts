@@ -16,19 +16,40 @@ export interface RecordData {
   readonly TXT: string;
   /** A host name without the trailing dot. */
   readonly PTR: string;
+  readonly TLSA: TlsaRecord;
+}
+
+/** RFC 6698 2.1, as it stands in the zone: no value of a field is refused here. */
+export interface TlsaRecord {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matchingType: number;
+  /** Lower-case hex. */
+  readonly data: string;
 }
 
 export type RecordType = keyof RecordData;
 
 export type Lookup<T> =
-  | { readonly kind: "found"; readonly records: readonly T[]; readonly ttlSeconds: number }
-  | { readonly kind: "none"; readonly reason: "nxdomain" | "nodata" }
+  | {
+      readonly kind: "found";
+      readonly records: readonly T[];
+      readonly ttlSeconds: number;
+      readonly secure?: Secure;
+    }
+  | { readonly kind: "none"; readonly reason: "nxdomain" | "nodata"; readonly secure?: Secure }
   /** Time-out, SERVFAIL, REFUSED, a broken answer: ask again later. Never means "none". */
   | { readonly kind: "temporary"; readonly reason: string }
   /** The name is not one that may be asked (NUL, controls, labels too long). Nothing was sent. */
   | { readonly kind: "refused"; readonly reason: string }
   /** The budget of the transaction is used up. Nothing was sent. */
   | { readonly kind: "exhausted"; readonly reason: string };
+
+/**
+ * DNSSEC vouches for the answer, its absence of records included (RFC 4033 5). Absent: it does not,
+ * or the server is not one whose word we take (`dns.validates`).
+ */
+type Secure = true;
 
 export interface Resolver {
   /**

@@ -38,6 +38,7 @@ export type Cause =
   | "unscannable"
   | "check-unavailable"
   | "no-space"
+  | "busy-resources"
   | "hub-lacks-8bit"
   | "hub-lacks-utf8"
   | "hub-refused"

@@ -1,5 +1,6 @@
 import type { SessionId, TransactionId } from "../base/ids.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
+import type { RemoteTls } from "../smtp/remote-tls.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
@@ -13,7 +14,13 @@ import type { StageReport } from "./report.ts";
 export type Fact =
   | { readonly kind: "decided"; readonly at: number; readonly record: TransactionRecord }
   | (DeliveryFact & { readonly kind: "delivered" | "deferred" | "refused" })
-  | (DeliveryFact & { readonly kind: "bounced"; readonly bounceTo: string })
+  /** Delivery status messages to the sender: of a failure, a delay, of being passed on. */
+  | (DeliveryFact & {
+      readonly kind: "bounced" | "told-of-delay" | "told-of-relay";
+      readonly bounceTo: string;
+    })
+  /** One of the last two could not be delivered itself: nothing is lost with it. */
+  | (DeliveryFact & { readonly kind: "bounce-dropped" })
   | {
       readonly kind: "held";
       readonly at: number;
@@ -30,6 +37,18 @@ export type Fact =
       readonly by: string;
       readonly recipients: readonly string[];
     }
+  | TlsSessionFact
+  /** What waited in the queue was held, let go or dropped by an operator, or held by us. */
+  | {
+      readonly kind: "queue-held" | "queue-released" | "queue-dropped";
+      readonly at: number;
+      readonly id: TransactionId;
+      /** The entry of the spool. */
+      readonly entry: string;
+      readonly by: string;
+      readonly reason: string;
+      readonly recipients: readonly string[];
+    }
   | { readonly kind: "policy-reloaded"; readonly at: number; readonly version: string };
 
 /** One attempt's outcome for some recipients of one transaction. */
@@ -39,9 +58,66 @@ interface DeliveryFact {
   readonly recipients: readonly string[];
   /** host:port of the hub, or null when no connection came about. */
   readonly hub: string | null;
+  /** Of the hub, as connected. Absent where no session stood, and in records of earlier versions. */
+  readonly address?: string;
+  /** Of that session; null: in the clear. */
+  readonly tls?: RemoteTls | null;
+  /** The policy of the recipients' domain that demanded it, when one did. */
+  readonly tlsPolicy?: string;
   /** The hub's words, or why there were none. */
   readonly reply: string;
 }
+
+/** One attempt to have a session in TLS with an MX host (RFC 8460), successful or not. */
+export interface TlsSessionFact {
+  readonly kind: "tls-session";
+  readonly at: number;
+  /** Of the recipients. */
+  readonly domain: string;
+  readonly policy: TlsPolicyFacts;
+  readonly mxHost: string;
+  /** Null: no connection was made. */
+  readonly ip: string | null;
+  readonly ownIp: string | null;
+  readonly failure: TlsFailure | null;
+}
+
+/** The policy that a session was judged by, in the words of RFC 8460 4.4. */
+export type TlsPolicyFacts =
+  | {
+      readonly type: "tlsa";
+      /** The TLSA base domain: the MX host. */
+      readonly domain: string;
+      readonly strings: readonly string[];
+    }
+  | {
+      readonly type: "sts";
+      readonly domain: string;
+      /** Empty: the policy could not be had. */
+      readonly strings: readonly string[];
+      readonly mx: readonly string[];
+    }
+  | { readonly type: "no-policy-found"; readonly domain: string };
+
+export interface TlsFailure {
+  readonly type: TlsFailureType;
+  /** In our words. */
+  readonly reason: string;
+}
+
+/** RFC 8460 4.3. */
+export type TlsFailureType =
+  | "starttls-not-supported"
+  | "certificate-host-mismatch"
+  | "certificate-expired"
+  | "certificate-not-trusted"
+  | "validation-failure"
+  | "tlsa-invalid"
+  | "dnssec-invalid"
+  | "dane-required"
+  | "sts-policy-fetch-error"
+  | "sts-policy-invalid"
+  | "sts-webpki-invalid";
 
 /** The whole story of one transaction up to our reply: plain JSON, stored as is. */
 export interface TransactionRecord {

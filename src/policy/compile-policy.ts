@@ -2,7 +2,10 @@ import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
 import { compilePlans, DOMAINS_STAGE, OWN_SENDER_STAGE, placedStages } from "./compile-plan.ts";
-import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
+import type { ReadNamedFile } from "./connector-files.ts";
+import { checkOverrides } from "./domain-overrides.ts";
+import type { RecipientReader } from "./domain-recipients.ts";
+import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import { limitsSchema } from "./limits.ts";
 import { checkPipelineFile } from "./pipeline-file.ts";
@@ -20,11 +23,15 @@ export const OWN_FILES: readonly string[] = ["pipeline", "domains", "routing", "
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
-  readonly readRecipients: ReadRecipients;
+  readonly readRecipients: RecipientReader;
+  readonly readFile: ReadNamedFile;
 }
 
 /** A snapshot but for what the reading knows. */
-export type CompiledPolicy<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt">;
+export type CompiledPolicy<Services> = Omit<
+  PolicySnapshot<Services>,
+  "version" | "secrets" | "loadedAt"
+>;
 
 /**
  * Makes the parsed files into one policy. Every file is looked at even when another is wrong, so
@@ -51,6 +58,13 @@ export async function compilePolicy<Services>(
   options.set(OWN_SENDER_STAGE, { of: ownSenders, owns } satisfies OwnSenders);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
   const plans = compilePlans({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  if (mail.compiled && limits)
+    checkOverrides({
+      ...mail.compiled,
+      plan: plans.inbound,
+      limits,
+      source: sourceOf("domains"),
+    });
   if (!domains || !routing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
@@ -69,22 +83,26 @@ export async function compilePolicy<Services>(
 }
 
 interface Mail {
+  readonly compiled: CompiledDomains | undefined;
   readonly domains: CompiledDomains["domains"] | undefined;
   readonly routing: Routing | undefined;
 }
 
 async function compileMail<Services>(
-  { sourceOf, readRecipients }: CompileInput<Services>,
+  { sourceOf, readRecipients, readFile }: CompileInput<Services>,
   thresholds: Thresholds,
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
   const routingSource = sourceOf("routing");
-  const compiled =
-    domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
-  const routing = given(routingSource, compileRouting);
-  if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
+  const compiled = domainsSource
+    ? await compileDomains(domainsSource, thresholds, readRecipients)
+    : undefined;
+  const routing = routingSource ? await compileRouting(routingSource, readFile) : undefined;
+  const domains = compiled?.domains;
+  if (!compiled || !routing || !domainsSource || !routingSource)
+    return { compiled, domains, routing };
   checkRoutes(compiled, routing, domainsSource);
-  return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
+  return { compiled, domains, routing: withPostmaster(routing, compiled.domains) };
 }
 
 function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {

@@ -3,10 +3,15 @@ import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
 import { COMPILED_STAGES } from "./compile-plan.ts";
-import { formatHostPort } from "./host-port.ts";
-import type { AcceptedDomain, Connector, PolicySnapshot } from "./snapshot.ts";
+import { formatDuration } from "./duration.ts";
+import { showConnector } from "./show-connector.ts";
+import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
+import { showTlsReports } from "./tls-reports.ts";
 
-type Parts<Services> = Omit<PolicySnapshot<Services>, "version" | "loadedAt" | "effective">;
+type Parts<Services> = Omit<
+  PolicySnapshot<Services>,
+  "version" | "secrets" | "loadedAt" | "effective"
+>;
 
 type JsonObject = { readonly [key: string]: Json | undefined };
 
@@ -23,7 +28,10 @@ export function toEffective<Services>(
   return {
     pipeline: pipelineOf(policy),
     domains: { domains: byName(policy.domains.all, domainOf) },
-    routing: { connectors: byName(policy.routing.all, connectorOf) },
+    routing: {
+      connectors: byName(policy.routing.all, showConnector),
+      tlsReports: showTlsReports(policy.routing.tlsReports),
+    },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
     ...stageFiles(catalog, options),
@@ -69,16 +77,38 @@ function placedOf<Services>(
   return { stage: name, mode, onFailure, timeoutMs };
 }
 
-function domainOf({ type, recipients, ack, lineEndings, thresholds }: AcceptedDomain): Json {
-  const known =
-    recipients.kind === "list"
-      ? { recipients: { from: recipients.from, count: recipients.count } }
-      : { verify: recipients.kind === "any" ? "off" : "call-out" };
-  return { type, ...known, ack, lineEndings, ...(thresholds && { thresholds: { ...thresholds } }) };
+function domainOf(domain: AcceptedDomain): Json {
+  const { type, recipients, ack, lineEndings, thresholds, limits, skip } = domain;
+  return {
+    type,
+    ...knownOf(recipients),
+    ack,
+    lineEndings,
+    ...(thresholds && { thresholds: { ...thresholds } }),
+    ...(limits && { limits: { ...limits } }),
+    ...(skip && { skip: [...skip] }),
+  };
 }
 
-function connectorOf({ domains, cost, smarthosts, tls, maxConnections }: Connector): Json {
-  return { domains, cost, smarthosts: smarthosts.map(formatHostPort), tls, maxConnections };
+function knownOf(recipients: RecipientSource): JsonObject {
+  if (recipients.kind === "any") return { verify: "off" };
+  if (recipients.kind === "call-out") return { verify: { callOut: callOutOf(recipients.rules) } };
+  const { from, count, age, key, tags } = recipients;
+  return {
+    recipients: {
+      from,
+      count,
+      ...(key !== undefined && { key }),
+      ...(age && { made: new Date(age.madeAt).toISOString(), stale: age.stale }),
+      ...(age && { fresh: formatDuration(age.freshUntil - age.madeAt) }),
+      ...(tags !== undefined && { tags }),
+    },
+  };
+}
+
+function callOutOf({ positiveMs, negativeMs, sender, perMinute }: CallOutRules): Json {
+  const [positive, negative] = [positiveMs, negativeMs].map(formatDuration);
+  return { positive, negative, sender: sender?.spoken ?? "<>", perMinute };
 }
 
 function stageFiles<Services>(

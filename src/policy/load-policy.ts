@@ -4,7 +4,7 @@ import type { Marks } from "../base/file-marks.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { compilePolicy, OWN_FILES } from "./compile-policy.ts";
 import { openPolicyFolder, type PolicyFolder } from "./policy-folder.ts";
-import { createRecipientReader, readSources } from "./policy-sources.ts";
+import { createFileReader, createRecipientReader, readSources } from "./policy-sources.ts";
 import { sortProblems, wholeFile } from "./problems.ts";
 import type { PolicySnapshot } from "./snapshot.ts";
 import type { Report } from "./source.ts";
@@ -14,6 +14,8 @@ export interface PolicyInput<Services> {
   readonly folder: string;
   readonly catalog: readonly AnyStage<Services>[];
   readonly clock: Clock;
+  /** See RecipientReading. Default: nothing is in force. */
+  readonly exportInForce?: (file: string, key: string) => number | null;
 }
 
 /** What one reading of the folder came to: a snapshot, or why there is none. */
@@ -64,12 +66,15 @@ export async function readPolicy<Services>(
 
 async function compileFolder<Services>(
   folder: PolicyFolder,
-  { catalog, clock }: PolicyInput<Services>,
+  { catalog, clock, exportInForce = () => null }: PolicyInput<Services>,
   report: Report,
 ): Promise<PolicySnapshot<Services> | undefined> {
   const known = [...new Set([...OWN_FILES, ...catalog.map(({ file }) => file)])];
   const sourceOf = await readSources(folder, known, report);
-  const readRecipients = createRecipientReader(folder, report);
-  const policy = await compilePolicy({ catalog, sourceOf, readRecipients });
-  return policy && { ...policy, version: folder.version(), loadedAt: clock.now() };
+  const readRecipients = createRecipientReader({ folder, report, now: clock.now(), exportInForce });
+  const readFile = createFileReader(folder);
+  const policy = await compilePolicy({ catalog, sourceOf, readRecipients, readFile });
+  const loadedAt = clock.now();
+  if (!policy) return undefined;
+  return { ...policy, version: await folder.version(), secrets: await folder.secrets(), loadedAt };
 }

@@ -46,6 +46,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   unscannable: true,
   "check-unavailable": true,
   "no-space": true,
+  "busy-resources": true,
   "hub-lacks-8bit": true,
   "hub-lacks-utf8": true,
   "hub-refused": true,

@@ -1,36 +1,81 @@
 import { z } from "zod";
 import { checkShape } from "./check-shape.ts";
-import { coverage, type DomainPattern, parseDomainPattern, patternsFor } from "./domain-pattern.ts";
+import { type ConnectorFiles, type ReadNamedFile, readConnectorFiles } from "./connector-files.ts";
+import {
+  connectorSchema,
+  DEFAULT_MX_PORT,
+  reportConnectorFaults,
+  type WrittenConnector,
+} from "./connector-schema.ts";
+import { coverage, type DomainPattern, patternsFor } from "./domain-pattern.ts";
 import type { CompiledDomains } from "./domains.ts";
-import { type HostPort, parseHostPort } from "./host-port.ts";
-import { parsedText } from "./parsed-text.ts";
-import type { Connector, Domains, Routing } from "./snapshot.ts";
+import type { Connector, ConnectorTarget, Domains, Routing, Smarthost } from "./snapshot.ts";
 import type { Source } from "./source.ts";
-
-const SMTP_PORT = 25;
-
-const connectorSchema = z.strictObject({
-  domains: z.array(parsedText(parseDomainPattern, "a domain, *.domain or *")).min(1),
-  smarthosts: z.array(parsedText(parseSmarthost, "host:port or [IPv6]:port")).min(1).max(32),
-  cost: z.int().min(0).max(10_000).default(10),
-  tls: z.enum(["none", "opportunistic", "required", "verified"]).default("opportunistic"),
-  // behaviour.md section 5: connections to one smarthost.
-  maxConnections: z.int().min(1).max(1000).default(20),
-});
+import { compileTlsReports, tlsReportsSchema } from "./tls-reports.ts";
 
 const routingSchema = z.strictObject({
   connectors: z.record(z.string().min(1).max(64), connectorSchema).default({}),
+  tlsReports: tlsReportsSchema.optional(),
 });
 
-/** `routing.yaml`: where mail goes. Undefined after problems were reported. */
-export function compileRouting(source: Source): Routing | undefined {
+/**
+ * `routing.yaml`: where mail goes, with the files that it names. Undefined after problems were
+ * reported.
+ */
+export async function compileRouting(
+  source: Source,
+  readFile: ReadNamedFile,
+): Promise<Routing | undefined> {
   const file = checkShape(routingSchema, source);
   if (!file) return undefined;
-  return toRouting(Object.entries(file.connectors).map(([name, entry]) => ({ ...entry, name })));
+  const all: Connector[] = [];
+  for (const [name, written] of Object.entries(file.connectors)) {
+    const complain: Source["complain"] = (path, message, target) =>
+      source.complain(["connectors", name, ...path], message, target);
+    reportConnectorFaults(written, complain);
+    const files = await readConnectorFiles(written, readFile, complain);
+    all.push(toConnector(name, written, files));
+  }
+  const tlsReports = file.tlsReports && compileTlsReports(file.tlsReports, source);
+  return { ...toRouting(all), ...(tlsReports && { tlsReports }) };
 }
 
-function parseSmarthost(text: string): HostPort | null {
-  return parseHostPort(text, { defaultPort: SMTP_PORT });
+function toConnector(name: string, written: WrittenConnector, files: ConnectorFiles): Connector {
+  const { domains, cost, tls, names = [], pins = [], sourceAddress, ehlo = null } = written;
+  const { maxConnections, messagesPerConnection } = written;
+  return {
+    name,
+    domains,
+    cost,
+    to: toTarget(written),
+    tls: { mode: tls, names, ca: files.ca, pins, identity: files.identity },
+    sourceAddresses: sourceAddress === undefined ? [] : [sourceAddress].flat(),
+    ehlo,
+    auth: files.auth,
+    maxConnections,
+    messagesPerConnection,
+  };
+}
+
+/**
+ * Without a weight or a priority anywhere the order in the file is the order of preference; with
+ * one, all are equal but for what is written.
+ */
+function toTarget(written: WrittenConnector): ConnectorTarget {
+  const { mx, port = DEFAULT_MX_PORT, smarthosts = [], dane = true, mtaSts = true } = written;
+  if (mx) return { kind: "mx", port, dane, mtaSts };
+  const all = smarthosts.map((one) =>
+    "port" in one ? { host: one, weight: undefined, priority: undefined } : one,
+  );
+  const isOrdered = all.every((one) => one.weight === undefined && one.priority === undefined);
+  const hosts = all.map(
+    ({ host, weight = 1, priority }, at): Smarthost => ({
+      ...host,
+      weight,
+      priority: priority ?? (isOrdered ? at : 0),
+    }),
+  );
+  return { kind: "smarthosts", hosts };
 }
 
 /** The most specific address space, then the least cost, then the first in the file. */
@@ -53,9 +98,13 @@ export function toRouting(all: readonly Connector[]): Routing {
   };
 }
 
-/** The bare `<postmaster>` of RFC 5321 4.5.1 has no domain: it goes where the first of ours goes. */
+/**
+ * The bare `<postmaster>` of RFC 5321 4.5.1 has no domain: it goes where the first of ours goes that
+ * has smarthosts. No mail servers can be looked up for it.
+ */
 export function withPostmaster(routing: Routing, { all }: Domains): Routing {
-  const home = all[0] ? routing.route(all[0].name) : null;
+  const homes = all.flatMap(({ name }) => routing.route(name) ?? []);
+  const home = homes.find(({ to }) => to.kind === "smarthosts") ?? null;
   return { ...routing, route: (domain) => (domain === "" ? home : routing.route(domain)) };
 }
 

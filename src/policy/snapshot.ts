@@ -1,12 +1,16 @@
 import type { Json } from "../base/json.ts";
+import type { Address } from "../mail/address.ts";
 import type { Plans, Thresholds } from "../pipeline/plan.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { Limits } from "./limits.ts";
+import type { Known } from "./recipient-key.ts";
 
 /** The whole policy folder as one immutable value. A transaction keeps the one it started with. */
 export interface PolicySnapshot<Services> {
   /** Hash of everything that was read: in every log line, header and record. */
   readonly version: string;
+  /** Hash of the passwords and keys that it holds. Shown nowhere. */
+  readonly secrets?: string;
   readonly loadedAt: number;
   readonly plans: Plans<Services>;
   readonly domains: Domains;
@@ -58,32 +62,89 @@ export interface OwnSenders {
 export interface AcceptedDomain {
   /** Lower-case A-labels. */
   readonly name: string;
+  /**
+   * `authoritative`: who is not known does not exist. `internal-relay`: a list knows some, and the
+   * hub behind the route knows the rest. `external-relay`: we only pass on, and look nobody up.
+   */
   readonly type: "authoritative" | "internal-relay" | "external-relay";
   readonly recipients: RecipientSource;
   readonly ack: "hub" | "spool";
   readonly lineEndings: "refuse" | "normalise";
   /** Absent: the plan's. */
   readonly thresholds?: Thresholds;
+  /** Below the general ones. */
+  readonly limits?: DomainLimits;
+  /** Spam stages that count for nothing here. */
+  readonly skip?: readonly string[];
+}
+
+export interface DomainLimits {
+  /** Octets of a message. */
+  readonly maxBytes?: number | undefined;
+  /** Of this domain in one transaction. */
+  readonly recipients?: number | undefined;
 }
 
 /** How we know at RCPT whether a recipient exists. */
 export type RecipientSource =
-  | {
-      readonly kind: "list";
-      /** Local parts compare without case; a list entry `@domain` means everyone. */
-      has(localPart: string, domain: string): boolean;
-      readonly count: number;
-      /** "domains.yaml" or the file's name. */
-      readonly from: string;
-    }
-  | { readonly kind: "call-out" }
+  | RecipientList
+  | { readonly kind: "call-out"; readonly rules: CallOutRules }
   /** `verify: off`: everyone is accepted. */
   | { readonly kind: "any" };
+
+export interface RecipientList {
+  readonly kind: "list";
+  /** Local parts compare without case; a list entry `@domain` means everyone. */
+  find(localPart: string, domain: string): Known;
+  readonly count: number;
+  /** "domains.yaml" or the file's name. */
+  readonly from: string;
+  /** Absent: what is not in it does not exist, however old it is. */
+  readonly age?: ListAge;
+  /** The public key that signed it. */
+  readonly key?: string;
+  /** What parts a mailbox from its tag, where tags count. */
+  readonly tags?: string;
+}
+
+/** Milliseconds since the epoch. */
+export interface ListAge {
+  readonly madeAt: number;
+  /** After this a recipient who is not in the list may have been made since. */
+  readonly freshUntil: number;
+  readonly stale: "accept" | "defer";
+}
+
+/** How the hub is asked. */
+export interface CallOutRules {
+  /** How long its yes and its no are believed. */
+  readonly positiveMs: number;
+  readonly negativeMs: number;
+  /** In MAIL FROM; null: the null sender. */
+  readonly sender: Address | null;
+  /** Questions a minute, answers from the cache not counted. */
+  readonly perMinute: number;
+  /** What shares them. */
+  readonly countedAs: string;
+}
 
 export interface Routing {
   /** The connector for a recipient's domain, most specific address space first, then least cost. */
   route(domain: string): Connector | null;
   readonly all: readonly Connector[];
+  /** Absent: none are sent. */
+  readonly tlsReports?: TlsReportPolicy;
+}
+
+/** Reports to domains about the TLS of their mail servers (RFC 8460). */
+export interface TlsReportPolicy {
+  readonly enabled: boolean;
+  /** Who sends them by mail, and gets them back when they fail. */
+  readonly from: Address;
+  /** Whom their reader may ask; default: `from`. */
+  readonly contact: string;
+  /** Default: our host name. */
+  readonly organization: string | null;
 }
 
 export interface Connector {
@@ -91,10 +152,59 @@ export interface Connector {
   /** `example.org`, `*.example.org`, `*`. */
   readonly domains: readonly string[];
   readonly cost: number;
-  /** In order of preference. */
-  readonly smarthosts: readonly { readonly host: string; readonly port: number }[];
-  readonly tls: "none" | "opportunistic" | "required" | "verified";
+  readonly to: ConnectorTarget;
+  readonly tls: ConnectorTls;
+  /** Of ours, at most one a family. Empty: the system chooses. */
+  readonly sourceAddresses: readonly string[];
+  /** What we say in EHLO; null: the gateway's host name. */
+  readonly ehlo: string | null;
+  readonly auth: ConnectorAuth | null;
+  /** To one server. */
   readonly maxConnections: number;
+  readonly messagesPerConnection: number;
+}
+
+export type ConnectorTarget =
+  | { readonly kind: "smarthosts"; readonly hosts: readonly Smarthost[] }
+  /** The mail servers of the recipient's domain (RFC 5321 5.1). */
+  | {
+      readonly kind: "mx";
+      readonly port: number;
+      /** Policies of others that are heeded; absent: they are. */
+      readonly dane?: boolean;
+      readonly mtaSts?: boolean;
+    };
+
+export interface Smarthost {
+  readonly host: string;
+  readonly port: number;
+  /** The lowest first. */
+  readonly priority: number;
+  /** Its share among those of equal priority. */
+  readonly weight: number;
+}
+
+export interface ConnectorTls {
+  readonly mode: "none" | "opportunistic" | "required" | "verified" | "pinned" | "mutual";
+  /** Names that the certificate may be for; empty: the host. */
+  readonly names: readonly string[];
+  /** Authorities trusted instead of the system's. */
+  readonly ca: NamedText | null;
+  /** SHA-256 of certificates or of their keys. */
+  readonly pins: readonly string[];
+  /** Our own certificate. */
+  readonly identity: { readonly cert: NamedText; readonly key: NamedText } | null;
+}
+
+/** What a file held; shown to the world by its name alone. */
+export interface NamedText {
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface ConnectorAuth {
+  readonly user: string;
+  readonly password: NamedText;
 }
 
 /** Own words of `replies.yaml`: text by cause, and a footer for every refusal. */

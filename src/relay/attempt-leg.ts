@@ -3,8 +3,9 @@ import { errorText } from "../base/errors.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Routing } from "../policy/snapshot.ts";
-import type { SendOutcome } from "../smtp/smtp-client.ts";
-import { type Borrowed, type Hubs, toUnsent } from "./hubs.ts";
+import type { RecipientFate, RemoteReply, SendOutcome } from "../smtp/smtp-client.ts";
+import { despiteTlsPolicies, destinationOf } from "./destination.ts";
+import { type Borrowed, type Hop, type Hubs, toUnsent } from "./hubs.ts";
 import { toLocalRefusal } from "./local-refusal.ts";
 import type { AttemptResult, Leg } from "./relay.ts";
 
@@ -15,7 +16,7 @@ export interface AttemptDeps {
 }
 
 /**
- * One leg to one of its hubs, within `waitMs`. Never throws. When the time is over before the final
+ * One leg to one server of its destination, within `waitMs`. Never throws. When the time is over before the final
  * dot, the connection is closed and nothing was handed over; after the dot the attempt goes on by
  * itself and the caller gets it as `pending`.
  */
@@ -29,11 +30,14 @@ export async function attemptLeg(
   const domain = leg.envelope.recipients[0]?.address.domain ?? "";
   const deadline = startDeadline(deps.clock, waitMs, signal);
   try {
-    const connector = deps.routing().route(domain);
-    if (!connector) return toUnsent(null, `no route for ${domain}`);
-    return await deps.hubs.over(connector, deadline.signal, (borrowed) =>
+    const destination = destinationOf(deps.routing(), domain);
+    if (!destination) return toUnsent(null, `no route for ${domain}`);
+    const goal = leg.ignoresTlsPolicies ? despiteTlsPolicies(destination) : destination;
+    const result = await deps.hubs.over(goal, deadline.signal, (borrowed) =>
       sendOver(borrowed, leg, source, deadline.signal),
     );
+    if (result.kind !== "unroutable") return result;
+    return { kind: "answered", hub: null, fates: allRefused(leg, result.reply) };
   } catch (error) {
     return toUnsent(null, errorText(error));
   } finally {
@@ -41,8 +45,12 @@ export async function attemptLeg(
   }
 }
 
+function allRefused(leg: Leg, reply: RemoteReply): readonly RecipientFate[] {
+  return leg.envelope.recipients.map(() => ({ kind: "refused", reply }));
+}
+
 async function sendOver(
-  { hub, connection, release }: Borrowed,
+  { hub, hop, connection, release }: Borrowed,
   leg: Leg,
   source: MessageSource,
   signal: AbortSignal,
@@ -50,26 +58,27 @@ async function sendOver(
   const refusal = toLocalRefusal(leg.needs, source.size, connection.capabilities);
   if (refusal) {
     release();
-    const fates = leg.envelope.recipients.map(() => ({ kind: "refused", reply: refusal }) as const);
-    return { kind: "answered", hub, fates };
+    return { kind: "answered", hub, hop, fates: allRefused(leg, refusal) };
   }
   let isDotSent = false;
+  const { dsn } = connection.capabilities;
   const settled = connection
     .send(toSpokenEnvelope(leg), source, () => {
       isDotSent = true;
     })
+    .then((outcome) => (outcome.kind === "answered" ? { ...outcome, dsn } : outcome))
     .finally(release);
   const outcome = await beforeAbort(settled, signal);
-  if (outcome) return toResult(hub, outcome);
-  if (isDotSent) return { kind: "pending", hub, settled };
+  if (outcome) return toResult(hub, hop, outcome);
+  if (isDotSent) return { kind: "pending", hub, hop, settled };
   connection.close();
-  return toResult(hub, await settled);
+  return toResult(hub, hop, await settled);
 }
 
-function toResult(hub: string, outcome: SendOutcome): AttemptResult {
-  if (outcome.kind === "answered") return { ...outcome, hub };
+function toResult(hub: string, hop: Hop, outcome: SendOutcome): AttemptResult {
+  if (outcome.kind === "answered") return { ...outcome, hub, hop };
   if (outcome.kind === "unsent") return { ...outcome, hub };
-  return { kind: "pending", hub, settled: Promise.resolve(outcome) };
+  return { kind: "pending", hub, hop, settled: Promise.resolve(outcome) };
 }
 
 /** What the message needs is said, whatever the client declared: BODY=7BIT may have been a lie. */

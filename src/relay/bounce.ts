@@ -1,76 +1,83 @@
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import { returnAddress } from "../mail/envelope.ts";
 import { foldHeader } from "../mail/fold-header.ts";
+import { parseHeaderBlock } from "../mail/header-block.ts";
 import type { MessageSource } from "../mail/message.ts";
-import { formatRemoteReply } from "../smtp/client-reply.ts";
-import { decodeXtext } from "../smtp/esmtp-arguments.ts";
-import type { RemoteReply } from "../smtp/smtp-client.ts";
+import type { BounceKind } from "../spool/spool.ts";
+import { statusReport } from "./bounce-report.ts";
+import { printable, toAscii, toMailDate } from "./bounce-text.ts";
+import { explanation, subjectOf } from "./bounce-words.ts";
 import type { Leg } from "./relay.ts";
-
-/** A recipient that will not get the message, and the last word about it. */
-export interface Failure {
-  readonly recipient: EnvelopeRecipient;
-  readonly reply: RemoteReply;
-}
+import type { Told } from "./told.ts";
 
 export interface BounceFacts {
   /** Ours. */
   readonly hostname: string;
-  /** host:port of the hub that refused; null when none answered. */
-  readonly hub: string | null;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** Of the failed message: its header section as it came, one octet a char. */
-  readonly headers: string;
+  /** When the last attempt will be made. */
+  readonly retryUntil: number;
+  /** Of the message it is about: its header section as it came. */
+  readonly headers: Buffer;
+  /**
+   * Letters that nobody can know beforehand: they part the bounce, and whoever wrote the message may
+   * have read its reference in an earlier reply of the same transaction.
+   */
+  readonly token: string;
+  /** The whole message goes back; null: its headers do. */
+  readonly whole: MessageSource | null;
+}
+
+export interface Bounce {
+  readonly source: MessageSource;
+  readonly needs: Leg["needs"];
 }
 
 /**
- * A delivery status message (RFC 3464) for the sender of a leg: what failed, why, and the headers
- * of the message, never its body. Seven-bit, unless an address itself is international (RFC 6533).
+ * A delivery status message (RFC 3464) for the sender of a leg: what became of these recipients, why,
+ * and the headers of the message or all of it. What we write is seven-bit, unless an address itself
+ * is international (RFC 6533); the headers are, whatever they were.
  */
 export function toBounce(
+  kind: BounceKind,
   leg: Leg,
-  failures: readonly Failure[],
+  told: readonly Told[],
   facts: BounceFacts,
-): { readonly source: MessageSource; readonly needs: Leg["needs"] } {
-  const { sender } = leg.envelope;
-  const boundary = `=_bounce_${leg.transactionId}`;
+): Bounce {
+  const boundary = `=_bounce_${facts.token}`;
   const lines = [
-    ...headerLines(leg, sender?.spoken ?? "", facts, boundary),
+    ...headerLines(kind, leg, facts, boundary),
     "",
     `--${boundary}`,
-    ...explanation(leg, failures, facts),
+    ...explanation(kind, leg, told, facts),
     `--${boundary}`,
-    ...statusReport(leg, failures, facts),
+    ...statusReport(kind, leg, told, facts),
     `--${boundary}`,
-    "Content-Type: text/rfc822-headers; charset=us-ascii",
-    "",
-    ...toAsciiLines(facts.headers),
-    "",
-    `--${boundary}--`,
-    "",
+    ...returnedHead(leg, facts),
   ];
-  const bytes = Buffer.from(lines.join("\r\n"));
-  const isInternational = bytes.some((octet) => octet > 127);
+  const head = Buffer.from(lines.join("\r\n"));
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  const isInternational = head.some((octet) => octet > 127);
+  const isWhole8bit = facts.whole !== null && leg.needs.eightBitMime;
   return {
-    source: toMemorySource(bytes),
-    needs: { eightBitMime: isInternational, smtpUtf8: isInternational },
+    source: joined(head, facts.whole, tail),
+    needs: { eightBitMime: isInternational || isWhole8bit, smtpUtf8: isInternational },
   };
 }
 
 function headerLines(
+  kind: BounceKind,
   leg: Leg,
-  to: string,
-  { hostname, now }: BounceFacts,
+  { hostname, now, token, headers }: BounceFacts,
   boundary: string,
 ): readonly string[] {
-  const serial = `${leg.transactionId}.${now.toString(36)}`;
   const type = `multipart/report; report-type=delivery-status; boundary="${boundary}"`;
   return [
     `Date: ${toMailDate(now)}`,
-    `From: Mail Delivery <postmaster@${hostname}>`,
-    `To: <${to}>`,
-    "Subject: Your message could not be delivered",
-    `Message-ID: <bounce.${serial}@${hostname}>`,
+    `From: Mail Delivery System <postmaster@${hostname}>`,
+    `To: <${printable(returnAddress(leg.envelope)?.spoken ?? "")}>`,
+    `Subject: ${subjectOf(kind)}`,
+    `Message-ID: <bounce.${leg.transactionId}.${token}@${hostname}>`,
+    ...threadOf(headers),
     // RFC 3834 5: so that nobody answers it automatically.
     "Auto-Submitted: auto-replied",
     "MIME-Version: 1.0",
@@ -78,109 +85,49 @@ function headerLines(
   ];
 }
 
-function explanation(
-  leg: Leg,
-  failures: readonly Failure[],
-  { hostname }: BounceFacts,
-): readonly string[] {
-  return [
-    "Content-Type: text/plain; charset=utf-8",
-    "Content-Transfer-Encoding: 8bit",
-    "",
-    `This is the mail gateway ${hostname}. Your message was accepted but could not be`,
-    "delivered to:",
-    "",
-    ...failures.flatMap(({ recipient, reply }) => [
-      `  ${recipient.address.spoken}`,
-      ...wrap(toAscii(formatRemoteReply(reply))).map((line) => `    ${line}`),
-      "",
-    ]),
-    `Nothing more will be tried. The reference of the message is ${leg.transactionId}.`,
-    "The headers of your message are attached.",
-    "",
-  ];
+/** RFC 3834 3.1.5, so that mail programs show it beside the message. */
+function threadOf(headers: Buffer): readonly string[] {
+  const id = parseHeaderBlock(headers).first("message-id") ?? "";
+  if (!MESSAGE_ID.test(id)) return [];
+  return [`In-Reply-To: ${id}`, `References: ${id}`];
 }
 
-function statusReport(
-  leg: Leg,
-  failures: readonly Failure[],
-  { hostname, hub }: BounceFacts,
-): readonly string[] {
-  const { envid } = leg.envelope.mail;
-  const remote = hub === null ? [] : [`Remote-MTA: dns; ${hub.replace(/:\d+$/, "")}`];
-  const isForeign = failures.some(({ recipient }) => !isAscii(recipient.address.spoken));
-  return [
-    `Content-Type: message/${isForeign ? "global-delivery-status" : "delivery-status"}`,
-    "",
-    `Reporting-MTA: dns; ${hostname}`,
-    ...(envid === undefined ? [] : [`Original-Envelope-Id: ${toAscii(decodeXtext(envid))}`]),
-    `Arrival-Date: ${toMailDate(leg.receivedAt)}`,
-    "",
-    ...failures.flatMap(({ recipient, reply }) => [
-      ...originalRecipient(recipient),
-      `Final-Recipient: ${addressType(recipient.address.spoken)}`,
-      "Action: failed",
-      `Status: ${toPermanent(reply)}`,
-      ...remote,
-      foldHeader("Diagnostic-Code", `smtp; ${toAscii(formatRemoteReply(reply))}`).trimEnd(),
-      "",
-    ]),
-  ];
-}
+/** Nothing of the message gets into our own header section but this form. */
+const MESSAGE_ID = /^<[!-;=?-~]{1,250}>$/;
 
-function originalRecipient({ orcpt }: EnvelopeRecipient): readonly string[] {
-  if (orcpt === undefined) return [];
-  // RFC 3464 2.3.1: without the xtext of the envelope.
-  return [`Original-Recipient: ${toAscii(decodeXtext(orcpt)).replace(";", "; ")}`];
-}
-
-function addressType(spoken: string): string {
-  return `${isAscii(spoken) ? "rfc822" : "utf-8"}; ${spoken}`;
-}
-
-/** What failed for good is class 5, or 4.4.7 for a message whose time is over (RFC 3463). */
-function toPermanent({ code, status }: RemoteReply): string {
-  if (status !== null) return status;
-  return code >= 500 ? "5.0.0" : "4.0.0";
-}
-
-function isAscii(text: string): boolean {
-  return !/[^\x20-\x7e]/.test(text);
-}
-
-/** Also takes out CR and LF: whatever others said stays on its line (threats.md P7). */
-function toAscii(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?");
-}
-
-/** Header lines of the failed message, safe to embed: seven-bit, no line over the limit. */
-function toAsciiLines(headers: string): readonly string[] {
-  return headers
-    .split(/\r?\n/)
-    .map((line) => line.replace(/[^\t\x20-\x7e]/g, "?").slice(0, MAX_LINE));
+/** The head of the last part, and all of it when only headers go back. */
+function returnedHead({ needs }: Leg, { whole, headers }: BounceFacts): readonly string[] {
+  if (whole === null) {
+    const lines = toAsciiLines(headers.toString("latin1"));
+    return ["Content-Type: text/rfc822-headers; charset=us-ascii", "", ...lines];
+  }
+  const encoding = needs.eightBitMime ? ["Content-Transfer-Encoding: 8bit"] : [];
+  return ["Content-Type: message/rfc822", ...encoding, "", ""];
 }
 
 /** RFC 5322 2.1.1. */
 const MAX_LINE = 998;
-const WRAP_AT = 70;
 
-function wrap(text: string): readonly string[] {
-  return text.match(new RegExp(`.{1,${WRAP_AT}}(?: |$)|.{${WRAP_AT}}`, "g")) ?? [];
+/** Header lines of the message, safe to embed: seven-bit, no line over the limit. */
+function toAsciiLines(headers: string): readonly string[] {
+  return headers
+    .split(/\r?\n/)
+    .map((line) => line.split("\t").map(toAscii).join("\t").slice(0, MAX_LINE));
 }
 
-/** RFC 5322 3.3, in UTC. */
-function toMailDate(ms: number): string {
-  return new Date(ms).toUTCString().replace("GMT", "+0000");
-}
-
-function toMemorySource(bytes: Buffer): MessageSource {
-  const chunkBytes = 65_536;
+function joined(head: Buffer, whole: MessageSource | null, tail: Buffer): MessageSource {
   return {
-    size: bytes.length,
+    size: head.length + (whole?.size ?? 0) + tail.length,
     async *read() {
-      for (let at = 0; at < bytes.length; at += chunkBytes) {
-        yield bytes.subarray(at, at + chunkBytes);
-      }
+      yield* inChunks(head);
+      if (whole) yield* whole.read();
+      yield tail;
     },
   };
+}
+
+const CHUNK_BYTES = 65_536;
+
+function* inChunks(bytes: Buffer): Generator<Buffer, void, undefined> {
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }

@@ -1,12 +1,16 @@
 import { Unavailable } from "../base/errors.ts";
 import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import type { MessageSource } from "../mail/message.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
-import type { Failure } from "./bounce.ts";
+import type { Reach } from "./destination-gate.ts";
 import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
+import type { Hop } from "./hubs.ts";
+import { notifyRelayed } from "./notify-sender.ts";
 import type { AttemptResult, Leg, Relay } from "./relay.ts";
+import type { Told } from "./told.ts";
 import { settleUndeliverable } from "./undeliverable.ts";
 
 export interface DeliveryDeps extends AttemptDeps, FinishDeps {
@@ -14,9 +18,9 @@ export interface DeliveryDeps extends AttemptDeps, FinishDeps {
   readonly group: (recipients: Envelope["recipients"]) => readonly Envelope["recipients"][];
 }
 
-export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleRefused"> {
+export interface Delivery extends Pick<Relay, "attempt" | "adopt" | "settleAnswered"> {
   /** One round for an entry; ends its lease. Never rejects. */
-  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<void>;
+  deliverEntry(lease: SpoolLease, signal: AbortSignal): Promise<Reach>;
   /** Resolves when the last adopted attempt is over. */
   stop(): Promise<void>;
 }
@@ -33,10 +37,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   const attempt: Relay["attempt"] = async (leg, source, waitMs, signal) => {
     const result = await attemptLeg(deps, leg, source, waitMs, signal);
-    if (result.kind === "answered") tellFates(deps, leg, result.hub, result.fates);
+    if (result.kind === "answered") tellFates(deps, leg, result);
     if (result.kind === "pending") {
       const isOver = await Promise.race([result.settled, null]);
-      if (!isOver) tellWaiting(deps, leg, result.hub);
+      if (!isOver) tellWaiting(deps, leg, result);
       void tellWhenSettled(deps, leg, result);
     }
     return result;
@@ -51,22 +55,12 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       adopted.add(work);
       void work.finally(() => adopted.delete(work));
     },
-    async settleRefused(leg, source, fates, hub) {
-      const failures = leg.envelope.recipients.flatMap((recipient, i): readonly Failure[] => {
-        const fate = fates[i];
-        return fate?.kind === "refused" ? [{ recipient, reply: fate.reply }] : [];
-      });
-      const owed = await settleUndeliverable(deps, leg, source, failures, hub);
-      if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
-    },
+    settleAnswered: (leg, source, answer) => settleAnswered(deps, leg, source, answer),
     async deliverEntry(lease, signal) {
-      const outcomes: Outcome[] = [];
-      for (const recipients of deps.group(lease.item.envelope.recipients)) {
-        const leg = { ...lease.item, envelope: { ...lease.item.envelope, recipients } };
-        const result = await attempt(leg, lease.source, RETRY_ATTEMPT_MS, signal);
-        outcomes.push(...toOutcomes(recipients, await waitFor(result)));
-      }
+      const ends = await deliverLegs(deps, attempt, lease, signal);
+      const outcomes = ends.flatMap(({ recipients, ended }) => toOutcomes(recipients, ended));
       await finishEntry(deps, lease, outcomes, signal);
+      return toReach(ends);
     },
     async stop() {
       stopping.abort(new Error("the relay is stopping"));
@@ -75,27 +69,81 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   };
 }
 
-type Ended = SendOutcome & { readonly hub: string | null };
+interface LegEnd {
+  readonly recipients: readonly EnvelopeRecipient[];
+  readonly ended: Ended;
+}
+
+async function deliverLegs(
+  { group }: DeliveryDeps,
+  attempt: Relay["attempt"],
+  { item, source }: SpoolLease,
+  signal: AbortSignal,
+): Promise<readonly LegEnd[]> {
+  const ends: LegEnd[] = [];
+  for (const recipients of group(item.envelope.recipients)) {
+    const leg = { ...item, envelope: { ...item.envelope, recipients } };
+    const result = await attempt(leg, source, RETRY_ATTEMPT_MS, signal);
+    ends.push({ recipients, ended: await waitFor(result) });
+  }
+  return ends;
+}
+
+function toReach(ends: readonly LegEnd[]): Reach {
+  const domainsOf = (some: readonly LegEnd[]) =>
+    some.map(({ recipients }) => recipients[0]?.address.domain ?? "");
+  const { reached = [], unreached = [] } = Object.groupBy(ends, ({ ended }) =>
+    ended.kind === "unsent" ? "unreached" : "reached",
+  );
+  return { reached: domainsOf(reached), unreached: domainsOf(unreached) };
+}
+
+interface Way {
+  readonly hub: string | null;
+  readonly hop?: Hop;
+}
+
+type Ended = SendOutcome & Way;
+
+async function settleAnswered(
+  deps: DeliveryDeps,
+  leg: Leg,
+  source: MessageSource,
+  { fates, hub, dsn = false }: AttemptResult & { kind: "answered" },
+): Promise<void> {
+  const toldOf = (kind: RecipientFate["kind"]) =>
+    leg.envelope.recipients.flatMap((recipient, i): readonly Told[] => {
+      const fate = fates[i];
+      return fate?.kind === kind ? [{ recipient, hub, reply: fate.reply }] : [];
+    });
+  const owed = await settleUndeliverable(deps, leg, source, toldOf("refused"));
+  if (owed.length > 0) throw new Unavailable("quarantine", "refused mail could not be kept");
+  if (!dsn) await notifyRelayed(deps, leg, source, toldOf("accepted"));
+}
 
 async function waitFor(result: AttemptResult): Promise<Ended> {
   if (result.kind !== "pending") return result;
-  return { ...(await result.settled), hub: result.hub };
+  const { hub, hop } = result;
+  return { ...(await result.settled), hub, ...(hop && { hop }) };
 }
 
 function toOutcomes(recipients: readonly EnvelopeRecipient[], ended: Ended): readonly Outcome[] {
-  const { hub } = ended;
+  const { hub, hop } = ended;
   const reason = "reason" in ended ? ended.reason : "the hub left this recipient out";
+  const dsn = ended.kind === "answered" && ended.dsn === true;
   return recipients.map((recipient, i) => {
     const fate = ended.kind === "answered" ? ended.fates[i] : undefined;
-    return { recipient, hub, fate: fate ?? { kind: "open", reason } };
+    const way = { hub, ...(hop && { hop }), dsn };
+    return { recipient, ...way, fate: fate ?? { kind: "open", reason } };
   });
 }
 
 /** It may take the hub ten minutes (RFC 5321 4.5.3.2.6): until then nobody would know where the mail is. */
-function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, hub: string): void {
+function tellWaiting({ facts, clock }: DeliveryDeps, leg: Leg, { hub, hop }: Way): void {
   const recipients = leg.envelope.recipients.map(({ address }) => address.spoken);
   const reply = "waiting for the answer to the final dot";
-  facts.emit({ kind: "deferred", at: clock.now(), id: leg.transactionId, recipients, hub, reply });
+  const id = leg.transactionId;
+  facts.emit({ kind: "deferred", at: clock.now(), id, recipients, hub, ...hop, reply });
 }
 
 async function tellWhenSettled(
@@ -104,15 +152,15 @@ async function tellWhenSettled(
   pending: AttemptResult & { kind: "pending" },
 ): Promise<void> {
   const outcome = await pending.settled;
-  if (outcome.kind === "answered") tellFates(deps, leg, pending.hub, outcome.fates);
+  const { hub, hop } = pending;
+  if (outcome.kind === "answered") tellFates(deps, leg, { ...outcome, hub, ...(hop && { hop }) });
 }
 
 /** One fact for those whom the hub told the same. */
 function tellFates(
   { facts, clock }: DeliveryDeps,
   leg: Leg,
-  hub: string,
-  fates: readonly RecipientFate[],
+  { hub, hop, fates }: Way & { readonly fates: readonly RecipientFate[] },
 ): void {
   const groups = new Map<string, { fate: RecipientFate; recipients: string[] }>();
   for (const [i, { address }] of leg.envelope.recipients.entries()) {
@@ -130,6 +178,7 @@ function tellFates(
       id: leg.transactionId,
       recipients,
       hub,
+      ...hop,
       reply: formatRemoteReply(fate.reply),
     });
   }

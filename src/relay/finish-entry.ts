@@ -2,15 +2,16 @@ import { pause } from "../base/clock.ts";
 import { errorText, Unavailable } from "../base/errors.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import type { Limits } from "../policy/limits.ts";
-import { formatRemoteReply, localReply } from "../smtp/client-reply.ts";
-import type { RecipientFate } from "../smtp/smtp-client.ts";
+import { formatRemoteReply } from "../smtp/client-reply.ts";
+import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
-import type { Failure } from "./bounce.ts";
+import type { Hop } from "./hubs.ts";
+import { notifyDelay, notifyRelayed } from "./notify-sender.ts";
 import { isGivenUp, toRetryDelay } from "./retry-delay.ts";
+import { EXPIRED, type Told, UNANSWERED } from "./told.ts";
 import { settleUndeliverable, type UndeliverableDeps } from "./undeliverable.ts";
 
 export interface FinishDeps extends UndeliverableDeps {
-  readonly limits: () => Limits["delivery"];
   /** 0 to 1. */
   readonly random: () => number;
 }
@@ -19,8 +20,15 @@ export interface FinishDeps extends UndeliverableDeps {
 export interface Outcome {
   readonly recipient: EnvelopeRecipient;
   readonly hub: string | null;
+  /** How it was reached, when it was. */
+  readonly hop?: Hop;
   /** `open`: nobody said yes or no, or nobody knows what was said. */
   readonly fate: RecipientFate | { readonly kind: "open"; readonly reason: string };
+  /** The hub offered DSN and has heard what the sender wants to know. */
+  readonly dsn: boolean;
+  /** Of one who is given up: what the hub said last, or why none said anything. */
+  readonly last?: RemoteReply;
+  readonly reason?: string;
 }
 
 /** How long an entry whose lease cannot be ended is left in peace. */
@@ -38,18 +46,54 @@ export async function finishEntry(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, limits } = deps;
-  const ageMs = clock.now() - lease.item.receivedAt;
+  const { item, source } = lease;
+  const ageMs = clock.now() - item.receivedAt;
   const final = outcomes.map((outcome) => (isGivenUp(ageMs, limits()) ? giveUp(outcome) : outcome));
   const owed = await settleRefusals(deps, lease, final);
-  const isOpen = ({ fate }: Outcome) => fate.kind === "later" || fate.kind === "open";
+  const taken = final.filter(({ fate, dsn }) => fate.kind === "accepted" && !dsn);
+  await notifyRelayed(deps, item, source, taken.map(toTold));
   const left = final.filter((outcome) => isOpen(outcome) || owed.has(outcome.recipient));
-  tellDeferred(deps, lease, final.filter(isOpen));
-  const dueAt = clock.now() + toRetryDelay(ageMs, limits(), deps.random());
+  const open = final.filter(isOpen);
+  tellDeferred(deps, lease, open);
+  const delayTold = await tellDelay(deps, lease, ageMs, open);
+  const delayMs = toRetryDelay(ageMs, limits(), deps.random());
+  const dueAt = clock.now() + Math.min(delayMs, untilToldMs(ageMs, limits()));
   const reason = left.map(inWords)[0] ?? "";
   const recipients = left.map(({ recipient }) => recipient);
-  await untilDone(deps, lease.item.id, signal, () =>
-    left.length === 0 ? lease.remove() : lease.retry({ recipients, dueAt, reason }),
+  const isUnreached = left.every(({ fate }) => fate.kind === "open");
+  const more = { isUnreached, ...(delayTold && { delayTold }) };
+  await untilDone(deps, item.id, signal, () =>
+    left.length === 0 ? lease.remove() : lease.retry({ recipients, dueAt, reason, ...more }),
   );
+}
+
+/** An attempt ends in a warning or a bounce: there is one when either is due, and none long after. */
+function untilToldMs(ageMs: number, limits: Limits["delivery"]): number {
+  const deadlines = [limits.warnAfterSeconds, limits.giveUpAfterSeconds];
+  const ahead = deadlines.map((seconds) => seconds * 1000 - ageMs).filter((ms) => ms > 0);
+  return Math.min(...ahead);
+}
+
+function isOpen({ fate }: Outcome): boolean {
+  return fate.kind === "later" || fate.kind === "open";
+}
+
+/** Once an entry, and that is written down with it: a restart does not tell the sender again. */
+async function tellDelay(
+  deps: FinishDeps,
+  { item, source }: SpoolLease,
+  ageMs: number,
+  open: readonly Outcome[],
+): Promise<boolean> {
+  if (item.delayTold || open.length === 0) return item.delayTold ?? false;
+  if (ageMs < deps.limits().warnAfterSeconds * 1000) return false;
+  return notifyDelay(deps, item, source, open.map(toTold));
+}
+
+function toTold({ recipient, hub, fate, last, reason }: Outcome): Told {
+  if (fate.kind === "open") return { recipient, hub, reply: UNANSWERED, reason: fate.reason };
+  const more = { ...(last && { last }), ...(reason !== undefined && { reason }) };
+  return { recipient, hub, reply: fate.reply, ...more };
 }
 
 /** Those refused who could be neither bounced nor held. */
@@ -58,24 +102,16 @@ async function settleRefusals(
   lease: SpoolLease,
   outcomes: readonly Outcome[],
 ): Promise<ReadonlySet<EnvelopeRecipient>> {
-  const byHub = new Map<string | null, Failure[]>();
-  for (const { recipient, hub, fate } of outcomes) {
-    if (fate.kind !== "refused") continue;
-    byHub.set(hub, [...(byHub.get(hub) ?? []), { recipient, reply: fate.reply }]);
-  }
-  const owed = new Set<EnvelopeRecipient>();
-  for (const [hub, failures] of byHub) {
-    const left = await settleUndeliverable(deps, lease.item, lease.source, failures, hub);
-    for (const { recipient } of left) owed.add(recipient);
-  }
-  return owed;
+  const refused = outcomes.filter(({ fate }) => fate.kind === "refused");
+  const owed = await settleUndeliverable(deps, lease.item, lease.source, refused.map(toTold));
+  return new Set(owed.map(({ recipient }) => recipient));
 }
 
-/** RFC 3463 X.4.7: the delivery time expired. */
 function giveUp(outcome: Outcome): Outcome {
-  if (outcome.fate.kind === "accepted" || outcome.fate.kind === "refused") return outcome;
-  const text = `Delivery time expired; the last answer was: ${inWords(outcome)}`;
-  return { ...outcome, fate: { kind: "refused", reply: localReply(451, "4.4.7", text) } };
+  const { fate } = outcome;
+  if (fate.kind === "accepted" || fate.kind === "refused") return outcome;
+  const last = fate.kind === "open" ? { reason: fate.reason } : { last: fate.reply };
+  return { ...outcome, ...last, fate: { kind: "refused", reply: EXPIRED } };
 }
 
 function inWords({ fate }: Outcome): string {
@@ -97,6 +133,7 @@ function tellDeferred(deps: FinishDeps, lease: SpoolLease, open: readonly Outcom
       id: lease.item.transactionId,
       recipients: group.map(({ recipient }) => recipient.address.spoken),
       hub: first.hub,
+      ...first.hop,
       reply: inWords(first),
     });
   }

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
-import type { RemoteReply, SmtpConnection } from "../smtp/smtp-client.ts";
+import type { ConnectFailure, ConnectResult, SmtpConnection } from "../smtp/smtp-client.ts";
 
 export interface HubPoolOptions {
   readonly clock: Clock;
@@ -8,15 +8,15 @@ export interface HubPoolOptions {
   readonly open: (signal: AbortSignal) => Promise<Opened>;
   readonly idleMs?: number;
   readonly messagesPerConnection?: number;
+  /** It has no connection and nobody who waits for one. */
+  readonly onEmpty?: () => void;
 }
 
-type Opened =
-  | { readonly kind: "connected"; readonly connection: SmtpConnection }
-  | { readonly kind: "failed"; readonly reason: string; readonly reply: RemoteReply | null };
+export type Opened = ConnectResult;
 
 export type Acquired =
   | { readonly kind: "ready"; readonly connection: SmtpConnection; readonly isReused: boolean }
-  | { readonly kind: "failed"; readonly reason: string; readonly reply: RemoteReply | null }
+  | ConnectFailure
   /** None came free before the signal aborted. Says nothing about the hub. */
   | { readonly kind: "busy"; readonly reason: string };
 
@@ -38,6 +38,8 @@ export class HubPool {
   readonly #idle: Idle[] = [];
   readonly #waiters = new Set<() => void>();
   #opening = 0;
+  /** Those who are in `acquire`. */
+  #acquiring = 0;
   #isClosed = false;
 
   constructor(options: HubPoolOptions) {
@@ -54,6 +56,16 @@ export class HubPool {
    * hub may have closed it meanwhile.
    */
   async acquire(most: number, isFresh: boolean, signal: AbortSignal): Promise<Acquired> {
+    this.#acquiring += 1;
+    try {
+      return await this.#acquire(most, isFresh, signal);
+    } finally {
+      this.#acquiring -= 1;
+      this.#tellEmpty();
+    }
+  }
+
+  async #acquire(most: number, isFresh: boolean, signal: AbortSignal): Promise<Acquired> {
     for (;;) {
       if (this.#isClosed || signal.aborted) {
         // Whatever woke this waiter is for the next one.
@@ -126,6 +138,11 @@ export class HubPool {
     if (connection.usable()) void connection.quit();
     else connection.close();
     this.#wakeOne();
+    this.#tellEmpty();
+  }
+
+  #tellEmpty(): void {
+    if (this.size === 0 && this.#acquiring === 0) this.#options.onEmpty?.();
   }
 
   #wakeOne(): void {

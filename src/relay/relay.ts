@@ -2,22 +2,28 @@ import { type Clock, pause } from "../base/clock.ts";
 import type { TransactionId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
-import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
+import type { Resolver } from "../net/resolver.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Limits } from "../policy/limits.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
-import type { RecipientFate, SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
-import type { SpoolLease } from "../spool/spool.ts";
+import type { SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
+import type { BounceKind, SpoolLease } from "../spool/spool.ts";
 import type { SpoolIntake, SpoolQueue } from "../spool/spool-intake.ts";
 import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
 import { createCallOut } from "./call-out.ts";
+import { CONNECTOR_TLS } from "./candidates.ts";
 import { createDelivery } from "./delivery.ts";
-import { Hubs, type Offer, type Unsent } from "./hubs.ts";
-import { createRetryLoop, NO_RETRIES } from "./retry-loop.ts";
+import { destinationOf, groupByRoute } from "./destination.ts";
+import { type Hop, Hubs, type Unsent } from "./hubs.ts";
+import type { Offer } from "./offer.ts";
+import type { OurSelf } from "./own-names.ts";
+import { createRetryLoop, NO_RETRIES, type RetryLoop } from "./retry-loop.ts";
+import type { TlsPolicy } from "./tls-policy.ts";
 
-/** One message for recipients with the same connector. */
+/** One message for recipients with the same destination. */
 export interface Leg {
   readonly transactionId: TransactionId;
   readonly envelope: Envelope;
@@ -25,17 +31,26 @@ export interface Leg {
   readonly needs: { readonly eightBitMime: boolean; readonly smtpUtf8: boolean };
   /** So that a bounce may be sent (threats.md P9). */
   readonly senderAuthenticated: boolean;
+  /** It goes also where DANE or MTA-STS would not let it: a report about broken TLS (RFC 8460 3). */
+  readonly ignoresTlsPolicies?: boolean;
   readonly receivedAt: number;
+  /** It is a delivery status message of ours. */
+  readonly bounce?: BounceKind;
 }
 
 export type AttemptResult =
   /** In the order of the leg's recipients. */
-  | { readonly kind: "answered"; readonly hub: string; readonly fates: readonly RecipientFate[] }
+  | (Extract<SendOutcome, { kind: "answered" }> & {
+      /** Null: we refuse in the stead of servers that do not exist. */
+      readonly hub: string | null;
+      readonly hop?: Hop;
+    })
   | Unsent
   /** The final dot is on its way, or the connection was cut after it. It is never abandoned. */
   | {
       readonly kind: "pending";
       readonly hub: string;
+      readonly hop?: Hop;
       readonly settled: Promise<SendOutcome>;
     };
 
@@ -45,11 +60,11 @@ export type AttemptResult =
  * our final dot and the answer to it.
  *
  * Facts: `attempt` tells `delivered` and `refused`, also for a pending attempt when it is settled;
- * the retries tell `deferred`, `bounced` and `held` beside.
+ * the retries tell `deferred` and `held` beside, and every bounce is told.
  */
 export interface Relay extends RecipientProbe {
   /**
-   * Tries the smarthosts of the leg's connector in order. Never throws. When `waitMs` is over or
+   * Tries the servers of the leg's destination in order. Never throws. When `waitMs` is over or
    * the signal aborts before the final dot, the connection is closed: unsent. After it: pending.
    */
   attempt(
@@ -65,16 +80,21 @@ export interface Relay extends RecipientProbe {
   adopt(lease: SpoolLease, settled: Promise<SendOutcome>, hub: string | null): void;
   /**
    * Of a message that is promised although some recipients are refused: bounces to the sender or
-   * holds for those. Throws Unavailable when neither could be made durable for all of them.
+   * holds for those. Throws Unavailable when neither could be made durable for all of them. Tells a
+   * sender who asked for it whom a hub without DSN took.
    */
-  settleRefused(
+  settleAnswered(
     leg: Leg,
     source: MessageSource,
-    fates: readonly RecipientFate[],
-    hub: string | null,
+    answer: AttemptResult & { readonly kind: "answered" },
   ): Promise<void>;
   /** What the hubs (of the domain) offered last; everything until they were asked. */
   offers(domain?: string): Offer;
+  /**
+   * Epoch milliseconds until which a destination (the `key` of destination.ts) is left alone because
+   * it failed; null: it may be tried. Cheap, and changes nothing.
+   */
+  restsUntil(destination: string): number | null;
   /** An entry was added, or is due earlier. */
   wake(): void;
   /** Begins to deliver from the spool, which must be recovered. */
@@ -93,6 +113,11 @@ export interface RelayOptions {
   readonly queue: SpoolQueue | null;
   readonly quarantine: Pick<Quarantine, "hold">;
   readonly connector: SmtpConnector;
+  /** For the mail servers of domains. */
+  readonly resolver: Pick<Resolver, "lookup">;
+  readonly ourSelf: OurSelf;
+  /** For MX hosts. Default: as their connector says. */
+  readonly tlsPolicy?: TlsPolicy;
   readonly facts: FactBus;
   readonly clock: Clock;
   readonly log: Log;
@@ -114,23 +139,43 @@ const LAST_WORDS_MS = 2000;
 
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, queue, routing } = options;
-  const { keepDays = () => KEEP_DAYS, random = Math.random } = options;
-  const hubs = new Hubs(options);
+  const { keepDays = () => KEEP_DAYS, random = Math.random, tlsPolicy = CONNECTOR_TLS } = options;
+  const keyOf = (domain: string) => destinationOf(routing(), domain)?.key ?? domain;
+  // Whoever reached it, the client's own attempt included: what waited for it is due now.
+  const onRecovered = (destination: string) => {
+    queue?.hasten((domain) => keyOf(domain) === destination, clock.now());
+    loop.wake();
+  };
+  const hubs = new Hubs({ ...options, random, tlsPolicy, onRecovered });
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
-  const delivery = createDelivery({ ...options, hubs, keepDays, random, group });
-  const loop = queue
-    ? createRetryLoop({ spool: queue, clock, log, work: delivery.deliverEntry })
+  const wake = () => loop.wake();
+  const delivery = createDelivery({ ...options, hubs, keepDays, random, group, wake });
+  const loop: RetryLoop = queue
+    ? createRetryLoop({
+        spool: queue,
+        clock,
+        log,
+        work: delivery.deliverEntry,
+        destinationOf: keyOf,
+        restsUntil: (destination) => hubs.restsUntil(destination),
+      })
     : NO_RETRIES;
-  const { probe } = createCallOut({ hubs, clock, routing });
+  const { probe } = createCallOut({ ...options, hubs });
   const { metrics } = options;
   metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
+  metrics.gauge(
+    "postern_hubs_resting",
+    "Servers and destinations that are left alone because they failed",
+    () => hubs.resting(),
+  );
   if (queue) measure(metrics, queue);
   return {
     attempt: delivery.attempt,
     adopt: delivery.adopt,
-    settleRefused: delivery.settleRefused,
+    settleAnswered: delivery.settleAnswered,
     probe,
     offers: (domain) => hubs.offers(routing(), domain),
+    restsUntil: (destination) => hubs.restsUntil(destination),
     wake: loop.wake,
     start: loop.start,
     async stop(deadlineMs) {
@@ -142,28 +187,15 @@ export function createRelay(options: RelayOptions): Relay {
   };
 }
 
-/**
- * Recipients parted by the connector that serves their domain, in order of appearance; those
- * without one make a group of their own.
- */
-export function groupByRoute(
-  recipients: readonly EnvelopeRecipient[],
-  routing: Routing,
-): readonly (readonly EnvelopeRecipient[])[] {
-  const groups = new Map<string | null, EnvelopeRecipient[]>();
-  for (const recipient of recipients) {
-    const name = routing.route(recipient.address.domain)?.name ?? null;
-    const group = groups.get(name);
-    if (group) group.push(recipient);
-    else groups.set(name, [recipient]);
-  }
-  return [...groups.values()];
-}
-
 function measure(metrics: Metrics, spool: SpoolQueue): void {
   metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
   metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
   metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
+  metrics.gauge(
+    "postern_spool_held",
+    "Entries that wait for an operator",
+    () => spool.stats().held ?? 0,
+  );
   metrics.gauge(
     "postern_spool_corrupt",
     "Entries set aside as damaged since the start",

@@ -12,6 +12,8 @@ export interface ReleaseDeps {
   readonly spool: SpoolIntake;
   /** Delivers what is spooled; where none runs, the next one will find it. */
   readonly relay: Pick<Relay, "adopt" | "wake">;
+  /** Whether some connector takes mail for the domain. */
+  readonly hasRoute: (domain: string) => Promise<boolean>;
   readonly facts: FactBus;
   readonly clock: Clock;
 }
@@ -27,13 +29,15 @@ export interface ReleaseOptions {
 
 export type ReleaseResult =
   | { readonly kind: "released"; readonly recipients: readonly string[] }
-  | { readonly kind: "refused"; readonly reason: ReleaseRefusal };
+  | { readonly kind: "refused"; readonly reason: ReleaseRefusal; readonly domain?: string };
 
 export type ReleaseRefusal =
   | "not-found"
   /** Released or deleted before. */
   | "not-held"
   | "bytes-gone"
+  /** For `domain`: it would wait in the spool for days and be held again. */
+  | "no-route"
   | "malware-needs-force";
 
 /**
@@ -50,9 +54,12 @@ export async function releaseHold(
   const hold = await quarantine.find(id);
   const refusal = refusalOf(hold, options);
   if (!hold || refusal) return { kind: "refused", reason: refusal ?? "not-found" };
+  const item = toItem(hold, options, clock.now());
+  const domain = await findUnrouted(deps, item);
+  if (domain !== null) return { kind: "refused", reason: "no-route", domain };
   const source = await quarantine.open(id);
   if (!source) return { kind: "refused", reason: "bytes-gone" };
-  const lease = await spool.addLeased(toItem(hold, options, clock.now()), source);
+  const lease = await spool.addLeased(item, source);
   if (!(await claim(deps, id, options.by, lease))) return { kind: "refused", reason: "not-held" };
   const recipients = lease.item.envelope.recipients.map(({ address }) => address.spoken);
   const at = clock.now();
@@ -74,14 +81,27 @@ function refusalOf(hold: Hold | null, { force }: ReleaseOptions): ReleaseRefusal
   return hold.cause === "malware" && !force ? "malware-needs-force" : null;
 }
 
-/** Its age begins anew: it was not waiting for a hub but for a decision. */
+async function findUnrouted(
+  { hasRoute }: ReleaseDeps,
+  { envelope }: NewSpoolItem,
+): Promise<string | null> {
+  const domains = new Set(envelope.recipients.map(({ address }) => address.domain));
+  for (const domain of domains) if (!(await hasRoute(domain))) return domain;
+  return null;
+}
+
+/**
+ * Its age begins anew: it was not waiting for a hub but for a decision. Who was held by a verdict is
+ * never told what becomes of it (threats.md P9), nor is anybody of a recipient whom he did not write
+ * to: when the hub refuses it, it is held again and the administrator sees it.
+ */
 function toItem(hold: Hold, { to, by }: ReleaseOptions, now: number): NewSpoolItem {
-  const { transactionId, envelope, senderAuthenticated, needs } = hold;
+  const { transactionId, envelope, senderAuthenticated, needs, cause } = hold;
   const isForeign = to !== undefined && /[^\x20-\x7e]/.test(to.spoken);
   return {
     transactionId,
     envelope: to ? { ...envelope, recipients: [{ address: to }] } : envelope,
-    senderAuthenticated,
+    senderAuthenticated: senderAuthenticated && cause === "undeliverable" && !to,
     needs: { ...needs, smtpUtf8: needs.smtpUtf8 || isForeign },
     receivedAt: now,
     dueAt: now,

@@ -2,13 +2,23 @@ import { type Clock, pause } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Spool, SpoolLease } from "../spool/spool.ts";
+import {
+  createDestinationGate,
+  type DestinationGate,
+  type Reach,
+  type RestsUntil,
+} from "./destination-gate.ts";
 
 export interface RetryLoopOptions {
-  readonly spool: Pick<Spool, "leaseDue" | "nextDueAt">;
+  readonly spool: Pick<Spool, "leaseDue" | "nextDueAt" | "hasten">;
   readonly clock: Clock;
   readonly log: Log;
   /** Delivers one entry and ends its lease. Must not reject. */
-  readonly work: (lease: SpoolLease, signal: AbortSignal) => Promise<void>;
+  readonly work: (lease: SpoolLease, signal: AbortSignal) => Promise<Reach>;
+  /** Which domains are served by the same hubs. Default: each by its own. */
+  readonly destinationOf?: (domain: string) => string;
+  /** Default: none rests. */
+  readonly restsUntil?: RestsUntil;
 }
 
 /** Leases what is due, a bounded number at a time, until it is stopped. */
@@ -23,8 +33,6 @@ export interface RetryLoop {
 /** Of a process that retries nothing. */
 export const NO_RETRIES: RetryLoop = { start() {}, wake() {}, stop: async () => {} };
 
-/** More would only queue for the connections to the hub (20 by default). */
-const AT_ONCE = 20;
 /** The spool does not answer: its disk is away. */
 const SPOOL_PAUSE_MS = 10_000;
 /** Looks again at least so often, should the clock have jumped. */
@@ -36,11 +44,21 @@ export function createRetryLoop(options: RetryLoopOptions): RetryLoop {
   let alarm = new AbortController();
   let loop: Promise<void> = Promise.resolve();
   const wake = () => alarm.abort();
+  const gate = createDestinationGate({
+    destinationOf: options.destinationOf ?? ((domain) => domain),
+    restsUntil: options.restsUntil ?? (() => null),
+    recovered: (isReached) => void options.spool.hasten(isReached, options.clock.now()),
+  });
 
   const begin = (lease: SpoolLease) => {
-    const work = options.work(lease, stopping.signal).catch((error: unknown) => {
-      options.log.error("delivery-failed", { entry: lease.item.id, reason: errorText(error) });
-    });
+    const domain = lease.item.envelope.recipients[0]?.address.domain ?? "";
+    const work = options.work(lease, stopping.signal).then(
+      (reach) => gate.ended(domain, reach),
+      (error: unknown) => {
+        gate.ended(domain, { reached: [], unreached: [] });
+        options.log.error("delivery-failed", { entry: lease.item.id, reason: errorText(error) });
+      },
+    );
     running.add(work);
     void work.finally(() => {
       running.delete(work);
@@ -49,8 +67,7 @@ export function createRetryLoop(options: RetryLoopOptions): RetryLoop {
   };
   const turn = async (): Promise<void> => {
     const heard = alarm.signal;
-    const free = AT_ONCE - running.size;
-    const sleepMs = await leaseSome(options, free, begin);
+    const sleepMs = await leaseSome(options, gate, begin, stopping.signal);
     if (stopping.signal.aborted) return;
     await pause(options.clock, sleepMs, heard);
     if (heard.aborted) alarm = new AbortController();
@@ -71,15 +88,24 @@ export function createRetryLoop(options: RetryLoopOptions): RetryLoop {
   };
 }
 
-/** Begins with up to `free` entries. Returns how long to sleep unless woken. */
+/** So many leases before their deliveries begin: reading a message to check it takes its time. */
+const LEASES_A_TURN = 10;
+
+/** Begins with what the gate lets pass. Returns how long to sleep unless woken. */
 async function leaseSome(
   { spool, clock, log }: RetryLoopOptions,
-  free: number,
+  gate: DestinationGate,
   begin: (lease: SpoolLease) => void,
+  signal: AbortSignal,
 ): Promise<number> {
-  if (free <= 0) return LONGEST_SLEEP_MS;
   try {
-    for (const lease of await spool.leaseDue(clock.now(), free)) begin(lease);
+    for (let leased = LEASES_A_TURN; leased > 0 && !signal.aborted; ) {
+      const free = Math.min(gate.free(), LEASES_A_TURN);
+      if (free === 0) return LONGEST_SLEEP_MS;
+      const leases = await spool.leaseDue(clock.now(), free, gate);
+      for (const lease of leases) begin(lease);
+      leased = leases.length;
+    }
   } catch (error) {
     log.error("spool-not-leased", { reason: errorText(error) });
     return SPOOL_PAUSE_MS;

@@ -1,26 +1,17 @@
-import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
 import { decodeHeaderText } from "../mail/encoded-words.ts";
 import { parseHeaderBlock } from "../mail/header-block.ts";
 import type { MessageSource } from "../mail/message.ts";
-import type { FactBus } from "../pipeline/facts.ts";
-import type { Routing } from "../policy/snapshot.ts";
 import type { Quarantine } from "../quarantine/quarantine.ts";
-import { formatRemoteReply } from "../smtp/client-reply.ts";
-import type { Spool } from "../spool/spool.ts";
-import { type Failure, toBounce } from "./bounce.ts";
+import { reasonForSilence } from "./bounce-rules.ts";
+import type { NotifyDeps } from "./notify-sender.ts";
 import { readHeaders } from "./read-headers.ts";
 import type { Leg } from "./relay.ts";
+import { sendBounce } from "./send-bounce.ts";
+import { describeTold, hubOf, type Told } from "./told.ts";
 
-export interface UndeliverableDeps {
-  readonly routing: () => Routing;
-  readonly spool: Pick<Spool, "add">;
+export interface UndeliverableDeps extends NotifyDeps {
   readonly quarantine: Pick<Quarantine, "hold">;
-  readonly facts: FactBus;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly hostname: string;
   readonly keepDays: () => number;
 }
 
@@ -35,12 +26,18 @@ export async function settleUndeliverable(
   deps: UndeliverableDeps,
   leg: Leg,
   source: MessageSource,
-  failures: readonly Failure[],
-  hub: string | null,
-): Promise<readonly Failure[]> {
-  const bounced = failures.filter(({ recipient }) => mayBounce(deps, leg, recipient.notify));
+  failures: readonly Told[],
+): Promise<readonly Told[]> {
+  if (failures.length === 0) return [];
+  if (leg.bounce === "delayed" || leg.bounce === "relayed") return drop(deps, leg, failures);
+  const silences = failures.map((failure) => {
+    const { notify } = failure.recipient;
+    return { failure, why: reasonForSilence("failed", leg, notify, deps.routing()) };
+  });
+  const bounced = silences.flatMap(({ failure, why }) => (why === null ? [failure] : []));
   const held = failures.filter((failure) => !bounced.includes(failure));
-  const owedAfter = async (group: readonly Failure[], work: () => Promise<void>) => {
+  const reasons = new Set(silences.flatMap(({ why }) => why ?? []));
+  const owedAfter = async (group: readonly Told[], work: () => Promise<void>) => {
     if (group.length === 0) return [];
     try {
       await work();
@@ -52,72 +49,33 @@ export async function settleUndeliverable(
     }
   };
   return [
-    ...(await owedAfter(held, () => hold(deps, leg, source, held))),
-    ...(await owedAfter(bounced, () => bounce(deps, leg, source, bounced, hub))),
+    ...(await owedAfter(held, () => hold(deps, leg, source, held, [...reasons]))),
+    ...(await owedAfter(bounced, () => sendBounce(deps, "failed", leg, source, bounced))),
   ];
 }
 
 /**
- * Only to a sender that proved to be one (threats.md P9), never for a bounce, never when the sender
- * said so (RFC 3461 4.1), and only where a connector leads.
+ * Nothing is lost with a notice of ours: the message it tells of is delivered, or waits and has a fate
+ * of its own to come. Only a bounce about a failure is the last trace of a message, and is held.
  */
-function mayBounce(
-  { routing }: UndeliverableDeps,
-  { senderAuthenticated, envelope }: Leg,
-  notify: readonly string[] | undefined,
-): boolean {
-  const { sender } = envelope;
-  if (!senderAuthenticated || sender === null || sender.domain === "") return false;
-  if (notify && !notify.includes("FAILURE")) return false;
-  return routing().route(sender.domain) !== null;
-}
-
-async function bounce(
-  deps: UndeliverableDeps,
-  leg: Leg,
-  source: MessageSource,
-  failures: readonly Failure[],
-  hub: string | null,
-): Promise<void> {
-  const { sender } = leg.envelope;
-  if (sender === null) return;
-  const now = deps.clock.now();
-  const headers = (await readHeaders(source)).toString("latin1");
-  const facts = { hostname: deps.hostname, hub, now, headers };
-  const made = toBounce(leg, failures, facts);
-  const { smtpUtf8, eightBitMime } = made.needs;
-  await deps.spool.add(
-    {
-      transactionId: leg.transactionId,
-      envelope: {
-        sender: null,
-        recipients: [{ address: sender }],
-        mail: { body: eightBitMime ? "8bitmime" : "7bit", smtputf8: smtpUtf8 },
-      },
-      senderAuthenticated: false,
-      needs: made.needs,
-      receivedAt: now,
-      dueAt: now,
-      reason: "a bounce",
-    },
-    made.source,
-  );
-  deps.facts.emit({
-    kind: "bounced",
-    at: now,
+function drop({ facts, clock }: UndeliverableDeps, leg: Leg, failures: readonly Told[]): [] {
+  facts.emit({
+    kind: "bounce-dropped",
+    at: clock.now(),
     id: leg.transactionId,
     recipients: failures.map(({ recipient }) => recipient.address.spoken),
-    hub,
-    reply: describe(failures),
-    bounceTo: sender.spoken,
+    hub: hubOf(failures),
+    reply: describeTold(failures),
   });
+  return [];
 }
 
 async function hold(
   deps: UndeliverableDeps,
   leg: Leg,
   source: MessageSource,
-  failures: readonly Failure[],
+  failures: readonly Told[],
+  reasons: readonly string[],
 ): Promise<void> {
   const { transactionId: id, envelope, senderAuthenticated, needs } = leg;
   const now = deps.clock.now();
@@ -130,7 +88,7 @@ async function hold(
     {
       transactionId: id,
       cause: "undeliverable",
-      detail: describe(failures),
+      detail: `${describeTold(failures)}; not bounced: ${reasons.join(", ")}`,
       envelope: { ...envelope, recipients: failures.map(({ recipient }) => recipient) },
       senderAuthenticated,
       needs,
@@ -147,11 +105,4 @@ async function hold(
   const recipients = failures.map(({ recipient }) => recipient.address.spoken);
   const { id: holdId, cause } = held;
   deps.facts.emit({ kind: "held", at: now, id, holdId, cause, recipients });
-}
-
-function describe(failures: readonly Failure[]): string {
-  const words = failures.map(
-    ({ recipient, reply }) => `${recipient.address.spoken}: ${formatRemoteReply(reply)}`,
-  );
-  return words.join("; ");
 }

@@ -80,7 +80,8 @@ export async function makeCertificate(hostname: string, now: number): Promise<Ce
   return { ...toCertificate(made.cert, made.private), selfSigned: true };
 }
 
-function toCertificate(cert: string, key: string): Omit<Certificate, "selfSigned"> {
+/** Throws with the reason when the two cannot serve together. */
+export function toCertificate(cert: string, key: string): Omit<Certificate, "selfSigned"> {
   const leaf = new X509Certificate(cert);
   if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new Error("the key is another one's");
   createSecureContext({ cert, key });

@@ -1,13 +1,24 @@
-import type { TLSSocket } from "node:tls";
 import { toCapabilities } from "./client-commands.ts";
 import { runProbe } from "./client-probe.ts";
 import type { ClientSession } from "./client-session.ts";
 import type { ClientTimes } from "./client-times.ts";
 import { runTransaction } from "./client-transaction.ts";
+import type { RemoteTls } from "./remote-tls.ts";
 import type { SmtpConnection } from "./smtp-client.ts";
 
+/** What was found out while the session was made. */
+export interface Established {
+  readonly tls: RemoteTls | null;
+  readonly address: string;
+  readonly ownAddress?: string;
+}
+
 /** The contract over a session that stands. Owns the session. */
-export function createClientConnection(session: ClientSession, times: ClientTimes): SmtpConnection {
+export function createClientConnection(
+  session: ClientSession,
+  times: ClientTimes,
+  established: Established,
+): SmtpConnection {
   const capabilities = toCapabilities(session.ehloLines);
   let isBusy = false;
   const alone = async <T>(work: Promise<T>): Promise<T> => {
@@ -23,7 +34,7 @@ export function createClientConnection(session: ClientSession, times: ClientTime
   };
   return {
     capabilities,
-    tls: tlsOf(session),
+    ...established,
     async send(envelope, source, onDot = () => {}) {
       demandIdle();
       return alone(runTransaction({ session, capabilities, times, envelope, source, onDot }));
@@ -39,10 +50,4 @@ export function createClientConnection(session: ClientSession, times: ClientTime
     },
     close: () => session.fail("closed by us"),
   };
-}
-
-function tlsOf(session: ClientSession): SmtpConnection["tls"] {
-  if (!session.secure) return null;
-  const socket = session._socket as TLSSocket;
-  return { protocol: socket.getProtocol() ?? "unknown", cipher: socket.getCipher().standardName };
 }

@@ -19,7 +19,7 @@ export function parseRemoteReply(raw: string): RemoteReply | null {
 
 /** A reply that we give ourselves in the other side's stead. */
 export function localReply(code: number, status: string, text: string): RemoteReply {
-  return { code, status, text };
+  return { code, status, text, isOurs: true };
 }
 
 /** `550 5.1.1 text` for logs and facts. */

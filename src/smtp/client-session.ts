@@ -1,3 +1,4 @@
+import type { TLSSocket } from "node:tls";
 import SMTPConnection, { type SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { Clock } from "../base/clock.ts";
 import { formatRemoteReply, parseRemoteReply } from "./client-reply.ts";
@@ -41,6 +42,9 @@ export class ClientSession extends SMTPConnection {
   readonly #clock: Clock;
   readonly #open = new Set<(lost: Lost) => void>();
   #end: Lost | null = null;
+  #isWithoutTls = false;
+  /** Command lines that leave together. */
+  #batch: string | null = null;
 
   constructor(options: SMTPConnectionOptions, clock: Clock) {
     super({ ...options, socketCloseTimeout: 0 });
@@ -85,16 +89,27 @@ export class ClientSession extends SMTPConnection {
     return this.#end ?? CLOSED;
   }
 
-  /** The server said yes to STARTTLS and the handshake failed. */
-  get failedHandshake(): boolean {
-    return this.#end !== null && this.upgrading === true;
+  /** What was wrong with TLS, when that ended the session before it stood. */
+  get tlsFault(): "starttls" | "handshake" | null {
+    if (this.#end === null) return null;
+    if (this.upgrading === true) return "handshake";
+    return this.#isWithoutTls ? "starttls" : null;
   }
 
-  /** Sends one command line, which must hold no CR or LF, and waits for its reply. */
-  exchange(command: string, limitMs: number): Promise<Answer> {
-    const answer = this.expect(limitMs, command.slice(0, 4));
+  /** Null: in the clear. */
+  get tlsSocket(): TLSSocket | null {
+    return this.secure ? (this._socket as TLSSocket) : null;
+  }
+
+  /**
+   * Sends one command line, which must hold no CR or LF, and waits for its reply. `what` names it
+   * in a reason.
+   */
+  exchange(command: string, limitMs: number, what = command.slice(0, 4)): Promise<Answer> {
+    const answer = this.expect(limitMs, what);
     if (this.isOver || !this._socket) return answer;
     if (/[\r\n\0]/.test(command)) this.fail("a command with a control character");
+    else if (this.#batch !== null) this.#batch += `${command}\r\n`;
     else this._socket.write(`${command}\r\n`);
     return answer;
   }
@@ -123,6 +138,11 @@ export class ClientSession extends SMTPConnection {
     });
   }
 
+  /** Without waiting for them to leave: whoever expects an answer to them has the limit on it. */
+  tell(octets: Buffer): void {
+    if (!this.isOver && this._socket) this._socket.write(octets);
+  }
+
   /** Resolves true once the octets have left this process, false when they never will. */
   write(octets: Buffer, limitMs: number): Promise<boolean> {
     const socket = this._socket;
@@ -144,10 +164,11 @@ export class ClientSession extends SMTPConnection {
 
   /** Commands written meanwhile leave in one segment (RFC 2920). */
   batch(write: () => void): void {
-    const socket = this._socket || null;
-    socket?.cork();
+    this.#batch = "";
     write();
-    socket?.uncork();
+    const text = this.#batch;
+    this.#batch = null;
+    if (text !== "" && !this.isOver && this._socket) this._socket.write(text);
   }
 
   /** Ends the connection at once; what was asked and not answered is lost for this reason. */
@@ -170,7 +191,9 @@ export class ClientSession extends SMTPConnection {
     return this as unknown as Seams;
   }
 
-  #note(error: Error & { response?: unknown }): void {
+  #note(error: Error & { response?: unknown; command?: unknown }): void {
+    // A server that knows only HELO has no STARTTLS either.
+    this.#isWithoutTls ||= error.command === "STARTTLS" || /required STARTTLS/.test(error.message);
     const reply = typeof error.response === "string" ? parseRemoteReply(error.response) : null;
     this.#end ??= reply ? toLost(reply) : { kind: "lost", reason: error.message, reply };
   }

@@ -6,6 +6,8 @@ export interface ClientTimes {
   readonly greetingMs: number;
   /** Greeting, EHLO, STARTTLS, handshake and second EHLO together: nothing may trickle for ever. */
   readonly sessionMs: number;
+  /** Each step of AUTH; RFC 4954 has no number of its own. */
+  readonly authMs: number;
   readonly mailMs: number;
   readonly rcptMs: number;
   readonly dataStartMs: number;
@@ -21,6 +23,7 @@ export const CLIENT_TIMES: ClientTimes = {
   connectMs: 30_000,
   greetingMs: 60_000,
   sessionMs: 120_000,
+  authMs: 60_000,
   mailMs: 300_000,
   rcptMs: 300_000,
   dataStartMs: 120_000,

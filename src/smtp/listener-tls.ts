@@ -74,7 +74,11 @@ const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
  * then nobody is verified, and the operator looks for the fault elsewhere.
  */
 export async function loadAuthorities(path: string): Promise<string> {
-  const text = await readFile(path, "utf8");
+  return parseAuthorities(path, await readFile(path, "utf8"));
+}
+
+/** As loadAuthorities, of what a file holds. */
+export function parseAuthorities(path: string, text: string): string {
   const found = text.match(PEM) ?? [];
   if (found.length === 0) throw new Error(`${path}: expected a certificate in PEM`);
   for (const pem of found) assertCertificate(pem, path);

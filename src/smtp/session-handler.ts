@@ -89,6 +89,8 @@ export interface TransactionHandler {
 export interface DataSink {
   /** Bare CR, LF and NUL: refused with 550 5.6.11, or made CRLF (NUL removed) before `write`. */
   readonly lineEndings: "refuse" | "normalise";
+  /** The recipients take no larger message. Absent: what EHLO promised. */
+  readonly maxBytes?: number;
   /** What the client is told about a fault, with the reference that every refusal carries. */
   refusal(fault: DataFault): Reply;
   /** Back-pressure: smtp/ reads no further until this resolves. */

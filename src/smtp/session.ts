@@ -8,6 +8,7 @@ import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
 import { ErrorPolicy } from "./error-policy.ts";
 import type { Greeting } from "./greeting.ts";
+import type { Harvest } from "./harvest.ts";
 import { LineReader } from "./line-reader.ts";
 import { isAnonymous, type ListenerRules } from "./listener-rules.ts";
 import {
@@ -32,6 +33,7 @@ export interface SessionOptions {
   readonly handler: ConnectionHandler;
   readonly client: ClientFacts;
   readonly greeting: Greeting;
+  readonly harvest: Harvest;
   /** Those in force when the client connected. */
   readonly limits: SmtpLimits;
   readonly clock: Clock;
@@ -77,13 +79,14 @@ export class Session implements WireListener {
   #rest = 0;
 
   constructor(options: SessionOptions, wire: Wire) {
-    const { client, clock, limits, metrics } = options;
+    const { client, clock, harvest, limits, metrics } = options;
     this.#options = options;
     this.#wire = wire;
     this.#budget = new SessionBudget(limits.session);
     this.#timer = new CommandTimer(clock, limits.session, (reason) => this.#sayGoodbye(reason));
     this.#errors = new ErrorPolicy({
       budget: this.#budget,
+      harvest,
       clock,
       isAnonymous: () => isAnonymous(options.rules, client, this.#state),
       remainingMs: () => this.#timer.remainingMs(),
@@ -98,10 +101,11 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, greeting, handler, limits } = this.#options;
+    const { client, greeting, handler, harvest, limits } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
       if ("code" in answer) return this.#say({ ...answer, close: true });
+      if (answer.isTrusted) harvest.trust();
       this.#state = newSessionState(answer, limits.message.maxBytes);
       if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);
       this.#commands = new CommandRunner(this.#contextOf(this.#state));
@@ -213,7 +217,7 @@ export class Session implements WireListener {
     this.#data = new DataPhase({
       sink,
       limits: limits.message,
-      maxBytes: state.offers.maxBytes,
+      maxBytes: Math.min(state.offers.maxBytes, sink.maxBytes ?? Number.POSITIVE_INFINITY),
       declaredBytes: transaction.declaredBytes,
       clock,
     });

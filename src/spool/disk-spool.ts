@@ -2,17 +2,23 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { errorText, Unavailable } from "../base/errors.ts";
 import type { MessageSource } from "../mail/message.ts";
-import { readEntry, toEntrySource, verifyEntry, writeEntry } from "./entry-file.ts";
-import { CorruptEntry, type Entry } from "./entry-format.ts";
+import { createDiskDesk } from "./disk-desk.ts";
+import { readEntry, writeEntry } from "./entry-file.ts";
+import type { Entry } from "./entry-format.ts";
 import { createEntryLease } from "./entry-lease.ts";
-import { recoverEntries } from "./recover-entries.ts";
+import { leaseDue, OPEN_GATE } from "./lease-due.ts";
+import { readAllUnread, receivedAtOf, recoverEntries } from "./recover-entries.ts";
 import type { NewSpoolItem, Spool, SpoolLease, SpoolStats } from "./spool.ts";
+import type { SpoolDesk } from "./spool-desk.ts";
+import { keepEntry } from "./spool-slot.ts";
 import { createSpoolState, type SpoolOptions, type SpoolState } from "./spool-state.ts";
 
-/** See the contract for the states. What it knows of its entries is kept in memory. */
+type Guard = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** See the contract for the states. Of its entries it keeps in memory what due-order.ts needs. */
 export function createDiskSpool(options: SpoolOptions): Spool {
   const state = createSpoolState(options);
-  const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+  const guard: Guard = async (work) => {
     try {
       return await work();
     } catch (error) {
@@ -20,26 +26,56 @@ export function createDiskSpool(options: SpoolOptions): Spool {
       throw new Unavailable("spool", errorText(error), { cause: error });
     }
   };
+  const guarded = (lease: SpoolLease) => guardLease(lease, guard);
   return {
-    recover: (beside = false) => guard(() => recoverEntries(state, beside)),
-    add: (item, source) =>
+    recover: (beside = false) =>
       guard(async () => {
-        const entry = await promise(state, item, source, "due");
-        keep(state, entry);
-        state.queue.push(entry.item.id, entry.item.dueAt);
-        return entry.item;
+        const report = await recoverEntries(state, beside);
+        state.reading = readAllUnread(state);
+        return report;
       }),
+    add: (item, source) => guard(async () => (await promise(state, item, source, "due")).item),
     addLeased: (item, source) =>
+      guard(async () =>
+        guarded(createEntryLease(state, await promise(state, item, source, "active"))),
+      ),
+    adopt: (draft, id, leased) =>
       guard(async () => {
-        const entry = await promise(state, item, source, "active");
-        keep(state, entry);
-        return toLease(state, entry, guard);
+        const entry = await adopt(state, draft, id, leased ? "active" : "due");
+        return entry && leased ? guarded(createEntryLease(state, entry)) : null;
       }),
-    adopt: (draft, id, leased) => guard(() => adopt(state, draft, id, leased, guard)),
-    leaseDue: (now, limit) => guard(() => leaseDue(state, now, limit, guard)),
-    nextDueAt: () => state.queue.nextDueAt(),
-    list: () => [...state.entries.values()].map((entry) => entry.item),
+    leaseDue: (now, limit, gate = OPEN_GATE) =>
+      guard(async () => (await leaseDue(state, now, limit, gate)).map(guarded)),
+    nextDueAt: () => (state.unread.size > 0 ? 0 : state.order.nextAt()),
+    hasten: (isReached, now) => hasten(state, isReached, now),
+    list: () => [...state.entries.values()],
     stats: () => toStats(state),
+    desk: guardDesk(createDiskDesk(state), guard),
+    close: () => guard(() => close(state)),
+  };
+}
+
+function guardLease(lease: SpoolLease, guard: Guard): SpoolLease {
+  return {
+    ...lease,
+    remove: () => guard(lease.remove),
+    retry: (left) => guard(() => lease.retry(left)),
+  };
+}
+
+function guardDesk(desk: SpoolDesk, guard: Guard): SpoolDesk {
+  return {
+    find: desk.find,
+    allRead: desk.allRead,
+    read: (id) => guard(() => desk.read(id)),
+    retry: (id, order) => guard(() => desk.retry(id, order)),
+    hold: (id, order) => guard(() => desk.hold(id, order)),
+    release: (id, order) => guard(() => desk.release(id, order)),
+    take: (id) =>
+      guard(async () => {
+        const taken = await desk.take(id);
+        return taken.kind === "taken" ? { ...taken, remove: () => guard(taken.remove) } : taken;
+      }),
   };
 }
 
@@ -56,11 +92,12 @@ async function promise(
   const draft = join(folders.incoming, id);
   const entry = await writeEntry(io, draft, { v: 1, id, bytes: source.size, item }, source);
   await moveIn(state, draft, id, where);
+  keepEntry(state, entry.item, where);
   return entry;
 }
 
 async function moveIn(
-  { io, folders, syncDue, syncActive }: SpoolState,
+  { io, folders, sync }: SpoolState,
   draft: string,
   id: string,
   where: "due" | "active",
@@ -68,7 +105,7 @@ async function moveIn(
   const home = join(folders[where], id);
   try {
     await io.rename(draft, home);
-    await (where === "due" ? syncDue() : syncActive());
+    await sync[where]();
   } catch (error) {
     // The client will hear 451 and send again: what stays behind would be delivered twice.
     for (const path of [draft, home]) await io.remove(path).catch(() => {});
@@ -76,97 +113,52 @@ async function moveIn(
   }
 }
 
+/** Null when the process before this one made the promise and died before it said so. */
 async function adopt(
   state: SpoolState,
   draft: string,
   id: string,
-  leased: boolean,
-  guard: Guard,
-): Promise<SpoolLease | null> {
-  // The process before this one made the promise and died before it said so: it is due.
-  if (!leased && state.entries.has(id)) return null;
+  where: "due" | "active",
+): Promise<Entry | null> {
+  if (where === "due" && state.entries.has(id)) return null;
   const path = join(state.folders.incoming, draft);
   const entry = await readEntry(state.io, path, id);
-  await moveIn(state, path, id, leased ? "active" : "due");
-  keep(state, entry);
-  if (leased) return toLease(state, entry, guard);
-  state.queue.push(id, entry.item.dueAt);
-  return null;
+  await moveIn(state, path, id, where);
+  keepEntry(state, entry.item, where);
+  return entry;
 }
 
-function keep(state: SpoolState, entry: Entry): void {
-  state.entries.set(entry.item.id, entry);
-  state.bytes += entry.item.bytes;
-}
-
-/** An entry that cannot be read just now must not stand in front of the others. */
-const READ_AGAIN_MS = 60_000;
-
-type Guard = <T>(work: () => Promise<T>) => Promise<T>;
-
-async function leaseDue(
-  state: SpoolState,
-  now: number,
-  limit: number,
-  guard: Guard,
-): Promise<readonly SpoolLease[]> {
-  const leases: SpoolLease[] = [];
-  while (leases.length < limit) {
-    const id = state.queue.pop(now);
-    const entry = id === null ? undefined : state.entries.get(id);
-    if (!entry) break;
-    try {
-      const isWhole = await activate(state, entry);
-      if (isWhole) leases.push(toLease(state, entry, guard));
-    } catch (error) {
-      state.queue.push(entry.item.id, now + READ_AGAIN_MS);
-      if (leases.length === 0) throw error;
-      break;
-    }
+function hasten(state: SpoolState, isReached: (domain: string) => boolean, now: number): number {
+  let hastened = 0;
+  state.order.reopen();
+  for (const slot of state.entries.values()) {
+    const { id, known, dueAt } = slot;
+    if (slot.state !== "due" || !known?.isUnreached || dueAt <= now) continue;
+    if (!isReached(known.domains[0] ?? "")) continue;
+    state.entries.set(id, { ...slot, dueAt: now, known: { ...known, isUnreached: false } });
+    state.order.push(id, now);
+    hastened += 1;
   }
-  return leases;
+  return hastened;
 }
 
-/** Moves an entry to active/ and looks at every octet; false when it is damaged and set aside. */
-async function activate(state: SpoolState, entry: Entry): Promise<boolean> {
-  const { io, folders, log } = state;
-  const { id, bytes } = entry.item;
-  const path = join(folders.active, id);
-  await io.rename(join(folders.due, id), path);
-  try {
-    await verifyEntry(io, path, entry);
-    return true;
-  } catch (error) {
-    const isDamaged = error instanceof CorruptEntry;
-    await io.rename(path, join(isDamaged ? folders.corrupt : folders.due, id));
-    if (!isDamaged) throw error;
-    state.entries.delete(id);
-    state.bytes -= bytes;
-    state.corrupt += 1;
-    log.error("spool-entry-corrupt", { entry: id, reason: error.message });
-    return false;
-  }
-}
-
-function toLease(state: SpoolState, entry: Entry, guard: Guard): SpoolLease {
-  const { io, folders, active } = state;
-  const { id } = entry.item;
-  const path = join(folders.active, id);
-  active.add(id);
-  const lease = createEntryLease(state, entry, path);
-  return {
-    item: entry.item,
-    source: toEntrySource(io, path, entry),
-    remove: () => guard(lease.remove),
-    retry: (left) => guard(() => lease.retry(left)),
-  };
-}
-
-function toStats(state: SpoolState): SpoolStats {
-  const { entries, active, bytes, corrupt } = state;
+function toStats({ entries, unread, bytes, corrupt }: SpoolState): SpoolStats {
+  const counts = { due: 0, active: 0, held: 0 };
   let oldestAt: number | null = null;
-  for (const { item } of entries.values()) {
-    if (oldestAt === null || item.receivedAt < oldestAt) oldestAt = item.receivedAt;
+  for (const { id, state, known } of entries.values()) {
+    counts[state] += 1;
+    const receivedAt = receivedAtOf(id, known);
+    if (oldestAt === null || receivedAt < oldestAt) oldestAt = receivedAt;
   }
-  return { due: entries.size - active.size, active: active.size, bytes, corrupt, oldestAt };
+  return { ...counts, unread: unread.size, bytes, corrupt, oldestAt };
+}
+
+/** What is still active was not ended by a crash. */
+async function close(state: SpoolState): Promise<void> {
+  const { io, folders } = state;
+  state.closed = true;
+  for (const slot of state.entries.values()) {
+    if (slot.state !== "active") continue;
+    await io.rename(join(folders.active, slot.id), join(folders.due, slot.id)).catch(() => {});
+  }
 }

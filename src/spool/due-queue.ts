@@ -3,6 +3,8 @@ export interface DueQueue {
   push(id: string, dueAt: number): void;
   /** Takes out the first that is due at `now`; null when none is. */
   pop(now: number): string | null;
+  /** The one that `pop` would take out in its time. */
+  first(): { readonly id: string; readonly dueAt: number } | null;
   nextDueAt(): number | null;
 }
 
@@ -31,6 +33,7 @@ export function createDueQueue(): DueQueue {
       }
       return first.id;
     },
+    first: () => heap[0] ?? null,
     nextDueAt: () => heap[0]?.dueAt ?? null,
   };
 }

@@ -10,6 +10,7 @@ import {
   MAX_RECORDS_BYTES,
   parseEntry,
   parseHeader,
+  parseHistory,
   toRecord,
 } from "./entry-format.ts";
 import type { SpoolFile, SpoolIo } from "./spool-io.ts";
@@ -28,7 +29,8 @@ export async function writeEntry(
   try {
     const entry = await fillEntry(file, header, source);
     await file.sync();
-    await file.close();
+    // Nobody waits for it: what was synced is on the disk, whatever becomes of the descriptor.
+    void file.close().catch(() => {});
     return entry;
   } catch (error) {
     await file.close().catch(() => {});
@@ -91,15 +93,36 @@ export async function appendLeft(
 
 /** Header and records, without the message between them. Throws CorruptEntry. */
 export async function readEntry(io: SpoolIo, path: string, id: string): Promise<Entry> {
+  const { header, offset, tail, skipped } = await readAround(io, path, id);
+  return parseEntry(header, offset, tail, skipped);
+}
+
+/** The same, and what was noted after each attempt. Throws CorruptEntry. */
+export async function readEntryHistory(
+  io: SpoolIo,
+  path: string,
+  id: string,
+): Promise<{ readonly entry: Entry; readonly history: readonly Left[] }> {
+  const { header, offset, tail, skipped } = await readAround(io, path, id);
+  return { entry: parseEntry(header, offset, tail, skipped), history: parseHistory(tail) };
+}
+
+interface Around {
+  readonly header: EntryHeader;
+  readonly offset: number;
+  readonly tail: Buffer;
+  readonly skipped: number;
+}
+
+async function readAround(io: SpoolIo, path: string, id: string): Promise<Around> {
   const { head, size } = await io.peek(path, CHUNK_BYTES);
   const parsed = parseHeader(head) ?? (await readLongHeader(io, path));
   const { header, offset } = parsed;
   if (header.id !== id) throw new CorruptEntry(`is the entry ${header.id}`);
   const tailAt = offset + header.bytes;
   if (!(size > tailAt)) throw new CorruptEntry("cut before its seal");
-  if (head.length === size) return parseEntry(header, offset, head.subarray(tailAt));
-  const { tail, skipped } = await readTail(io, path, tailAt, size - tailAt);
-  return parseEntry(header, offset, tail, skipped);
+  if (head.length === size) return { header, offset, tail: head.subarray(tailAt), skipped: 0 };
+  return { header, offset, ...(await readTail(io, path, tailAt, size - tailAt)) };
 }
 
 async function readLongHeader(

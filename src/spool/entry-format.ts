@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { NewSpoolItem, SpoolItem } from "./spool.ts";
+import type { HoldOrder, NewSpoolItem, SpoolItem } from "./spool.ts";
 
 /**
  * One entry is one file:
@@ -7,7 +7,7 @@ import type { NewSpoolItem, SpoolItem } from "./spool.ts";
  *   <record> LF          header: the item as it was added, and how many octets the message has
  *   <message octets>
  *   <record> LF          seal: the hash of those octets. Without it the file is a draft
- *   <record> LF ...      one more after each attempt: what is left, and when
+ *   <record> LF ...      one more after each attempt, crash, hold and release: what is left, and when
  *
  * A record is the SHA-256 of its JSON, a blank, the JSON. Records are only appended, so the message
  * is written once, however often it is retried. A last record without LF was cut by a crash before
@@ -24,12 +24,21 @@ export interface Seal {
   readonly sha256: string;
 }
 
-/** What an attempt left: recipients by their place in the header. */
+/**
+ * What an attempt left: recipients by their place in the header. The last one holds, so each tells
+ * all that is not in the header. Whether an entry is held is told by its folder; `held` by whom.
+ */
 export interface Left {
   readonly recipients: readonly number[];
   readonly dueAt: number;
   readonly attempts: number;
   readonly reason: string;
+  /** Absent: no. */
+  readonly delayTold?: boolean;
+  /** When it was written. Absent in records of earlier versions. */
+  readonly at?: number;
+  readonly crashes?: number;
+  readonly held?: HoldOrder;
 }
 
 /** An entry as its file tells it. */
@@ -37,6 +46,8 @@ export interface Entry {
   readonly item: SpoolItem;
   /** Of the header, for the places in `Left`. */
   readonly allRecipients: SpoolItem["envelope"]["recipients"];
+  /** The last record; null while there is none. */
+  readonly last: Left | null;
   /** Where the message begins in the file. */
   readonly offset: number;
   /** Where the next record goes. */
@@ -80,10 +91,8 @@ export function parseHeader(head: Buffer): { header: EntryHeader; offset: number
  */
 export function parseEntry(header: EntryHeader, offset: number, tail: Buffer, skipped = 0): Entry {
   const lines = completeLines(tail);
-  const [first, ...rest] = lines;
-  if (!first) throw new CorruptEntry("cut before its seal");
-  const { sha256 } = parseRecord<Seal>(first);
-  const records = rest.map((line) => parseRecord<Left>(line));
+  const { seal, records } = parseTail(lines);
+  const { sha256 } = seal;
   const length = lines.reduce((sum, line) => sum + line.length + 1, 0);
   const { id, bytes, item } = header;
   const allRecipients = item.envelope.recipients;
@@ -92,6 +101,7 @@ export function parseEntry(header: EntryHeader, offset: number, tail: Buffer, sk
   return {
     item: last ? applyLeft(fresh, allRecipients, last) : fresh,
     allRecipients,
+    last: last ?? null,
     offset,
     end: offset + bytes + skipped + length,
     sha256,
@@ -105,8 +115,56 @@ export function applyLeft(
 ): SpoolItem {
   const recipients = left.recipients.flatMap((place) => allRecipients[place] ?? []);
   if (recipients.length !== left.recipients.length) throw new CorruptEntry("no such recipient");
-  const { dueAt, attempts, reason } = left;
-  return { ...item, envelope: { ...item.envelope, recipients }, dueAt, attempts, reason };
+  const { dueAt, attempts, reason, crashes, held, delayTold } = left;
+  const { crashes: _crashes, held: _held, ...rest } = item;
+  return {
+    ...rest,
+    envelope: { ...item.envelope, recipients },
+    dueAt,
+    attempts,
+    reason,
+    ...(crashes !== undefined && { crashes }),
+    ...(held && { held }),
+    ...(delayTold && { delayTold }),
+  };
+}
+
+/** Places in the header. By identity first: one address may stand there twice. */
+export function toPlaces(entry: Entry, recipients: Entry["allRecipients"]): readonly number[] {
+  const taken = new Set<number>();
+  return recipients.map((wanted) => {
+    const place = entry.allRecipients.findIndex(
+      (known, at) => !taken.has(at) && known.address.spoken === wanted.address.spoken,
+    );
+    if (place < 0) throw new Error(`${entry.item.id} has no recipient ${wanted.address.spoken}`);
+    taken.add(place);
+    return place;
+  });
+}
+
+/** The record that would say again what the entry is now, but for the changes. */
+export function toLeft(entry: Entry, change: Partial<Left>): Left {
+  const { dueAt, attempts, reason } = entry.item;
+  const recipients = entry.allRecipients.map((_recipient, place) => place);
+  return { recipients, dueAt, attempts, reason, ...entry.last, ...change };
+}
+
+/** The lines behind the message. Throws CorruptEntry. */
+function parseTail(lines: readonly Buffer[]): {
+  readonly seal: Seal;
+  readonly records: readonly Left[];
+} {
+  const [first, ...rest] = lines;
+  if (!first) throw new CorruptEntry("cut before its seal");
+  return {
+    seal: parseRecord<Seal>(first),
+    records: rest.map((line) => parseRecord<Left>(line)),
+  };
+}
+
+/** What was noted after each attempt, as far as it was read. Throws CorruptEntry. */
+export function parseHistory(tail: Buffer): readonly Left[] {
+  return parseTail(completeLines(tail)).records;
 }
 
 function completeLines(tail: Buffer): readonly Buffer[] {

@@ -1,68 +1,86 @@
-import { join } from "node:path";
-import { appendLeft } from "./entry-file.ts";
-import { applyLeft, type Entry, type Left } from "./entry-format.ts";
-import type { SpoolLease } from "./spool.ts";
+import { appendLeft, toEntrySource } from "./entry-file.ts";
+import { applyLeft, type Entry, type Left, toPlaces } from "./entry-format.ts";
+import { type AttemptLeft, type HoldOrder, MAX_CRASHES, type SpoolLease } from "./spool.ts";
+import { forgetEntry, keepEntry, pathOf } from "./spool-slot.ts";
 import type { SpoolState } from "./spool-state.ts";
 
 /**
- * The end of a lease. When `remove` or `retry` throws, the lease is still held and either may be
- * called again; once one of them has resolved, calling another is a bug.
+ * The right to deliver an entry that lies in active/. When `remove` or `retry` throws, the lease is
+ * still held and either may be called again; once one of them has resolved, calling another is a bug.
  */
-export function createEntryLease(
-  state: SpoolState,
-  entry: Entry,
-  path: string,
-): Pick<SpoolLease, "remove" | "retry"> {
-  const { io, folders, entries, active, queue } = state;
+export function createEntryLease(state: SpoolState, entry: Entry): SpoolLease {
+  const { io } = state;
   const { id } = entry.item;
+  const path = pathOf(state, toSlot(id, "active"));
   let end = entry.end;
   let isFree = false;
   const demandHeld = () => {
     if (isFree) throw new Error(`the lease of ${id} has ended`);
+    if (state.closed) throw new Error("the spool is closed");
   };
-  const free = () => {
+  /** The record is durable before the rename, so that the rename itself need not be: wherever a
+   * crash leaves the file, `recover` finds it due. */
+  const endWith = async (left: AttemptLeft) => {
+    demandHeld();
+    const record = toRecordOf(entry, left, state);
+    end = await appendLeft(io, path, { ...entry, end }, record);
+    const where = record.held ? "held" : "due";
+    await io.rename(path, pathOf(state, toSlot(id, where)));
     isFree = true;
-    active.delete(id);
+    state.holdOrders.delete(id);
+    const item = applyLeft(entry.item, entry.allRecipients, record);
+    keepEntry(state, item, where, { isUnreached: left.isUnreached ?? false });
+    if (!record.held) return;
+    state.onHeld(item, record.held);
+    // What a crash of the machine brings back from active/ is held one crash later.
+    await state.sync.held().catch(() => {});
   };
   return {
+    item: entry.item,
+    source: toEntrySource(io, path, entry),
     async remove() {
       demandHeld();
       await io.remove(path);
-      entries.delete(id);
-      state.bytes -= entry.item.bytes;
-      free();
+      forgetEntry(state, id);
+      isFree = true;
       // Gone for this process. Durable it must be only against a delivery too many.
-      await state.syncActive().catch(() => {});
+      await state.sync.active().catch(() => {});
     },
-    /** The record is durable before the rename, so that the rename itself need not be: wherever a
-     * crash leaves the file, `recover` finds it due. */
-    async retry(left) {
-      demandHeld();
-      const record: Left = {
-        recipients: toPlaces(entry, left.recipients),
-        dueAt: left.dueAt,
-        attempts: entry.item.attempts + 1,
-        reason: left.reason,
-      };
-      end = await appendLeft(io, path, { ...entry, end }, record);
-      await io.rename(path, join(folders.due, id));
-      const item = applyLeft(entry.item, entry.allRecipients, record);
-      entries.set(id, { ...entry, item, end });
-      free();
-      queue.push(id, left.dueAt);
+    retry(left) {
+      const work = endWith(left).finally(() => state.ending.delete(id));
+      state.ending.set(id, work);
+      return work;
     },
   };
 }
 
-/** By identity first: one address may stand there twice. */
-function toPlaces(entry: Entry, recipients: Entry["allRecipients"]): readonly number[] {
-  const taken = new Set<number>();
-  return recipients.map((wanted) => {
-    const place = entry.allRecipients.findIndex(
-      (known, at) => !taken.has(at) && known.address.spoken === wanted.address.spoken,
-    );
-    if (place < 0) throw new Error(`${entry.item.id} has no recipient ${wanted.address.spoken}`);
-    taken.add(place);
-    return place;
-  });
+function toSlot(id: string, state: "due" | "active" | "held") {
+  return { id, state, dueAt: 0, known: null };
+}
+
+/** An attempt that ended by itself shows that the entry kills nobody: its crashes are forgotten. */
+function toRecordOf(
+  entry: Entry,
+  { recipients, dueAt, reason, hasCrashed, delayTold = entry.item.delayTold }: AttemptLeft,
+  { clock, holdOrders }: SpoolState,
+): Left {
+  const now = clock.now();
+  const crashes = hasCrashed ? (entry.item.crashes ?? 0) + 1 : 0;
+  const held = crashes >= MAX_CRASHES ? toPoisonOrder(crashes, now) : holdOrders.get(entry.item.id);
+  return {
+    recipients: toPlaces(entry, recipients),
+    dueAt,
+    attempts: entry.item.attempts + 1,
+    reason,
+    at: now,
+    ...(crashes > 0 && { crashes }),
+    ...(held && { held }),
+    ...(delayTold && { delayTold }),
+  };
+}
+
+/** Who holds what its process died with. */
+export function toPoisonOrder(crashes: number, at: number): HoldOrder {
+  const reason = `its process died ${crashes} times while delivering it`;
+  return { by: "postern", reason, at };
 }

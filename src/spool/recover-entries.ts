@@ -1,65 +1,140 @@
 import { join } from "node:path";
-import { ID_PATTERN } from "../base/ids.ts";
-import { readEntry } from "./entry-file.ts";
-import { CorruptEntry, type Entry } from "./entry-format.ts";
-import type { RecoverReport } from "./spool.ts";
+import { setImmediate } from "node:timers/promises";
+import { errorText } from "../base/errors.ts";
+import { bornAt, ID_PATTERN } from "../base/ids.ts";
+import { appendLeft, readEntry } from "./entry-file.ts";
+import { applyLeft, CorruptEntry, type Entry, toLeft } from "./entry-format.ts";
+import { toPoisonOrder } from "./entry-lease.ts";
+import { MAX_CRASHES, type RecoverReport } from "./spool.ts";
+import { keepEntry, readUnread, setAside } from "./spool-slot.ts";
 import type { SpoolState } from "./spool-state.ts";
 
-/** Files read at once: enough to keep the disk busy, far below any limit on open files. */
-const READERS = 16;
+/** Files written at once: enough to keep the disk busy, far below any limit on open files. */
+const WRITERS = 16;
 
 /**
  * After a start or a crash: drafts were never promised and go, whatever was being delivered is due
- * again, what does not parse is set aside. Everything is due at once, because an outage is the
- * usual reason for a restart. Messages themselves are looked at only when they are leased.
+ * again with a crash more, strangers are set aside. Everything is due at once, because an outage is
+ * the usual reason for a restart. Only names are read here, so that 100,000 entries cost no more than
+ * a listing; damage is found when a file is read.
  */
 export async function recoverEntries(state: SpoolState, beside: boolean): Promise<RecoverReport> {
   const { io, folders, log } = state;
   for (const folder of Object.values(folders)) await io.makeFolder(folder);
   const drafts = beside ? [] : await io.list(folders.incoming);
   for (const name of drafts) await io.remove(join(folders.incoming, name));
-  for (const name of await io.list(folders.active)) {
-    await io.rename(join(folders.active, name), join(folders.due, name));
-  }
-  await Promise.all([state.syncDue(), state.syncActive()]);
+  // Before the crash is noted: a crash of this start must not be counted as another delivery's.
+  const crashed = await io.list(folders.active);
+  for (const name of crashed) await io.rename(join(folders.active, name), join(folders.due, name));
+  await Promise.all([state.sync.due(), state.sync.active()]);
   const corrupt: string[] = [];
-  const names = [...(await io.list(folders.due))].sort();
-  let next = 0;
-  const readNext = async () => {
-    for (let name = names[next++]; name !== undefined; name = names[next++]) {
-      const found = await recoverEntry(state, name);
-      if (found) admit(state, found);
-      else corrupt.push(name);
+  const now = state.clock.now();
+  for (const where of ["due", "held"] as const) {
+    for (const name of [...(await io.list(folders[where]))].sort()) {
+      if (isOurs(name)) learn(state, name, where, now);
+      else {
+        await setAside(state, name, join(folders[where], name), "is not ours");
+        corrupt.push(name);
+      }
     }
-  };
-  await Promise.all(Array.from({ length: READERS }, readNext));
-  state.corrupt += corrupt.length;
+  }
+  corrupt.push(...(await noteCrashes(state, crashed.filter(isOurs))));
+  const { due, held } = count(state);
   log.info("spool-recovered", {
-    due: state.entries.size,
+    due,
+    held,
     drafts: drafts.length,
+    crashed: crashed.length,
     corrupt: corrupt.length,
   });
-  return { due: state.entries.size, drafts: drafts.length, corrupt };
+  return { due, held, drafts: drafts.length, corrupt: corrupt.sort() };
 }
 
-async function recoverEntry(state: SpoolState, name: string): Promise<Entry | null> {
-  const { io, folders, log } = state;
-  const path = join(folders.due, name);
+function isOurs(name: string): boolean {
+  const [transaction = "", suffix = ""] = name.split("-");
+  return ID_PATTERN.test(transaction) && suffix !== "";
+}
+
+function learn(state: SpoolState, id: string, where: "due" | "held", now: number): void {
+  state.entries.set(id, { id, state: where, dueAt: now, known: null });
+  state.unread.add(id);
+}
+
+/** Those that turned out to be damaged. */
+async function noteCrashes(state: SpoolState, ids: readonly string[]): Promise<readonly string[]> {
+  const corrupt: string[] = [];
+  let next = 0;
+  const noteNext = async () => {
+    for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
+      if (!(await noteCrash(state, id))) corrupt.push(id);
+    }
+  };
+  await Promise.all(Array.from({ length: WRITERS }, noteNext));
+  return corrupt;
+}
+
+async function noteCrash(state: SpoolState, id: string): Promise<boolean> {
+  const path = join(state.folders.due, id);
   try {
-    const [transaction = "", suffix = ""] = name.split("-");
-    if (!ID_PATTERN.test(transaction) || suffix === "") throw new CorruptEntry("is not ours");
-    return await readEntry(io, path, name);
+    await countCrash(state, path, await readEntry(state.io, path, id));
   } catch (error) {
-    await io.rename(path, join(folders.corrupt, name));
-    log.error("spool-entry-corrupt", { entry: name, reason: String(error) });
-    return null;
+    if (error instanceof CorruptEntry) {
+      await setAside(state, id, path, error);
+      return false;
+    }
+    state.log.warn("spool-crash-not-noted", { entry: id, reason: errorText(error) });
+  }
+  return true;
+}
+
+/** With the last crash it is held: nobody but an operator lets it be delivered again. */
+async function countCrash(state: SpoolState, path: string, entry: Entry): Promise<void> {
+  const { io, folders, clock, log } = state;
+  const { id } = entry.item;
+  const now = clock.now();
+  const crashes = (entry.item.crashes ?? 0) + 1;
+  const reason = "the process that was delivering it died";
+  const order = crashes >= MAX_CRASHES ? toPoisonOrder(crashes, now) : null;
+  const attempts = entry.item.attempts + 1;
+  const note = { crashes, attempts, reason, at: now };
+  const record = toLeft(entry, { ...note, ...(order && { held: order }) });
+  const item = applyLeft(entry.item, entry.allRecipients, record);
+  try {
+    await appendLeft(io, path, entry, record);
+    if (order) await io.rename(path, join(folders.held, id));
+  } catch (error) {
+    // A full disk must not keep us from starting. It is remembered until the next crash.
+    log.warn("spool-crash-not-noted", { entry: id, reason: errorText(error) });
+    return keepEntry(state, item, "due", { dueAt: now });
+  }
+  keepEntry(state, item, order ? "held" : "due", { dueAt: now });
+  if (!order) return;
+  await state.sync.held().catch(() => {});
+  log.error("spool-entry-poisoned", { entry: id, crashes });
+  state.onHeld(item, order);
+}
+
+function count(state: SpoolState): { readonly due: number; readonly held: number } {
+  let held = 0;
+  for (const slot of state.entries.values()) if (slot.state === "held") held += 1;
+  return { due: state.entries.size - held, held };
+}
+
+/** Files read before everybody else gets his turn: reading blocks, and clients wait. */
+const READ_A_TURN = 4;
+
+/** Reads what only the name is known of, until all is known or the spool is closed. Never rejects. */
+export async function readAllUnread(state: SpoolState): Promise<void> {
+  while (state.unread.size > 0) {
+    await setImmediate();
+    if (state.closed) return;
+    for (const id of [...state.unread.keys().take(READ_A_TURN)]) await readUnread(state, id);
   }
 }
 
-function admit(state: SpoolState, found: Entry): void {
-  const dueAt = Math.min(found.item.dueAt, state.clock.now());
-  const entry = { ...found, item: { ...found.item, dueAt } };
-  state.entries.set(entry.item.id, entry);
-  state.bytes += entry.item.bytes;
-  state.queue.push(entry.item.id, dueAt);
+/** When an entry was received, as far as it is known. */
+export function receivedAtOf(id: string, known: { readonly receivedAt: number } | null): number {
+  if (known) return known.receivedAt;
+  const [transaction = ""] = id.split("-");
+  return bornAt(transaction);
 }

@@ -1,11 +1,10 @@
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
-import type { Spool } from "./spool.ts";
+import type { AttemptLeft, Spool } from "./spool.ts";
 
 /** The half of the spool that a process needs which takes mail and does not retry it. */
 export type SpoolIntake = Pick<Spool, "add" | "addLeased">;
 
 /** The other half, for the process that delivers what is due. */
-export type SpoolQueue = Pick<Spool, "leaseDue" | "nextDueAt" | "stats">;
+export type SpoolQueue = Pick<Spool, "leaseDue" | "nextDueAt" | "hasten" | "stats">;
 
 /**
  * What the owner of the spool does for other processes. They write and fsync a draft in `incoming/`
@@ -24,11 +23,4 @@ export interface SpoolOwnerOperations {
   endLease(input: { readonly from: string; readonly id: string } & LeaseEnd): Promise<void>;
 }
 
-export type LeaseEnd =
-  | { readonly end: "remove" }
-  | {
-      readonly end: "retry";
-      readonly recipients: readonly EnvelopeRecipient[];
-      readonly dueAt: number;
-      readonly reason: string;
-    };
+export type LeaseEnd = { readonly end: "remove" } | ({ readonly end: "retry" } & AttemptLeft);

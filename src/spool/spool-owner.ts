@@ -66,7 +66,7 @@ async function free({ clock, log }: SpoolOwnerOptions, lease: SpoolLease): Promi
   const { recipients } = lease.item.envelope;
   const reason = "the process that was delivering it died";
   try {
-    await lease.retry({ recipients, dueAt: clock.now(), reason });
+    await lease.retry({ recipients, dueAt: clock.now(), reason, hasCrashed: true });
   } catch (error) {
     log.error("spool-lease-not-ended", { entry: lease.item.id, reason: errorText(error) });
   }

@@ -7,7 +7,13 @@ import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts"
 import type { Fact } from "../pipeline/facts.ts";
 import { FactQueue } from "./fact-queue.ts";
 import { toStoredFact } from "./stored-fact.ts";
-import type { TraceQuery, TraceRow, Tracking, TransactionStory } from "./tracking.ts";
+import type {
+  CountedTlsSession,
+  TraceQuery,
+  TraceRow,
+  Tracking,
+  TransactionStory,
+} from "./tracking.ts";
 import type { StoredQuery, TrackingOperations } from "./tracking-store.ts";
 
 /** About 20 s of a busy edge; and never more memory than the second number, in characters. */
@@ -62,6 +68,15 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
       const rows = await reader.call("trace", toStoredQuery(query));
       return rows.map((row) => JSON.parse(row) as TraceRow);
     },
+    async tlsDomains(day) {
+      await settle();
+      return reader.call("tlsDomains", day);
+    },
+    async tlsSessions(day, domain) {
+      await settle();
+      return (await reader.call("tlsSessions", { day, domain })).map(toCountedSession);
+    },
+    noteTlsReport: (day, domain) => writer.call("noteTlsReport", { day, domain }),
     expire: (before) => expire(writer, before),
     async close() {
       await queue.close();
@@ -99,6 +114,13 @@ function toStory(stored: ReturnType<TrackingOperations["explain"]>): Transaction
     record: JSON.parse(stored.record) as TransactionStory["record"],
     fate: stored.facts.map((fact) => JSON.parse(fact) as Fact),
   };
+}
+
+function toCountedSession(row: {
+  readonly session: string;
+  readonly count: number;
+}): CountedTlsSession {
+  return { ...(JSON.parse(row.session) as CountedTlsSession), count: row.count };
 }
 
 function toStoredQuery({ from, to, subject, ip, since, limit }: TraceQuery): StoredQuery {

@@ -1,4 +1,4 @@
-import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import type { Fact, TlsSessionFact, TransactionRecord } from "../pipeline/facts.ts";
 import type { TraceRow } from "./tracking.ts";
 import type { StoredFact } from "./tracking-store.ts";
 
@@ -15,10 +15,23 @@ export interface WeighedFact {
 
 /** Throws when the fact is no plain JSON. */
 export function toStoredFact(fact: Fact): WeighedFact {
-  return fact.kind === "decided" ? fromRecord(fact.record) : fromFact(fact);
+  if (fact.kind === "decided") return fromRecord(fact.record);
+  return fact.kind === "tls-session" ? fromTlsSession(fact) : fromFact(fact);
 }
 
-function fromFact(fact: Exclude<Fact, { kind: "decided" }>): WeighedFact {
+/** What a mail server says of itself may change from session to session. */
+const MAX_REASON_CHARS = 200;
+
+/** Sessions that have all of this in common are counted as one. */
+function fromTlsSession({ kind, at, domain, ...rest }: TlsSessionFact): WeighedFact {
+  const { failure } = rest;
+  const short = failure && { ...failure, reason: failure.reason.slice(0, MAX_REASON_CHARS) };
+  const session = JSON.stringify({ ...rest, failure: short });
+  const day = new Date(at).toISOString().slice(0, 10);
+  return { fact: { kind, at, day, domain, session }, chars: session.length };
+}
+
+function fromFact(fact: Exclude<Fact, { kind: "decided" | "tls-session" }>): WeighedFact {
   const text = JSON.stringify(fact);
   const id = "id" in fact ? fact.id : null;
   return { fact: { kind: "fact", id, at: fact.at, fact: text }, chars: text.length };

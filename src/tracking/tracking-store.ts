@@ -34,8 +34,34 @@ CREATE INDEX facts_id ON facts (id);
 CREATE INDEX facts_at ON facts (at);
 `;
 
+/**
+ * Sessions in TLS with others, counted (RFC 8460): `session` is the JSON of all that such sessions
+ * have in common. `day` is a date in UTC.
+ */
+const TLS_SESSIONS = `
+CREATE TABLE tls_sessions (
+  day TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  session TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (day, domain, session)
+) WITHOUT ROWID;
+CREATE TABLE tls_reports (
+  day TEXT NOT NULL,
+  domain TEXT NOT NULL,
+  PRIMARY KEY (day, domain)
+) WITHOUT ROWID;
+`;
+
 /** A fact on its way into the file. Texts are JSON. */
 export type StoredFact =
+  | {
+      readonly kind: "tls-session";
+      readonly at: number;
+      readonly day: string;
+      readonly domain: string;
+      readonly session: string;
+    }
   | {
       readonly kind: "fact";
       readonly id: string | null;
@@ -69,9 +95,9 @@ export interface StoredStory {
   readonly facts: readonly string[];
 }
 
-const operations = { insert, explain, trace, expire };
+const operations = { insert, explain, trace, expire, tlsDomains, tlsSessions, noteTlsReport };
 export type TrackingOperations = typeof operations;
-export const store: StoreModule = { migrations: [SCHEMA], operations };
+export const store: StoreModule = { migrations: [SCHEMA, TLS_SESSIONS], operations };
 
 /**
  * All in one commit; returns how many. A fact that cannot be bound is left out: it must not keep the
@@ -84,6 +110,7 @@ function insert(db: StoreDatabase, facts: readonly StoredFact[]): number {
 function insertOne(db: StoreDatabase, fact: StoredFact): boolean {
   try {
     if (fact.kind === "decided") insertRecord(db, fact);
+    else if (fact.kind === "tls-session") countTlsSession(db, fact);
     else
       db.prepare("INSERT INTO facts (id, at, fact) VALUES (?, ?, ?)").run(
         fact.id,
@@ -118,8 +145,61 @@ function insertRecord(db: StoreDatabase, fact: Extract<StoredFact, { kind: "deci
   db.prepare("INSERT OR REPLACE INTO records (seq, row, record) VALUES (?, ?, ?)").run(
     Number(seq),
     fact.row,
-    deflateRawSync(fact.record, { level: 1 }),
+    // At the default memLevel 8 an ordinary record costs more to prepare for than to compress.
+    deflateRawSync(fact.record, { level: 1, memLevel: 7 }),
   );
+}
+
+/** Kinds of sessions with one domain on one day: a report with more helps nobody. */
+const MAX_TLS_KINDS = 1000;
+
+function countTlsSession(
+  db: StoreDatabase,
+  { day, domain, session }: Extract<StoredFact, { kind: "tls-session" }>,
+): void {
+  const known = db
+    .prepare(
+      "UPDATE tls_sessions SET count = count + 1 WHERE day = ? AND domain = ? AND session = ?",
+    )
+    .run(day, domain, session);
+  if (known.changes > 0) return;
+  const kinds = db
+    .prepare("SELECT count(*) AS kinds FROM tls_sessions WHERE day = ? AND domain = ?")
+    .get(day, domain)?.kinds;
+  if (Number(kinds) >= MAX_TLS_KINDS) return;
+  db.prepare("INSERT INTO tls_sessions (day, domain, session, count) VALUES (?, ?, ?, 1)").run(
+    day,
+    domain,
+    session,
+  );
+}
+
+/** Those of a day that nothing was reported to yet. */
+function tlsDomains(db: StoreDatabase, day: string): readonly string[] {
+  return db
+    .prepare(
+      `SELECT DISTINCT domain FROM tls_sessions WHERE day = ?
+       EXCEPT SELECT domain FROM tls_reports WHERE day = ?`,
+    )
+    .all(day, day)
+    .map(({ domain }) => String(domain));
+}
+
+function tlsSessions(
+  db: StoreDatabase,
+  { day, domain }: { readonly day: string; readonly domain: string },
+): readonly { readonly session: string; readonly count: number }[] {
+  return db
+    .prepare("SELECT session, count FROM tls_sessions WHERE day = ? AND domain = ?")
+    .all(day, domain)
+    .map(({ session, count }) => ({ session: String(session), count: Number(count) }));
+}
+
+function noteTlsReport(
+  db: StoreDatabase,
+  { day, domain }: { readonly day: string; readonly domain: string },
+): void {
+  db.prepare("INSERT OR IGNORE INTO tls_reports (day, domain) VALUES (?, ?)").run(day, domain);
 }
 
 function explain(db: StoreDatabase, id: string): StoredStory | null {
@@ -172,6 +252,9 @@ function expire(
     const strays = db
       .prepare("DELETE FROM facts WHERE seq IN (SELECT seq FROM facts WHERE at < ? LIMIT ?)")
       .run(before, most);
+    const day = new Date(before).toISOString().slice(0, 10);
+    db.prepare("DELETE FROM tls_sessions WHERE day < ?").run(day);
+    db.prepare("DELETE FROM tls_reports WHERE day < ?").run(day);
     return { transactions: old.length, facts: Number(strays.changes) };
   });
 }

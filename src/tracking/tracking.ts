@@ -1,11 +1,11 @@
 import type { TransactionId } from "../base/ids.ts";
-import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import type { Fact, TlsSessionFact, TransactionRecord } from "../pipeline/facts.ts";
 
 /**
  * What happened to every message, with its evidence. Writing never delays mail: facts queue up to a
  * bound, beyond it they are dropped and counted. The one writer and every search run in a worker.
  */
-export interface Tracking {
+export interface Tracking extends TlsSessionCounts {
   /** Takes a fact; false when the queue is full or the store is away (the fact is lost). */
   record(fact: Fact): boolean;
   /** Resolves when every fact taken so far is stored. */
@@ -16,6 +16,19 @@ export interface Tracking {
   expire(before: number): Promise<number>;
   lost(): number;
   close(): Promise<void>;
+}
+
+/** Sessions in TLS with others, counted by day (RFC 8460). `day`: a date in UTC, `2026-11-24`. */
+export interface TlsSessionCounts {
+  /** Domains with sessions on that day that `noteTlsReport` was not called for. */
+  tlsDomains(day: string): Promise<readonly string[]>;
+  tlsSessions(day: string, domain: string): Promise<readonly CountedTlsSession[]>;
+  /** Once for each domain and day; durable when it resolves. */
+  noteTlsReport(day: string, domain: string): Promise<void>;
+}
+
+export interface CountedTlsSession extends Omit<TlsSessionFact, "kind" | "at" | "domain"> {
+  readonly count: number;
 }
 
 export interface TransactionStory {

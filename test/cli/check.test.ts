@@ -49,6 +49,29 @@ test("a good installation is a table and exit code 0", async (context) => {
   assert.match(text, /^clamd +none: mail is not scanned$/m);
 });
 
+test("how each domain knows its recipients is told, with numbers and age, and a stale list is warned of", async (context) => {
+  const made = new Date(Date.now() - 3 * 3_600_000).toISOString();
+  const files = {
+    ...GOOD,
+    "policies/domains.yaml": `domains:
+  a.test: { recipients: { list: ["x@a.test", "y@a.test"], tags: + } }
+  b.test: { recipients: { file: b.txt, fresh: 2h } }
+  c.test: { type: internal-relay }
+  d.test:
+`,
+    "policies/routing.yaml": "connectors: { hub: { domains: ['*'], smarthosts: [hub] } }\n",
+    "policies/b.txt": `# made: ${made}\nx@b.test\n`,
+  };
+  const { code, out } = await check(context, files);
+  assert.equal(code, 0);
+  const text = out.join("\n");
+  assert.match(text, /^recipients +a\.test: 2 addresses in domains\.yaml, with tags behind \+$/m);
+  assert.match(text, /^recipients +b\.test: 1 address in b\.txt, 3 h old, fresh for 2h$/m);
+  assert.match(text, /^recipients +c\.test \(internal-relay\): everyone; nobody is looked up$/m);
+  assert.match(text, /^recipients +d\.test: the hub is asked, at most 300 times a minute$/m);
+  assert.match(text, /^warning: b\.test: b\.txt is stale, of .*: everyone is accepted$/m);
+});
+
 test("mistakes of settings and policies come together, with exit code 2", async (context) => {
   const { code, out, err } = await check(context, {
     ...GOOD,
@@ -116,6 +139,36 @@ test("warnings are told and are no mistakes", async (context) => {
   assert.equal(out.at(-1), "ok");
   const { warnings } = JSON.parse((await check(context, files, { json: true })).out.join("\n"));
   assert.equal(warnings.length, 2);
+});
+
+test("DANE that cannot be heeded and reports on nothing are warned of", async (context) => {
+  const warned = async (routing: string, settings = "") => {
+    const { code, out } = await check(context, {
+      ...GOOD,
+      "postern.yaml": `${GOOD["postern.yaml"]}${settings}`,
+      "policies/routing.yaml": routing,
+    });
+    assert.equal(code, 0, out.join("\n"));
+    return out.filter((line) => /^warning: .*(?:DANE|report)/.test(line));
+  };
+  const mx = (more = "") => `connectors: { out: { domains: [example.org], mx: true${more} } }\n`;
+  const warning =
+    "warning: routing.yaml connectors.out: DANE is not used, because no DNS server is said to validate (dns.validates); dane: false says that it is meant so";
+  assert.deepEqual(await warned(mx()), [warning]);
+  assert.deepEqual(await warned(mx(", dane: false")), []);
+  assert.deepEqual(await warned(mx(), "dns: { validates: true }\n"), []);
+  const reports = "tlsReports: { enabled: true, from: tls@example.org }\n";
+  const hub = "connectors: { hub: { domains: [example.org], smarthosts: [hub] } }\n";
+  assert.deepEqual(await warned(hub + reports), [
+    "warning: routing.yaml tlsReports: there is nothing to report: no connector looks up mail servers (mx: true)",
+  ]);
+});
+
+test("a file of authorities that cannot serve is a mistake", async (context) => {
+  const settings = `${GOOD["postern.yaml"]}authorities: postern.yaml\n`;
+  const { code, out } = await check(context, { ...GOOD, "postern.yaml": settings });
+  assert.equal(code, 2);
+  assert.match(out[0] ?? "", /expected a certificate in PEM/);
 });
 
 test("limits of a listener that the settings do not have are warned of, with the name that was meant", async (context) => {

@@ -14,7 +14,7 @@ import { createStoreCommands } from "../../src/control/store-commands.ts";
 import { createFactBus } from "../../src/pipeline/facts.ts";
 import type { Hold } from "../../src/quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
-import type { SpoolItem } from "../../src/spool/spool.ts";
+import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
 import { testHold, testSource } from "../support/test-holds.ts";
 import { testId, testRecord } from "../support/test-records.ts";
@@ -25,7 +25,6 @@ const hostile = "\u001b[31mred\u202e\n";
 let root = "";
 let dataDir = "";
 let release: (id: string, order: unknown) => Promise<ReleaseOutcome>;
-let queue: readonly SpoolItem[] = [];
 
 before(async () => {
   root = await mkdtemp(join(tmpdir(), "postern-cli-"));
@@ -33,27 +32,28 @@ before(async () => {
 beforeEach(async () => {
   dataDir = await mkdtemp(join(root, "d-"));
   release = async () => ({ kind: "released", recipients: ["alice@example.org"] });
-  queue = [];
 });
 afterEach(() => rm(dataDir, { recursive: true }));
 after(() => rm(root, { recursive: true, force: true }));
 
-function openStores() {
+async function openStores() {
   const tracking = createSqliteTracking({ folder: join(dataDir, "tracking"), clock, log });
   const quarantine = createSqliteQuarantine({ folder: join(dataDir, "quarantine"), clock, log });
+  const spool = createDiskSpool({ folder: join(dataDir, "spool"), clock, log });
+  await spool.recover();
   const commands = createStoreCommands({
     tracking,
     quarantine,
-    spool: {
-      list: () => queue,
-      stats: () => ({ due: 0, active: 0, corrupt: 0, bytes: 0, oldestAt: null }),
-    },
+    spool,
+    tellSender: async () => "bounced",
+    wake() {},
     release: (id, order) => release(id, order),
     facts: createFactBus((error) => assert.fail(String(error))),
     clock,
     about: () => ({}),
   });
-  const close = async () => void (await Promise.all([tracking.close(), quarantine.close()]));
+  const close = async () =>
+    void (await Promise.all([tracking.close(), quarantine.close(), spool.close()]));
   return { tracking, quarantine, commands, close };
 }
 
@@ -67,13 +67,13 @@ async function run(...argv: string[]) {
     env: { SUDO_USER: "admin" },
     cwd: dataDir,
     width: 100,
-    openPort: () => openCommandPort({ dataDir, clock, openAlone: async () => openStores() }),
+    openPort: () => openCommandPort({ dataDir, clock, openAlone: openStores }),
   });
   return { code, out, err, text: out.join("\n") };
 }
 
 async function record(...numbers: number[]): Promise<void> {
-  const { tracking, close } = openStores();
+  const { tracking, close } = await openStores();
   for (const number of numbers) {
     const message = { ...testRecord(number).message!, subject: hostile };
     const made = testRecord(number, { decidedAt: clock.now() + number, message });
@@ -83,7 +83,7 @@ async function record(...numbers: number[]): Promise<void> {
 }
 
 async function hold(number: number): Promise<Hold> {
-  const { quarantine, close } = openStores();
+  const { quarantine, close } = await openStores();
   const held = await quarantine.hold(testHold(number, { subject: hostile }), testSource("x"));
   await close();
   return held;
@@ -224,15 +224,11 @@ describe("command line", () => {
     assert.equal((await run("quarantine", "list", "--state", "deleted")).out.length, 2);
   });
 
-  test("the queue is listed with why each message waits", async () => {
-    assert.deepEqual((await run("queue", "list")).out, ["the queue is empty"]);
-    const { transactionId, envelope, senderAuthenticated, needs } = testHold(1);
-    const times = { receivedAt: 0, dueAt: 300_000 };
-    const item = { transactionId, envelope, senderAuthenticated, needs, ...times };
-    queue = [{ ...item, id: "Q1", attempts: 2, bytes: 2048, reason: hostile }];
-    const { out } = await run("queue", "list");
-    assert.match(out[1] ?? "", /00:05:00 +2 +alice@exampl… +\\x1b\[31mred/);
-    assert.equal(JSON.parse((await run("queue", "list", "--json")).text).id, "Q1");
+  test("the status of all stores is told one value a line", async () => {
+    const { text, code } = await run("stats");
+    assert.equal(code, 0);
+    assert.match(text, /^spool\.due +0$/m);
+    assert.equal(JSON.parse((await run("stats", "--json")).text).spool.held, 0);
   });
 
   test("a data folder that is not there is told, and the exit code is 2", async () => {
@@ -247,7 +243,7 @@ describe("command line", () => {
         openCommandPort({
           dataDir: join(dataDir, "nowhere"),
           clock,
-          openAlone: async () => openStores(),
+          openAlone: openStores,
         }),
     });
     assert.equal(code, 2);

@@ -92,7 +92,13 @@ describe("explain", () => {
       { kind: "bounced", at: 4000, ...delivery, bounceTo: "s@y.test" },
       { kind: "delivered", at: 5000, ...delivery },
       { kind: "deleted", at: 6000, ...base },
-      { kind: "beamed", at: 7000, new: true },
+      { kind: "told-of-delay", at: 7000, ...delivery, bounceTo: "s@y.test", reply: "450 full" },
+      { kind: "told-of-relay", at: 8000, ...delivery, bounceTo: "s@y.test" },
+      { kind: "bounce-dropped", at: 9000, ...delivery, recipients: ["s@y.test"], reply: "550 no" },
+      { kind: "queue-held", at: 10_000, ...base, entry: "E1", reason: "planned work" },
+      { kind: "queue-released", at: 11_000, ...base, entry: "E1", reason: "" },
+      { kind: "queue-dropped", at: 12_000, ...base, entry: "E1", reason: "with a bounce" },
+      { kind: "beamed", at: 13_000, new: true },
     ] as readonly unknown[] as readonly Fact[];
     const lines = describeStory({ record: testRecord(1), fate });
     assert.deepEqual(lines.slice(lines.indexOf("Fate") + 1), [
@@ -103,7 +109,13 @@ describe("explain", () => {
       "  1970-01-01 00:00:04  a bounce for <a@x.test>, <b@x.test> went to <s@y.test>: 250 ok",
       "  1970-01-01 00:00:05  delivered to 10.1.0.25:25 for <a@x.test>, <b@x.test>: 250 ok",
       "  1970-01-01 00:00:06  H1 was deleted by admin",
-      '  1970-01-01 00:00:07  another version of the gateway noted: {"kind":"beamed","at":7000,"new":true}',
+      "  1970-01-01 00:00:07  told <s@y.test> of the delay for <a@x.test>, <b@x.test>: 450 full",
+      "  1970-01-01 00:00:08  told <s@y.test>, who asked for it, that it was passed on for <a@x.test>, <b@x.test>: 250 ok",
+      "  1970-01-01 00:00:09  a notice to <s@y.test> could not be delivered and was dropped: 550 no",
+      "  1970-01-01 00:00:10  held in the queue by admin for <a@x.test>, <b@x.test>: planned work",
+      "  1970-01-01 00:00:11  let go in the queue by admin for <a@x.test>, <b@x.test>",
+      "  1970-01-01 00:00:12  dropped from the queue by admin for <a@x.test>, <b@x.test>: with a bounce",
+      '  1970-01-01 00:00:13  another version of the gateway noted: {"kind":"beamed","at":13000,"new":true}',
     ]);
   });
 
@@ -191,5 +203,47 @@ describe("explain", () => {
     assert.match(told, /zones: none/);
     assert.match(told, /__proto__:/);
     assert.match(told, / {2}later/);
+  });
+
+  test("a fate tells the server, its address, its TLS, and what demanded it", () => {
+    const fact = (more: object): Fact => ({
+      kind: "delivered",
+      at: 0,
+      id: testId(1),
+      recipients: ["a@x.test"],
+      hub: "mx1.x.test:25",
+      reply: "250 ok",
+      ...more,
+    });
+    const told = (more: object) =>
+      describeStory({ record: testRecord(1), fate: [fact(more)] })
+        .at(-1)
+        ?.trim()
+        .split("  ")
+        .at(-1);
+    const tls = { protocol: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384" };
+    assert.equal(told({}), "delivered to mx1.x.test:25 for <a@x.test>: 250 ok");
+    assert.equal(
+      told({ address: "192.0.2.1", tls: null }),
+      "delivered to mx1.x.test:25 (192.0.2.1, in the clear) for <a@x.test>: 250 ok",
+    );
+    assert.equal(
+      told({ address: "192.0.2.1", tls: { ...tls, verified: "no" } }),
+      "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate not checked) for <a@x.test>: 250 ok",
+    );
+    const unmet = { fault: "certificate-name", reason: "the certificate is for y.test" };
+    assert.match(
+      told({ address: "192.0.2.1", tls: { ...tls, verified: "no", unmet } }) ?? "",
+      /TLSv1\.3, not verified: the certificate is for y\.test\)/,
+    );
+    const verified = { ...tls, verified: "ca", match: "mx1.x.test" };
+    assert.equal(
+      told({ address: "192.0.2.1", tls: verified, tlsPolicy: "MTA-STS enforce" }),
+      "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate for mx1.x.test, MTA-STS enforce) for <a@x.test>: 250 ok",
+    );
+    assert.match(
+      told({ kind: "refused", address: "192.0.2.1", tls: null }) ?? "",
+      /^refused for <a@x\.test> by mx1\.x\.test:25 \(192\.0\.2\.1, in the clear\): 250 ok$/,
+    );
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Fact } from "../../src/pipeline/facts.ts";
+import type { Fact, TlsSessionFact } from "../../src/pipeline/facts.ts";
 import type { TraceQuery, Tracking } from "../../src/tracking/tracking.ts";
 import { testId, testRecord } from "../support/test-records.ts";
 
@@ -143,5 +143,41 @@ export function trackingConformance(open: () => Promise<Tracking>): void {
     await t.close();
     assert.equal(t.record(decided(2)), false);
     assert.equal(t.lost(), 1);
+  });
+
+  behaves("sessions in TLS are counted by day and domain, and each is reported once", async (t) => {
+    const session: TlsSessionFact = {
+      kind: "tls-session",
+      at: Date.UTC(2026, 10, 24, 23, 59, 59),
+      domain: "example.org",
+      policy: { type: "no-policy-found", domain: "example.org" },
+      mxHost: "mx.example.org",
+      ip: "192.0.2.1",
+      ownIp: "192.0.2.2",
+      failure: null,
+    };
+    const failure = { type: "certificate-expired", reason: "x".repeat(1000) } as const;
+    for (let i = 0; i < 3; i++) t.record(session);
+    t.record({ ...session, failure });
+    t.record({ ...session, at: session.at + 1000 });
+    t.record({ ...session, domain: "example.net" });
+    const day = "2026-11-24";
+    assert.deepEqual((await t.tlsDomains(day)).toSorted(), ["example.net", "example.org"]);
+    const { kind: _kind, at: _at, domain: _domain, ...rest } = session;
+    const counted = await t.tlsSessions(day, "example.org");
+    assert.deepEqual(
+      counted.toSorted((a, b) => b.count - a.count),
+      [
+        { ...rest, count: 3 },
+        { ...rest, failure: { ...failure, reason: "x".repeat(200) }, count: 1 },
+      ],
+    );
+    await t.noteTlsReport(day, "example.org");
+    await t.noteTlsReport(day, "example.org");
+    assert.deepEqual(await t.tlsDomains(day), ["example.net"]);
+    assert.deepEqual(await t.tlsDomains("2026-11-25"), ["example.org"]);
+    await t.expire(Date.UTC(2026, 10, 25));
+    assert.deepEqual(await t.tlsSessions(day, "example.org"), []);
+    assert.equal((await t.tlsSessions("2026-11-25", "example.org")).length, 1);
   });
 }

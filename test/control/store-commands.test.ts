@@ -10,6 +10,8 @@ import { createStoreCommands } from "../../src/control/store-commands.ts";
 import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
 import type { Hold, Quarantine } from "../../src/quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
+import { createDiskSpool } from "../../src/spool/disk-spool.ts";
+import type { Spool } from "../../src/spool/spool.ts";
 import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
 import type { Tracking } from "../../src/tracking/tracking.ts";
 import { testHold, testSource } from "../support/test-holds.ts";
@@ -20,6 +22,7 @@ const log = createSilentLog();
 let root = "";
 let quarantine: Quarantine;
 let tracking: Tracking;
+let spool: Spool;
 let facts: Fact[] = [];
 let releases: (readonly [string, ReleaseOrder])[] = [];
 let outcome: ReleaseOutcome = { kind: "released", recipients: ["alice@example.org"] };
@@ -31,6 +34,7 @@ beforeEach(async () => {
   const folder = await mkdtemp(join(root, "c-"));
   quarantine = createSqliteQuarantine({ folder, clock, log });
   tracking = createSqliteTracking({ folder, clock, log });
+  spool = createDiskSpool({ folder: join(folder, "spool"), clock, log });
   facts = [];
   releases = [];
   outcome = { kind: "released", recipients: ["alice@example.org"] };
@@ -43,10 +47,9 @@ async function run(name: string, args: unknown = {}): Promise<unknown[]> {
   const commands = createStoreCommands({
     tracking,
     quarantine,
-    spool: {
-      list: () => [],
-      stats: () => ({ due: 0, active: 0, corrupt: 0, bytes: 0, oldestAt: null }),
-    },
+    spool,
+    tellSender: async () => "bounced",
+    wake() {},
     release: async (id, order) => {
       releases.push([id, order]);
       return outcome;
@@ -103,11 +106,11 @@ describe("store commands", () => {
       {
         version: "0.1.0",
         quarantine: { held: 1, bytes: 1 },
-        spool: { due: 0, active: 0, corrupt: 0, bytes: 0, oldestAt: null },
+        spool: { due: 0, active: 0, held: 0, unread: 0, corrupt: 0, bytes: 0, oldestAt: null },
         tracking: { lost: 0 },
       },
     ]);
-    assert.deepEqual(await run("queue.list"), []);
+    assert.deepEqual(await run("queue.list", { limit: 1 }), []);
     assert.deepEqual(await run("quarantine.stats"), [{ held: 1, bytes: 1 }]);
     await closeStores();
   });

@@ -52,6 +52,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
+type Answered = Extract<AttemptResult, { kind: "answered" }>;
 type Ending = SendOutcome["kind"] | "bug";
 
 /** What the world does to one message. */
@@ -104,11 +105,10 @@ function createKeepers(world: World) {
   const relay = {
     attempt,
     adopt: () => {},
-    async settleRefused(leg: Leg, _source: unknown, fates: readonly RecipientFate[]) {
-      demand(world.settle, "quarantine");
-      settled.push(
-        ...spoken(leg.envelope.recipients.filter((_, i) => fates[i]?.kind === "refused")),
-      );
+    async settleAnswered(leg: Leg, _source: unknown, { fates }: Answered) {
+      const refused = leg.envelope.recipients.filter((_, i) => fates[i]?.kind === "refused");
+      if (refused.length > 0) demand(world.settle, "quarantine");
+      settled.push(...spoken(refused));
     },
     offers: () => ({ maxBytes: null, eightBitMime: true, smtpUtf8: true }),
     wake: () => {},
@@ -157,6 +157,7 @@ async function receive(
     log: createSilentLog(),
     authservIds: ["mx.example.org"],
     services: {},
+    pressure: { refusesMail: () => false, refusesDisk: () => false, levels: () => ({}) },
   } as unknown as ReceiveDeps;
   const { signal } = new AbortController();
   const listener = { name: "internet", kind: "internet", hostname: "mx.example.org" } as const;

@@ -187,7 +187,7 @@ test("no more connections are open than the connector allows", async (t) => {
 test("what the hub cannot take is refused in its stead, and offers say so", async (t) => {
   const hub = await hubFor(t, { capabilities: ["SIZE 1000"] });
   const bench = await openRelayBench(t, { hubs: [hub] });
-  const all = { maxBytes: null, eightBitMime: true, smtpUtf8: true, dsn: false };
+  const all = { maxBytes: null, eightBitMime: true, smtpUtf8: true };
   assert.deepEqual(bench.relay.offers(), all);
   const attempt = async (needs: { eightBitMime: boolean; smtpUtf8: boolean }, bytes = 10) => {
     const source = toBytesSource(`${"x".repeat(bytes - 2)}\r\n`);
@@ -201,7 +201,7 @@ test("what the hub cannot take is refused in its stead, and offers say so", asyn
   assert.equal(await attempt({ eightBitMime: false, smtpUtf8: false }, 1001), "552 5.3.4");
   assert.equal(await attempt({ eightBitMime: false, smtpUtf8: false }, 1000), "250 2.0.0");
   assert.equal(hub.messages.length, 1);
-  const offer = { maxBytes: 1000, eightBitMime: false, smtpUtf8: false, dsn: false };
+  const offer = { maxBytes: 1000, eightBitMime: false, smtpUtf8: false };
   assert.deepEqual(bench.relay.offers(), offer);
   assert.deepEqual(bench.relay.offers("x.test"), offer);
   assert.deepEqual(bench.relay.offers("nowhere.test"), all);

@@ -22,6 +22,7 @@ function fakeConnection(): Probe {
       sizeOffered: false,
     },
     tls: null,
+    address: "127.0.0.1",
     send: () => Promise.reject(new Error("not here")),
     probe: () => Promise.reject(new Error("not here")),
     usable: () => connection.isOpen,
@@ -33,7 +34,7 @@ function fakeConnection(): Probe {
   return connection;
 }
 
-function openPool(options: { messagesPerConnection?: number } = {}) {
+function openPool(options: { messagesPerConnection?: number; onEmpty?: () => void } = {}) {
   const clock = createFakeClock();
   const made: Probe[] = [];
   const open = async () => {
@@ -122,4 +123,22 @@ test("a closed pool ends its connections and gives out none", async () => {
   assert.deepEqual(await waiting, { kind: "busy", reason: "the pool is closed" });
   assert.equal(made[0]?.isOpen, false);
   assert.equal((await pool.acquire(1, false, NEVER)).kind, "busy");
+});
+
+test("a pool says when it has no connection and nobody waits for one", async () => {
+  let told = 0;
+  const { made, pool } = openPool({
+    onEmpty: () => {
+      told += 1;
+    },
+  });
+  const first = await take(pool);
+  const waiting = take(pool);
+  made[0]?.close();
+  pool.release(first);
+  const second = await waiting;
+  assert.equal(told, 0);
+  made[1]?.close();
+  pool.release(second);
+  assert.equal(told, 1);
 });

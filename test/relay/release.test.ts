@@ -58,7 +58,8 @@ async function openBench(t: TestContext) {
   const told: Fact[] = [];
   facts.listen((fact) => void told.push(fact));
   bench.relay.start();
-  return { hub, told, bench, deps: { ...bench, facts, clock } };
+  const hasRoute = async (domain: string) => domain !== "nowhere.test";
+  return { hub, told, bench, deps: { ...bench, facts, clock, hasRoute } };
 }
 
 test("a released message reaches its recipients once, as it was held", async (t) => {
@@ -140,4 +141,40 @@ test("an old hold has its five days from the release on", async (t) => {
   await releaseHold({ ...deps, spool, quarantine }, "HOLD", BY);
   assert.deepEqual(seen, [deps.clock.now()]);
   await bench.until(() => bench.spool.list().length === 0);
+});
+
+test("mail for a domain without a route stays held, and is told so", async (t) => {
+  const { bench, deps } = await openBench(t);
+  const { quarantine, current } = quarantineWith({});
+  const to = toAddress("boss@nowhere.test");
+  const result = await releaseHold({ ...deps, quarantine }, "HOLD", { ...BY, to });
+  assert.deepEqual(result, { kind: "refused", reason: "no-route", domain: "nowhere.test" });
+  assert.equal(current().state, "held");
+  assert.deepEqual(bench.spool.list(), []);
+});
+
+test("only the sender of what was merely undeliverable may be told of a released message", async (t) => {
+  const rows = [
+    { change: { cause: "undeliverable" }, isTold: true },
+    { change: { cause: "undeliverable", senderAuthenticated: false }, isTold: false },
+    { change: { cause: "undeliverable" }, to: toAddress("boss@x.test"), isTold: false },
+    { change: { cause: "spam" }, isTold: false },
+    { change: { cause: "malware" }, isTold: false },
+  ] as const;
+  for (const { change, isTold, ...to } of rows) {
+    const { bench, deps } = await openBench(t);
+    const { quarantine } = quarantineWith({ senderAuthenticated: true, ...change });
+    const seen: boolean[] = [];
+    const spool = {
+      ...bench.spool,
+      addLeased: (...args: Parameters<typeof bench.spool.addLeased>) => {
+        seen.push(args[0].senderAuthenticated);
+        return bench.spool.addLeased(...args);
+      },
+    };
+    await releaseHold({ ...deps, spool, quarantine }, "HOLD", { by: "admin", force: true, ...to });
+    assert.deepEqual(seen, [isTold], JSON.stringify([change, to]));
+    await bench.until(() => bench.spool.list().length === 0);
+    await bench.relay.stop(0);
+  }
 });

@@ -59,7 +59,8 @@ function connect(
     times: { ...CLIENT_TIMES, ...times },
     ...(hub.certificate && { authorities: hub.certificate }),
   });
-  return connector.connect({ host: "localhost", port: hub.port }, mode, NEVER);
+  const tls = mode === "verified" ? { kind: mode, names: ["localhost"] } : { kind: mode };
+  return connector.connect({ host: "localhost", port: hub.port }, { tls }, NEVER);
 }
 
 /** False when there is no session, which is right as well: the injected octets are no handshake. */

@@ -39,7 +39,11 @@ async function open(hub: ScriptedHub, clock = createSystemClock()): Promise<Smtp
     hostname: "mx.example.org",
     resolveHost: async () => ["127.0.0.1"],
   });
-  const result = await connector.connect({ host: "localhost", port: hub.port }, "none", NEVER);
+  const result = await connector.connect(
+    { host: "localhost", port: hub.port },
+    { tls: { kind: "none" } },
+    NEVER,
+  );
   assert.ok(result.kind === "connected", JSON.stringify(result));
   return result.connection;
 }

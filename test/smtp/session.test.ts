@@ -79,7 +79,12 @@ test("what the hub cannot take is not offered, and not understood", async () => 
   assert.deepEqual(lines.slice(1), ["PIPELINING", "SIZE 500", "ENHANCEDSTATUSCODES", "STARTTLS"]);
   assert.equal((await client.say("MAIL FROM:<a@b.test> BODY=8BITMIME")).code, 555);
   assert.equal((await client.say("MAIL FROM:<a@b.test> SMTPUTF8")).code, 555);
+  assert.equal((await client.say("MAIL FROM:<a@b.test> RET=FULL")).code, 555);
+  assert.equal((await client.say("MAIL FROM:<a@b.test> ENVID=x")).code, 555);
   assert.equal((await client.say("MAIL FROM:<a@b.test> SIZE=501")).code, 552);
+  assert.equal((await client.say("MAIL FROM:<a@b.test>")).code, 250);
+  assert.equal((await client.say("RCPT TO:<b@example.org> NOTIFY=NEVER")).code, 555);
+  assert.equal((await client.say("RCPT TO:<b@example.org> ORCPT=rfc822;b@x.test")).code, 555);
 });
 
 test("a refusal to connect is the only word and closes", async () => {

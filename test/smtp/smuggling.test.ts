@@ -92,7 +92,11 @@ async function relayTo(hub: LenientHub): Promise<SmtpConnection> {
     resolveHost: async () => [],
   });
   const target = { host: "127.0.0.1", port: hub.port };
-  const result = await connector.connect(target, "none", new AbortController().signal);
+  const result = await connector.connect(
+    target,
+    { tls: { kind: "none" } },
+    new AbortController().signal,
+  );
   assert(result.kind === "connected");
   return result.connection;
 }

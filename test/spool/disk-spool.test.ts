@@ -214,12 +214,27 @@ test("an entry that was retried ten thousand times is read like any other", asyn
   assert.deepEqual(await readAll(again.source), TEXT);
 });
 
+test("that the sender was told of a delay is durable and stays", async (t) => {
+  const folder = folderFor(t);
+  const spool = await openSpool(folder);
+  await spool.add(toSpoolItem(clock, ["a@x.test"]), toBytesSource("Subject: x\r\n\r\n"));
+  const left = { dueAt: clock.now(), reason: "later" };
+  const first = await leaseOne(spool);
+  assert.equal(first.item.delayTold, undefined);
+  const { recipients } = first.item.envelope;
+  await first.retry({ ...left, recipients, delayTold: true });
+  const next = await openSpool(folder);
+  await (await leaseOne(next)).retry({ ...left, recipients });
+  assert.equal((await leaseOne(await openSpool(folder))).item.delayTold, true);
+});
+
 test("two recipients with one address are two", async (t) => {
   const spool = await openSpool(folderFor(t));
   await spool.add(toSpoolItem(clock, ["a@x", "a@x"]), toBytesSource(TEXT));
   const lease = await leaseOne(spool);
   await lease.retry({ recipients: lease.item.envelope.recipients, dueAt: 1, reason: "r" });
-  assert.equal(spool.list()[0]?.envelope.recipients.length, 2);
+  const again = await leaseOne(spool);
+  assert.equal(again.item.envelope.recipients.length, 2);
 });
 
 test("an add that fails anywhere says so and leaves nothing behind", async (t) => {

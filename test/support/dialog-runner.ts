@@ -106,6 +106,7 @@ function expectNothing(rest: string): void {
 /** Knows example.org; some local parts make it misbehave. */
 function createDialogHandler(): ScriptedHandler {
   return createScriptedHandler({
+    offers: { dsn: true },
     async mail(sender) {
       if (sender?.localPart === "bug") throw new Error("a handler that fails");
       if (sender?.localPart !== "blocked") return null;

@@ -11,7 +11,7 @@ import { findProgram } from "./programs.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** The account is compiled into Debian's Exim, which asks for it before it reads a file. */
-const ACCOUNT = { name: "Debian-exim", id: 9003 };
+export const EXIM_ACCOUNT = { name: "Debian-exim", id: 9003 };
 
 export function noExim(): string | false {
   return needsRoot(findProgram("exim4").skip);
@@ -21,11 +21,12 @@ export function noExim(): string | false {
 export async function startEximPeer(options: PeerOptions): Promise<MailPeer> {
   const folder = await mkdtemp(join(tmpdir(), "exim-"));
   const { path, env } = findProgram("exim4");
-  const root = await makePrivateRoot(folder, [ACCOUNT], env.LD_LIBRARY_PATH ?? "");
+  const root = await makePrivateRoot(folder, [EXIM_ACCOUNT], env.LD_LIBRARY_PATH ?? "");
   const config = join(folder, "exim.conf");
   await writeFile(config, toConfig(folder, options), { mode: 0o644 });
   for (const name of ["queue", "log"]) await mkdir(join(folder, name));
-  for (const name of [".", "queue", "log"]) await chown(join(folder, name), ACCOUNT.id, ACCOUNT.id);
+  for (const name of [".", "queue", "log"])
+    await chown(join(folder, name), EXIM_ACCOUNT.id, EXIM_ACCOUNT.id);
   const call = (args: readonly string[]) => root.wrap(path, ["-C", config, ...args]);
   const environment = { ...process.env, ...env };
   const log = () => readFile(join(folder, "log/main"), "utf8").catch(() => "");
@@ -59,8 +60,8 @@ export async function startEximPeer(options: PeerOptions): Promise<MailPeer> {
 function toConfig(folder: string, { gatewayPort, tls }: PeerOptions): string {
   return `primary_hostname = exim.friend.test
 exim_path = ${findProgram("exim4").path}
-exim_user = ${ACCOUNT.name}
-exim_group = ${ACCOUNT.name}
+exim_user = ${EXIM_ACCOUNT.name}
+exim_group = ${EXIM_ACCOUNT.name}
 spool_directory = ${join(folder, "queue")}
 log_file_path = ${join(folder, "log/%s")}
 trusted_users = root

@@ -1,5 +1,6 @@
 import {
   type Answer,
+  AUTHENTIC_DATA,
   type DecodedPacket,
   encode,
   type Packet,
@@ -18,7 +19,18 @@ export interface FakeHost {
   readonly TXT?: readonly (string | readonly string[])[];
   readonly PTR?: readonly string[];
   readonly CNAME?: string;
+  readonly TLSA?: readonly (readonly [
+    usage: number,
+    selector: number,
+    matchingType: number,
+    hex: string,
+  ])[];
   readonly ttl?: number;
+  /**
+   * The AD bit is set for who asks for it; for names that do not exist below it as well. Every
+   * answer of a CNAME chain must be so.
+   */
+  readonly secure?: boolean;
   /** Types it does not have are never answered. */
   readonly silent?: boolean;
 }
@@ -55,7 +67,8 @@ export function dnsAnswer(
   const found = resolve(zone, question);
   if (found === "silent") return null;
   const authorities = found.answers.length === 0 ? soa(context.negativeTtl) : [];
-  const bytes = respond(query, { flags: found.rcode, answers: found.answers, authorities });
+  const flags = found.rcode | (found.secure && query.flag_ad ? AUTHENTIC_DATA : 0);
+  const bytes = respond(query, { flags, answers: found.answers, authorities });
   return transport === "udp" && bytes.length > MAX_UDP_BYTES
     ? respond(query, { flags: TRUNCATED_RESPONSE })
     : bytes;
@@ -92,23 +105,35 @@ function respond(query: DecodedPacket, packet: Packet): Buffer {
 interface Resolved {
   readonly rcode: number;
   readonly answers: Answer[];
+  readonly secure: boolean;
 }
 
 function resolve(zone: ReadonlyMap<string, FakeHost>, question: Question): Resolved | "silent" {
   const answers: Answer[] = [];
   let name = question.name.toLowerCase();
+  let secure = true;
   for (let links = 0; links < MAX_CNAMES; links++) {
     const host = zone.get(name);
-    if (!host) return { rcode: hasNamesBelow(zone, name) ? 0 : NXDOMAIN, answers };
+    secure &&= isSecure(zone, name);
+    if (!host) return { rcode: hasNamesBelow(zone, name) ? 0 : NXDOMAIN, answers, secure };
     if (host.CNAME === undefined) {
       const records = recordsOf(name, host, question.type);
       if (records.length === 0 && host.silent) return "silent";
-      return { rcode: 0, answers: [...answers, ...records] };
+      return { rcode: 0, answers: [...answers, ...records], secure };
     }
     answers.push({ type: "CNAME", name, ttl: host.ttl ?? DEFAULT_TTL, data: host.CNAME });
     name = host.CNAME.toLowerCase().replace(/\.$/, "");
   }
-  return { rcode: 0, answers };
+  return { rcode: 0, answers, secure };
+}
+
+/** As the name itself says, else the nearest above it. */
+function isSecure(zone: ReadonlyMap<string, FakeHost>, name: string): boolean {
+  for (let at = 0; ; at = name.indexOf(".", at) + 1) {
+    const host = zone.get(name.slice(at));
+    if (host) return host.secure ?? false;
+    if (name.indexOf(".", at) < 0) return false;
+  }
 }
 
 function recordsOf(name: string, host: FakeHost, type: string): Answer[] {
@@ -124,6 +149,11 @@ function recordsOf(name: string, host: FakeHost, type: string): Answer[] {
     }));
   if (type === "TXT")
     return (host.TXT ?? []).map((text) => ({ type, name, ttl, data: toStrings(text) }));
+  if (type === "TLSA")
+    return (host.TLSA ?? []).map(([usage, selector, matchingType, hex]) => {
+      const certificate = Buffer.from(hex, "hex");
+      return { type, name, ttl, data: { usage, selector, matchingType, certificate } };
+    });
   return [];
 }
 

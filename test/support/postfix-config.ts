@@ -6,12 +6,16 @@ export interface PostfixLayout {
   readonly libraryPath: string;
   /** The private folder of this instance, holding config, queue, data and mail. */
   readonly folder: string;
+  readonly host: string;
   readonly port: number;
 }
 
 export interface PostfixHubOptions {
   /** Domains it takes mail for. */
   readonly domains: readonly string[];
+  /** Where it listens. Default: 127.0.0.1, and a free port. */
+  readonly host?: string;
+  readonly port?: number;
   /** Without them every address of the domains exists. */
   readonly recipients?: readonly string[];
   /** More lines for main.cf, such as `{ message_size_limit: "1000" }`. */
@@ -51,6 +55,7 @@ export function toMainCf(
     setgid_group: SETGID_GROUP,
     default_privs: DEFAULT_PRIVS,
     myhostname: "hub.test",
+    // An address of an interface, whatever master.cf listens on.
     inet_interfaces: "127.0.0.1",
     inet_protocols: "ipv4",
     disable_dns_lookups: "yes",
@@ -82,9 +87,9 @@ export function toMainCf(
   return `${lines.join("\n")}\n`;
 }
 
-export function toMasterCf(port: number): string {
+export function toMasterCf({ host, port }: PostfixLayout): string {
   return [
-    `127.0.0.1:${port} inet n - n - 100 smtpd`,
+    `${host}:${port} inet n - n - 100 smtpd`,
     "cleanup unix n - n - 0 cleanup",
     "qmgr unix n - n 300 1 qmgr",
     "rewrite unix - - n - - trivial-rewrite",

@@ -31,6 +31,8 @@ export interface HubMessage {
 
 export interface PostfixHub {
   readonly port: number;
+  /** Of its master, until it is restarted. */
+  pid(): number;
   /** One for each recipient, in order of arrival. */
   messages(): Promise<readonly HubMessage[]>;
   /** Resolves when at least `count` have arrived. */
@@ -65,6 +67,7 @@ export async function startPostfixHub(options: PostfixHubOptions): Promise<Postf
   const messages = () => readMessages(maildirOf(layout));
   return {
     port: layout.port,
+    pid: () => server.pid,
     messages,
     waitForMessages: (count, limitMs) => {
       let seen = 0;
@@ -79,15 +82,15 @@ export async function startPostfixHub(options: PostfixHubOptions): Promise<Postf
       );
     },
     log: () => readFile(logOf(layout), "utf8"),
-    halt: () => end(server, layout.port),
+    halt: () => end(server, layout),
     async restart() {
-      await end(server, layout.port);
+      await end(server, layout);
       const again = await start(layout);
       if (!again) throw new Error(`Postfix did not start again: ${await tailOfLog(layout)}`);
       server = again;
     },
     async stop() {
-      await end(server, layout.port);
+      await end(server, layout);
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -114,7 +117,8 @@ async function startOnFreePort(
   const libraryPath = findProgram("postfix").env.LD_LIBRARY_PATH ?? "";
   await makeFolders(folder);
   for (let attempt = 1; ; attempt++) {
-    const layout = { root, libraryPath, folder, port: await findFreeTcpPort() };
+    const { host = "127.0.0.1", port = await findFreeTcpPort() } = options;
+    const layout = { root, libraryPath, folder, host, port };
     await configure(layout, options);
     const server = await start(layout);
     if (server) return { server, layout };
@@ -138,7 +142,7 @@ async function makeFolders(folder: string): Promise<void> {
 async function configure(layout: PostfixLayout, options: PostfixHubOptions): Promise<void> {
   const main = toMainCf(layout, options, await idsOf(MAIL_OWNER));
   await writeFile(join(layout.folder, "config/main.cf"), main);
-  await writeFile(join(layout.folder, "config/master.cf"), toMasterCf(layout.port));
+  await writeFile(join(layout.folder, "config/master.cf"), toMasterCf(layout));
 }
 
 /** Undefined when it ended by itself, as when the port was taken. */
@@ -149,7 +153,7 @@ async function start(layout: PostfixLayout): Promise<TiedProcess | undefined> {
   });
   const state = await waitUntil(
     () => `Postfix does not greet; ${logOf(layout)}`,
-    async () => (server.hasEnded() ? "ended" : (await greets(layout.port)) || undefined),
+    async () => (server.hasEnded() ? "ended" : (await greets(layout)) || undefined),
   ).catch(async (error: unknown) => {
     // Else it would keep the process of the test from ending.
     await server.stop();
@@ -159,17 +163,17 @@ async function start(layout: PostfixLayout): Promise<TiedProcess | undefined> {
 }
 
 /** Its smtpd processes hold the listening socket a moment longer than the master does. */
-async function end(server: TiedProcess, port: number): Promise<void> {
+async function end(server: TiedProcess, layout: PostfixLayout): Promise<void> {
   await server.stop();
   await waitUntil(
-    () => `port ${port} still takes connections after Postfix has ended`,
-    async () => (await refuses(port)) || undefined,
+    () => `port ${layout.port} still takes connections after Postfix has ended`,
+    async () => (await refuses(layout)) || undefined,
   );
 }
 
-function refuses(port: number): Promise<boolean> {
+function refuses({ host, port }: PostfixLayout): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => {
+    const socket = connect(port, host, () => {
       socket.destroy();
       resolve(false);
     });
@@ -177,9 +181,10 @@ function refuses(port: number): Promise<boolean> {
   });
 }
 
-function greets(port: number): Promise<boolean> {
+/** Whether a mail server says 220 there. */
+export function greets({ host, port }: Pick<PostfixLayout, "host" | "port">): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port, host);
     const finish = (greeted: boolean) => {
       socket.destroy();
       resolve(greeted);

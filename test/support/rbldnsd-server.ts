@@ -1,8 +1,7 @@
-import { createSocket } from "node:dgram";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encode } from "dns-packet";
+import { answersDns } from "./answers-dns.ts";
 import { findFreeUdpPort } from "./free-port.ts";
 import { findProgram } from "./programs.ts";
 import { spawnTied, type TiedProcess } from "./tied-process.ts";
@@ -10,7 +9,6 @@ import { waitUntil } from "./wait-until.ts";
 
 /** A port that was free a moment ago may be taken: then the next one. */
 const PORT_TRIES = 5;
-const PROBE_MS = 200;
 
 export interface RbldnsdZone {
   readonly dataset: "ip4set" | "ip6trie" | "dnset" | "generic";
@@ -80,27 +78,9 @@ async function startOnFreePort(
     ]);
     const ready = await waitUntil(
       () => `rbldnsd does not answer: ${server.output()}`,
-      async () => (server.hasEnded() ? "ended" : (await answers(port, probe)) || undefined),
+      async () => (server.hasEnded() ? "ended" : (await answersDns(port, probe)) || undefined),
     );
     if (ready !== "ended") return { server, port };
     if (attempt === PORT_TRIES) throw new Error(`rbldnsd ended: ${server.output()}`);
   }
-}
-
-function answers(port: number, name: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createSocket("udp4");
-    const finish = (answered: boolean) => {
-      clearTimeout(limit);
-      socket.close();
-      resolve(answered);
-    };
-    const limit = setTimeout(finish, PROBE_MS, false);
-    socket.once("message", () => finish(true));
-    /** Connected, so that ICMP "port unreachable" comes back as an error and not as silence. */
-    socket.once("error", () => finish(false));
-    socket.connect(port, "127.0.0.1", () => {
-      socket.send(encode({ type: "query", id: 1, questions: [{ type: "SOA", name }] }));
-    });
-  });
 }

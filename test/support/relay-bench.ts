@@ -5,13 +5,17 @@ import type { TestContext } from "node:test";
 import { type Clock, createSystemClock } from "../../src/base/clock.ts";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
-import { createMetrics } from "../../src/base/metrics.ts";
+import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
 import type { MessageSource } from "../../src/mail/message.ts";
-import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
+import type { Resolver } from "../../src/net/resolver.ts";
+import { createFactBus, type Fact, type FactBus } from "../../src/pipeline/facts.ts";
 import type { Limits } from "../../src/policy/limits.ts";
-import type { Connector, Routing } from "../../src/policy/snapshot.ts";
+import { toRouting } from "../../src/policy/routing.ts";
+import type { Connector, ConnectorTarget, Routing, Smarthost } from "../../src/policy/snapshot.ts";
 import type { Hold, NewHold, Quarantine } from "../../src/quarantine/quarantine.ts";
+import { createOurSelf } from "../../src/relay/own-names.ts";
 import { createRelay, type Leg, type Relay } from "../../src/relay/relay.ts";
+import type { TlsPolicy } from "../../src/relay/tls-policy.ts";
 import { CLIENT_TIMES } from "../../src/smtp/client-times.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { RecipientFate } from "../../src/smtp/smtp-client.ts";
@@ -25,6 +29,7 @@ import { toSpoolItem } from "./spool-item.ts";
 /** A relay with a real spool and real sockets; the quarantine is kept in memory. */
 export interface RelayBench {
   readonly relay: Relay;
+  readonly metrics: Metrics;
   readonly spool: Spool;
   readonly folder: string;
   readonly facts: readonly Fact[];
@@ -47,9 +52,23 @@ export interface BenchOptions {
   readonly domains?: readonly string[];
   readonly maxConnections?: number;
   readonly limits?: Partial<Limits["delivery"]>;
+  /** Instead of the connector to the hubs. */
+  readonly connectors?: readonly Connector[];
+  /** Default: no name can be looked up. */
+  readonly resolver?: Pick<Resolver, "lookup">;
+  /** Default: MX hosts are met as their connector says. */
+  readonly tlsPolicy?: TlsPolicy | ((facts: FactBus) => TlsPolicy);
+  /** PEM; trusted instead of the well-known ones. */
+  readonly authorities?: string;
+  /** Default: always 0.5. */
+  readonly random?: () => number;
   /** Of a bench that is gone: its spool is recovered. */
   readonly folder?: string;
 }
+
+const NO_DNS: Pick<Resolver, "lookup"> = {
+  lookup: async () => ({ kind: "temporary", reason: "this bench has no DNS" }),
+};
 
 const LIMITS: Limits["delivery"] = {
   waitSeconds: 20,
@@ -60,7 +79,7 @@ const LIMITS: Limits["delivery"] = {
 };
 
 export async function openRelayBench(t: TestContext, options: BenchOptions): Promise<RelayBench> {
-  const { clock = createSystemClock(), limits = {} } = options;
+  const { clock = createSystemClock(), limits = {}, tlsPolicy } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "postern-relay-"));
   if (!options.folder) t.after(() => rmSync(folder, { recursive: true, force: true }));
   const log = createSilentLog();
@@ -72,6 +91,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
   const { quarantine, holds, fail } = memoryQuarantine();
   const spool = createDiskSpool({ folder, clock, log });
   await spool.recover();
+  const metrics = createMetrics();
   const relay = createRelay({
     routing: () => routingTo(options),
     spool,
@@ -83,14 +103,18 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
       hostname: "mx.postern.test",
       resolveHost: async () => [],
       times: CLIENT_TIMES,
+      ...(options.authorities !== undefined && { authorities: options.authorities }),
     }),
+    resolver: options.resolver ?? NO_DNS,
+    ourSelf: createOurSelf({ names: ["mx.postern.test"], listening: [] }),
     facts: bus,
     clock,
     log,
-    metrics: createMetrics(),
+    metrics,
     limits: () => ({ ...LIMITS, ...limits }),
     hostname: "mx.postern.test",
-    random: () => 0.5,
+    random: options.random ?? (() => 0.5),
+    ...(tlsPolicy && { tlsPolicy: typeof tlsPolicy === "function" ? tlsPolicy(bus) : tlsPolicy }),
   });
   t.after(() => relay.stop(0));
   const pass = (condition: () => boolean) =>
@@ -100,21 +124,46 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
       const isIdle = spool.stats().active === 0 && dueAt !== null && dueAt > clock.now();
       await fake.advance?.(isIdle ? dueAt - clock.now() : 0);
     });
-  return { relay, spool, folder, facts, holds, failHold: fail, until, pass };
+  return { relay, metrics, spool, folder, facts, holds, failHold: fail, until, pass };
 }
 
-function routingTo({ hubs, domains, maxConnections = 20 }: BenchOptions): Routing {
-  const connector: Connector = {
-    name: "hub",
+function routingTo({ hubs, domains, maxConnections = 20, connectors }: BenchOptions): Routing {
+  const own = toTestConnector({
     domains: domains ?? ["x.test", "away.test"],
-    cost: 1,
-    smarthosts: hubs.map(({ port }) => ({ host: "127.0.0.1", port })),
-    tls: "none",
+    hosts: hubs,
     maxConnections,
+  });
+  return toRouting(connectors ?? [own]);
+}
+
+interface TestConnectorOptions extends Partial<Connector> {
+  /** Smarthosts in order of preference, on 127.0.0.1 unless they say otherwise. */
+  readonly hosts?: readonly (Partial<Smarthost> & Pick<Smarthost, "port">)[];
+}
+
+/** A connector in the clear, but for what is given. */
+export function toTestConnector({ hosts = [], ...given }: TestConnectorOptions): Connector {
+  const to: ConnectorTarget = {
+    kind: "smarthosts",
+    hosts: hosts.map(({ host = "127.0.0.1", port, priority, weight = 1 }, at) => ({
+      host,
+      port,
+      weight,
+      priority: priority ?? at,
+    })),
   };
   return {
-    all: [connector],
-    route: (domain) => (connector.domains.includes(domain) ? connector : null),
+    name: "hub",
+    domains: ["*"],
+    cost: 1,
+    to,
+    tls: { mode: "none", names: [], ca: null, pins: [], identity: null },
+    sourceAddresses: [],
+    ehlo: null,
+    auth: null,
+    maxConnections: 20,
+    messagesPerConnection: 100,
+    ...given,
   };
 }
 

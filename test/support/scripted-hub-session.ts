@@ -13,6 +13,8 @@ export interface HubState {
   readonly options: HubOptions;
   readonly identity: HubIdentity | null;
   readonly messages: HubMessage[];
+  readonly clients: string[];
+  readonly shown: string[];
   readonly lines: string[];
   readonly sockets: Set<Socket>;
   readonly counts: Map<HubStep, number>;
@@ -37,6 +39,7 @@ interface Session {
 
 export function serveHubSession(state: HubState, socket: Socket): void {
   state.connections += 1;
+  state.clients.push(socket.remoteAddress ?? "");
   const session: Session = {
     number: state.connections,
     socket,
@@ -239,5 +242,11 @@ function upgrade(state: HubState, session: Session): void {
   session.input = Buffer.alloc(0);
   session.tls = true;
   const secureContext = createSecureContext(state.identity);
-  attach(state, session, new TLSSocket(plain, { isServer: true, secureContext }));
+  const asks = { requestCert: true, rejectUnauthorized: false };
+  const secure = new TLSSocket(plain, { isServer: true, secureContext, ...asks });
+  secure.once("secure", () => {
+    const { fingerprint256 } = secure.getPeerCertificate();
+    if (fingerprint256) state.shown.push(fingerprint256);
+  });
+  attach(state, session, secure);
 }

@@ -13,6 +13,10 @@ export interface ScriptedHub {
   readonly certificate: string | null;
   /** Every message whose final dot arrived and that was not refused, in order of the dot. */
   readonly messages: readonly HubMessage[];
+  /** Addresses that connections came from, in order. */
+  readonly clients: readonly string[];
+  /** Fingerprints of the certificates that clients showed, as node:tls writes them. */
+  readonly shown: readonly string[];
   /** Every command line of every connection, in order. */
   readonly lines: readonly string[];
   /** Connections accepted so far, and those open now. */
@@ -84,21 +88,26 @@ export interface HubOptions {
   readonly script?: (event: HubEvent) => HubAction | Promise<HubAction>;
   /** Offers STARTTLS with a self-signed certificate. */
   readonly tls?: boolean;
+  /** The same with this certificate. */
+  readonly identity?: HubIdentity;
   readonly port?: number;
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
 }
 
 const HOST = "127.0.0.1";
 
 export async function startScriptedHub(options: HubOptions = {}): Promise<ScriptedHub> {
-  const identity = options.tls ? await makeIdentity() : null;
+  const { host = HOST } = options;
+  const identity = options.identity ?? (options.tls ? await makeIdentity() : null);
   const state = createState(options, identity);
   const server = createServer((socket) => serveHubSession(state, socket));
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(options.port ?? 0, HOST, resolve);
+    server.once("error", reject).listen(options.port ?? 0, host, resolve);
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  return toHub(state, server, address.port);
+  return toHub(state, server, host, address.port);
 }
 
 function createState(options: HubOptions, identity: HubIdentity | null): HubState {
@@ -107,6 +116,8 @@ function createState(options: HubOptions, identity: HubIdentity | null): HubStat
     options,
     identity,
     messages: [],
+    clients: [],
+    shown: [],
     lines: [],
     sockets: new Set(),
     counts: new Map(),
@@ -118,7 +129,7 @@ function createState(options: HubOptions, identity: HubIdentity | null): HubStat
   };
 }
 
-function toHub(state: HubState, server: Server, port: number): ScriptedHub {
+function toHub(state: HubState, server: Server, host: string, port: number): ScriptedHub {
   const waitFor = (condition: () => boolean, limitMs = 10_000) =>
     new Promise<void>((resolve, reject) => {
       const seen = () => `${state.messages.length} messages; lines:\n${state.lines.join("\n")}`;
@@ -137,10 +148,12 @@ function toHub(state: HubState, server: Server, port: number): ScriptedHub {
       look();
     });
   return {
-    host: HOST,
+    host,
     port,
     certificate: state.identity?.cert ?? null,
     messages: state.messages,
+    clients: state.clients,
+    shown: state.shown,
     lines: state.lines,
     get connections() {
       return state.connections;

@@ -9,6 +9,7 @@ import {
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
 import type { DoorRules } from "../../src/smtp/front-door.ts";
+import { createHarvestCounts, type HarvestCounts } from "../../src/smtp/harvest-counts.ts";
 import { createKnownClients, type KnownClients } from "../../src/smtp/known-clients.ts";
 import { type ListenerRules, PLAIN_RULES } from "../../src/smtp/listener-rules.ts";
 import { fixedTls, type TlsSource } from "../../src/smtp/listener-tls.ts";
@@ -29,6 +30,9 @@ export const DEFAULT_LIMITS: SmtpLimits = {
     recipients: 200,
     errorsSoft: 10,
     errorsHard: 20,
+    unknownSoft: 10,
+    unknownHard: 100,
+    unknownDelaySeconds: 5,
     idleCommands: 100,
     commandBytes: 2048,
     commandWaitSeconds: 300,
@@ -53,6 +57,7 @@ export interface EdgeOptions {
   /** Default: internet. */
   readonly kind?: ListenerFacts["kind"];
   readonly known?: KnownClients;
+  readonly harvest?: HarvestCounts;
   readonly rules?: Partial<DoorRules>;
   readonly metrics?: Metrics;
   /** Of the sessions; default: those of an internet listener. */
@@ -112,6 +117,7 @@ export async function startEdge(
     rules: { proxies: [], from: null, ...options.rules },
     counters,
     known: options.known ?? createKnownClients(clock),
+    harvest: options.harvest ?? createHarvestCounts(clock),
     admit: host.admit,
   });
   await listener.listen();

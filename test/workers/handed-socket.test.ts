@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { test } from "node:test";
 import { toProcessPort } from "../../src/base/process-port.ts";
 import { readProxyHeader } from "../../src/smtp/proxied-arrival.ts";
 import { createArrivals } from "../../src/workers/arrivals.ts";
+import { keepFromReading } from "../../src/workers/handed-socket.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 const TAKER = new URL("../support/socket-taker.ts", import.meta.url);
@@ -22,7 +23,7 @@ test("what a client says behind its PROXY header is left to the process that is 
     readProxyHeader(socket, createFakeClock(), (arrival) => {
       const client = { ip: "192.0.2.1", port: 1, listener: LISTENER };
       const head = arrival?.head ?? Buffer.alloc(0);
-      arrivals.admit({ socket, client, head, isKnown: false }, () => {});
+      arrivals.admit({ socket, client, head, isKnown: false, unknownBefore: 0 }, () => {});
     });
   });
   try {
@@ -45,4 +46,11 @@ test("what a client says behind its PROXY header is left to the process that is 
     taker.kill();
     server.close();
   }
+});
+
+test("a socket whose process died on the way can be handed to another", () => {
+  const socket = new Socket();
+  keepFromReading(socket);
+  keepFromReading(socket);
+  socket.destroy();
 });

@@ -1,0 +1,49 @@
+import { z } from "zod";
+import type { Json } from "../base/json.ts";
+import { type Address, parseMailbox } from "../mail/address.ts";
+import { parsedText } from "./parsed-text.ts";
+import type { TlsReportPolicy } from "./snapshot.ts";
+import type { Source } from "./source.ts";
+
+/** Text that stands in every report. */
+const MAX_CHARS = 200;
+const words = z
+  .string()
+  .min(1)
+  .max(MAX_CHARS)
+  .regex(/^[^\x00-\x1f\x7f]+$/, "expected text without control characters");
+
+/** `tlsReports` of routing.yaml. */
+export const tlsReportsSchema = z.strictObject({
+  enabled: z.boolean().default(false),
+  from: parsedText(parseSender, "an address such as tls-reports@example.org").optional(),
+  contact: words.optional(),
+  organization: words.optional(),
+});
+
+/** Undefined when there is nobody to send them, which is a mistake only where they are enabled. */
+export function compileTlsReports(
+  { enabled, from, contact, organization }: z.infer<typeof tlsReportsSchema>,
+  source: Source,
+): TlsReportPolicy | undefined {
+  if (from) {
+    const named = contact ?? from.spoken;
+    return { enabled, from, contact: named, organization: organization ?? null };
+  }
+  if (enabled)
+    source.complain(["tlsReports"], "expected from: the address that sends the reports", "key");
+  return undefined;
+}
+
+export function showTlsReports(reports: TlsReportPolicy | undefined): Json {
+  if (!reports) return { enabled: false };
+  const { enabled, from, contact, organization } = reports;
+  return { enabled, from: from.spoken, contact, ...(organization !== null && { organization }) };
+}
+
+/** Plain ASCII: a report is read by programs of all ages. */
+function parseSender(text: string): Address | null {
+  const address = parseMailbox(text);
+  if (!address?.domain.includes(".") || address.domain.startsWith("[")) return null;
+  return /^[\x21-\x7e]+$/.test(address.spoken) ? address : null;
+}

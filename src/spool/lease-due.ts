@@ -1,0 +1,74 @@
+import { join } from "node:path";
+import { readEntry, verifyEntry } from "./entry-file.ts";
+import { CorruptEntry, type Entry } from "./entry-format.ts";
+import { createEntryLease } from "./entry-lease.ts";
+import type { LeaseGate, SpoolLease } from "./spool.ts";
+import { keepEntry, READ_AGAIN_MS, readUnread, setAside } from "./spool-slot.ts";
+import type { SpoolState } from "./spool-state.ts";
+
+/** Files read in search of something that may be leased, before others get their turn. */
+const MOST_READS = 64;
+
+export const OPEN_GATE: LeaseGate = { blockedUntil: () => null, took() {} };
+
+/** Leases what is due. An entry of which only the name is known is read when nothing else is left. */
+export async function leaseDue(
+  state: SpoolState,
+  now: number,
+  limit: number,
+  gate: LeaseGate,
+): Promise<readonly SpoolLease[]> {
+  const leases: SpoolLease[] = [];
+  for (let reads = 0; leases.length < limit && reads < MOST_READS; ) {
+    const id = state.order.pick(now, gate);
+    if (id === null) {
+      const [unread] = state.unread;
+      if (unread === undefined) break;
+      reads += 1;
+      await readUnread(state, unread);
+      continue;
+    }
+    try {
+      const entry = await activate(state, id);
+      if (!entry) continue;
+      leases.push(createEntryLease(state, entry));
+      gate.took(entry.item.envelope.recipients[0]?.address.domain ?? "");
+    } catch (error) {
+      putOff(state, id, now + READ_AGAIN_MS);
+      if (leases.length === 0) throw error;
+      break;
+    }
+  }
+  return leases;
+}
+
+/** Moves an entry to active/ and looks at every octet; null when it is damaged and set aside. */
+async function activate(state: SpoolState, id: string): Promise<Entry | null> {
+  const { io, folders } = state;
+  const slot = state.entries.get(id);
+  if (!slot) return null;
+  state.entries.set(id, { ...slot, state: "active" });
+  const path = join(folders.active, id);
+  await io.rename(join(folders.due, id), path);
+  try {
+    const entry = await readEntry(io, path, id);
+    await verifyEntry(io, path, entry);
+    keepEntry(state, entry.item, "active");
+    return entry;
+  } catch (error) {
+    if (error instanceof CorruptEntry) {
+      await setAside(state, id, path, error);
+      return null;
+    }
+    await io.rename(path, join(folders.due, id));
+    throw error;
+  }
+}
+
+/** An order to hold it meanwhile waits for the next attempt. */
+function putOff(state: SpoolState, id: string, dueAt: number): void {
+  const slot = state.entries.get(id);
+  if (!slot) return;
+  state.entries.set(id, { ...slot, state: "due", dueAt });
+  state.order.push(id, dueAt);
+}

@@ -1,0 +1,355 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { toDomains } from "../../src/policy/domains.ts";
+import { toRouting, withPostmaster } from "../../src/policy/routing.ts";
+import { destinationOf, groupByRoute } from "../../src/relay/destination.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+import { createFakeClock } from "../support/fake-clock.ts";
+import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";
+import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
+import { toAddress, toSpoolItem } from "../support/spool-item.ts";
+import { mx, toZoneResolver } from "../support/zone-resolver.ts";
+
+const WAIT_MS = 20_000;
+const SOURCE = toBytesSource("Subject: x\r\n\r\nbody\r\n");
+const NEVER = new AbortController().signal;
+
+async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
+  const hub = await startScriptedHub(options);
+  t.after(() => hub.close());
+  return hub;
+}
+
+/** Two servers on one port, as mail servers of the internet are: 127.0.0.2 and 127.0.0.3. */
+async function twoHubs(t: TestContext, first: HubOptions = {}, second: HubOptions = {}) {
+  for (let left = 5; ; left--) {
+    const one = await startScriptedHub({ ...first, host: "127.0.0.2" });
+    const other = await startScriptedHub({
+      ...second,
+      host: "127.0.0.3",
+      port: one.port,
+    }).catch(() => null);
+    t.after(() => one.close());
+    if (other) {
+      t.after(() => other.close());
+      return { one, other, port: one.port };
+    }
+    assert.ok(left > 0, "no port is free on both addresses");
+  }
+}
+
+const ZONE = {
+  "MX x.test": [mx(10, "mx1.test"), mx(20, "mx2.test")],
+  "MX y.test": [mx(10, "mx2.test")],
+  "MX no.test": [mx(0, "")],
+  "MX slow.test": "SERVFAIL",
+  "A mx1.test": ["127.0.0.2"],
+  "A mx2.test": ["127.0.0.3"],
+};
+
+const toInternet = (port: number) =>
+  toTestConnector({ name: "internet", to: { kind: "mx", port } });
+
+test("a domain's mail goes to its best server, and to the next one when that is down", async (t) => {
+  const { one, other, port } = await twoHubs(t);
+  const resolver = toZoneResolver(ZONE);
+  const bench = await openRelayBench(t, { hubs: [], connectors: [toInternet(port)], resolver });
+  const attempt = () => bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  const first = await attempt();
+  assert.ok(first.kind === "answered");
+  assert.equal(first.hub, `mx1.test:${port}`);
+  await one.close();
+  // The idle connection to the first is found dead, then that it is down.
+  const second = await attempt();
+  assert.ok(second.kind === "answered");
+  assert.equal(second.hub, `mx2.test:${port}`);
+  assert.deepEqual([one.messages.length, other.messages.length], [1, 1]);
+  const [fact, next] = bench.facts;
+  assert.ok(fact?.kind === "delivered" && next?.kind === "delivered");
+  assert.deepEqual([fact.hub, fact.address, fact.tls], [`mx1.test:${port}`, "127.0.0.2", null]);
+  assert.equal(next.address, "127.0.0.3");
+});
+
+test("domains are destinations of their own, and one server carries the mail of both", async (t) => {
+  const { one, other, port } = await twoHubs(t);
+  const routing = toRouting([toInternet(port)]);
+  const recipients = ["a@x.test", "b@y.test", "c@x.test"].map((spoken) => ({
+    address: toAddress(spoken),
+  }));
+  const groups = groupByRoute(recipients, routing).map((group) =>
+    group.map(({ address }) => address.spoken),
+  );
+  assert.deepEqual(groups, [["a@x.test", "c@x.test"], ["b@y.test"]]);
+  assert.equal(destinationOf(routing, "x.test")?.key, "internet/x.test");
+  const resolver = toZoneResolver({ ...ZONE, "MX x.test": [mx(1, "mx2.test")] });
+  const bench = await openRelayBench(t, { hubs: [], connectors: [toInternet(port)], resolver });
+  for (const to of ["a@x.test", "b@y.test"])
+    await bench.relay.attempt(toLeg([to]), SOURCE, WAIT_MS);
+  assert.equal(one.connections, 0);
+  assert.deepEqual([other.connections, other.messages.length], [1, 2]);
+});
+
+test("what DNS rules out is refused for good, in our words; what it cannot say is for later", async (t) => {
+  const resolver = toZoneResolver(ZONE);
+  const bench = await openRelayBench(t, { hubs: [], connectors: [toInternet(25)], resolver });
+  for (const [domain, code, status] of [
+    ["no.test", 556, "5.1.10"],
+    ["gone.test", 550, "5.1.2"],
+  ] as const) {
+    const leg = toLeg([`a@${domain}`, `b@${domain}`]);
+    const result = await bench.relay.attempt(leg, SOURCE, WAIT_MS);
+    assert.ok(result.kind === "answered");
+    assert.equal(result.hub, null);
+    const fates = result.fates.map(({ kind, reply }) => [kind, reply.code, reply.status]);
+    assert.deepEqual(fates, [
+      ["refused", code, status],
+      ["refused", code, status],
+    ]);
+  }
+  const slow = await bench.relay.attempt(toLeg(["a@slow.test"]), SOURCE, WAIT_MS);
+  assert.ok(slow.kind === "unsent");
+  assert.match(slow.reason, /SERVFAIL/);
+  assert.deepEqual(
+    bench.facts.map(({ kind }) => kind),
+    ["refused", "refused"],
+  );
+  const probe = await bench.relay.probe(toAddress("a@no.test"), NEVER);
+  assert.equal(probe.kind, "refused");
+  assert.match(probe.reply ?? "", /^556 5\.1\.10 /);
+});
+
+test("a spooled message that can never be delivered is settled once and not retried", async (t) => {
+  const clock = createFakeClock();
+  const asked: string[] = [];
+  const resolver = toZoneResolver(ZONE, asked);
+  const connectors = [toInternet(25)];
+  const bench = await openRelayBench(t, { hubs: [], connectors, resolver, clock });
+  await bench.spool.add(toSpoolItem(clock, ["a@no.test"]), SOURCE);
+  bench.relay.start();
+  await bench.pass(() => bench.spool.list().length === 0);
+  assert.deepEqual(asked, ["MX no.test"]);
+  assert.equal(bench.holds[0]?.cause, "undeliverable");
+  assert.match(bench.holds[0]?.detail ?? "", /556 5\.1\.10/);
+});
+
+test("a dead destination is tried once for all of its mail, and known to be well after one probe", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, {
+    script: ({ step, count }) =>
+      step === "connect" && count === 1 ? { drop: true, reply: "421 4.3.2 no" } : undefined,
+  });
+  const bench = await openRelayBench(t, { hubs: [hub], clock });
+  const attempt = () => bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  assert.equal(bench.relay.restsUntil("hub"), null);
+  await attempt();
+  assert.equal(bench.relay.restsUntil("hub"), clock.now() + 1000);
+  for (let i = 0; i < 100; i++) assert.equal((await attempt()).kind, "unsent");
+  assert.equal(hub.connections, 1);
+  await clock.advance(1000);
+  assert.equal(bench.relay.restsUntil("hub"), null);
+  const probe = attempt();
+  assert.notEqual(bench.relay.restsUntil("hub"), null);
+  assert.equal((await attempt()).kind, "unsent");
+  assert.equal((await probe).kind, "answered");
+  assert.equal(bench.relay.restsUntil("hub"), null);
+  assert.equal(hub.messages.length, 1);
+});
+
+test("a destination all of whose servers rest is not tried before one of them wakes", async (t) => {
+  const clock = createFakeClock();
+  const dead = await startScriptedHub();
+  await dead.close();
+  const connectors = [
+    toTestConnector({ name: "one", domains: ["x.test"], hosts: [dead] }),
+    toTestConnector({ name: "two", domains: ["y.test"], hosts: [dead], cost: 2 }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock });
+  await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  const other = await bench.relay.attempt(toLeg(["a@y.test"]), SOURCE, WAIT_MS);
+  // The memory of a failure is shared by connectors.
+  assert.ok(other.kind === "unsent");
+  assert.match(other.reason, /failed a moment ago/);
+  assert.equal(bench.relay.restsUntil("two"), clock.now() + 1000);
+});
+
+test("what shares a server with a destination that probes it waits no longer than the probe", async (t) => {
+  const clock = createFakeClock();
+  const answer = Promise.withResolvers<string>();
+  const hub = await hubFor(t, {
+    script: ({ step, count }) => {
+      if (step !== "connect") return undefined;
+      return count === 1 ? { drop: true, reply: "421 4.3.2 no" } : answer.promise;
+    },
+  });
+  const connectors = [
+    toTestConnector({ name: "one", domains: ["x.test"], hosts: [hub] }),
+    toTestConnector({ name: "two", domains: ["y.test"], hosts: [hub] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock });
+  const attempt = (to: string) => bench.relay.attempt(toLeg([to]), SOURCE, WAIT_MS);
+  await attempt("a@x.test");
+  await clock.advance(1000);
+  const probe = attempt("a@x.test");
+  await hub.waitFor(() => hub.connections === 2);
+  assert.equal((await attempt("a@y.test")).kind, "unsent");
+  answer.resolve("220 back");
+  assert.equal((await probe).kind, "answered");
+  await clock.advance(1000);
+  assert.equal(bench.relay.restsUntil("two"), null);
+  assert.equal((await attempt("a@y.test")).kind, "answered");
+});
+
+test("of two ways to a domain the cheaper one is taken, whatever their order", async (t) => {
+  const [dear, cheap] = [await hubFor(t), await hubFor(t)];
+  const connectors = [
+    toTestConnector({ name: "dear", domains: ["x.test"], cost: 20, hosts: [dear] }),
+    toTestConnector({ name: "cheap", domains: ["x.test"], cost: 10, hosts: [cheap] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors });
+  await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  assert.deepEqual([dear.connections, cheap.messages.length], [0, 1]);
+});
+
+test("the bare postmaster goes where our first domain with smarthosts goes", () => {
+  const home = toTestConnector({ name: "home", domains: ["b.test"] });
+  const routing = toRouting([toInternet(25), home]);
+  const recipients = { kind: "any" } as const;
+  const shared = { type: "authoritative", recipients, ack: "hub", lineEndings: "refuse" } as const;
+  const domains = toDomains([
+    { ...shared, name: "a.test" },
+    { ...shared, name: "b.test" },
+  ]);
+  assert.equal(withPostmaster(routing, domains).route("")?.name, "home");
+});
+
+test("weights share the mail among equals, and the share of a dead one goes to the others", async (t) => {
+  const clock = createFakeClock();
+  const [light, heavy] = [await hubFor(t), await hubFor(t)];
+  const last = await hubFor(t);
+  let step = 0;
+  const connectors = [
+    toTestConnector({
+      hosts: [
+        { port: last.port, priority: 1, weight: 100 },
+        { port: light.port, priority: 0, weight: 1 },
+        { port: heavy.port, priority: 0, weight: 3 },
+      ],
+      messagesPerConnection: 1,
+    }),
+  ];
+  const random = () => ((step++ % 8) + 0.5) / 8;
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock, random });
+  const sendOn = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      // Only the first draw of a message decides.
+      step = i;
+      const result = await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+      assert.equal(result.kind, "answered");
+    }
+  };
+  const counts = () => [light, heavy, last].map((hub) => hub.messages.length);
+  await sendOn(16);
+  assert.deepEqual(counts(), [4, 12, 0]);
+  await heavy.close();
+  await sendOn(8);
+  assert.deepEqual(counts(), [12, 12, 0]);
+  await light.close();
+  await sendOn(2);
+  assert.deepEqual(counts(), [12, 12, 2]);
+});
+
+test("connections are shared by those who meet a server alike, and end after their messages", async (t) => {
+  const hub = await hubFor(t);
+  const connectors = [
+    toTestConnector({ name: "one", domains: ["x.test"], hosts: [hub], messagesPerConnection: 2 }),
+    toTestConnector({ name: "same", domains: ["y.test"], hosts: [hub], messagesPerConnection: 2 }),
+    toTestConnector({
+      name: "other",
+      domains: ["z.test"],
+      hosts: [hub],
+      ehlo: "out.example.org",
+      sourceAddresses: ["127.0.0.9"],
+    }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors });
+  for (const domain of ["x.test", "y.test", "z.test", "x.test"])
+    await bench.relay.attempt(toLeg([`a@${domain}`]), SOURCE, WAIT_MS);
+  assert.deepEqual(hub.clients, ["127.0.0.1", "127.0.0.9", "127.0.0.1"]);
+  const names = hub.lines.filter((line) => line.startsWith("EHLO"));
+  assert.deepEqual(names, ["EHLO mx.postern.test", "EHLO out.example.org", "EHLO mx.postern.test"]);
+  assert.equal(hub.messages.length, 4);
+});
+
+test("a server that does for others rests only for the manner in which it failed", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t);
+  const tls = { mode: "required", names: [], ca: null, pins: [], identity: null } as const;
+  const connectors = [
+    toTestConnector({ name: "strict", domains: ["x.test"], hosts: [hub], tls }),
+    toTestConnector({ name: "plain", domains: ["y.test"], hosts: [hub] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock });
+  const strict = await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  assert.equal(strict.kind, "unsent");
+  assert.notEqual(bench.relay.restsUntil("strict"), null);
+  const plain = await bench.relay.attempt(toLeg(["a@y.test"]), SOURCE, WAIT_MS);
+  assert.equal(plain.kind, "answered");
+});
+
+test("a server that does not even greet in time rests, and an IPv6 one is written in brackets", async (t) => {
+  const clock = createFakeClock();
+  const hub = await startScriptedHub({
+    host: "::1",
+    script: ({ step, count }) => (step === "connect" && count === 1 ? { hang: true } : undefined),
+  });
+  t.after(() => hub.close());
+  const resolver = toZoneResolver({ "MX x.test": [mx(1, "six.test")], "AAAA six.test": ["::1"] });
+  const connectors = [toInternet(hub.port)];
+  const bench = await openRelayBench(t, { hubs: [], connectors, resolver, clock });
+  const attempt = () => bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  const first = attempt();
+  await hub.waitFor(() => hub.count("connect") === 1);
+  await clock.advance(WAIT_MS);
+  assert.equal((await first).kind, "unsent");
+  assert.equal(bench.relay.restsUntil("internet/x.test"), clock.now() + 1000);
+  assert.equal((await attempt()).kind, "unsent");
+  assert.equal(hub.connections, 1);
+  await clock.advance(1000);
+  const answer = await attempt();
+  assert.ok(answer.kind === "answered");
+  assert.equal(answer.hub, `six.test:${hub.port}`);
+  assert.equal(answer.hop?.address, "::1");
+});
+
+test("a TLS policy may pass a server over, and nothing is sent with less instead", async (t) => {
+  const { one, other, port } = await twoHubs(t);
+  const told: string[] = [];
+  const bench = await openRelayBench(t, {
+    hubs: [],
+    connectors: [toInternet(port)],
+    resolver: toZoneResolver(ZONE),
+    tlsPolicy: {
+      rule: async ({ host, domain, hasMx }) => {
+        told.push(`${domain} ${host} ${hasMx}`);
+        if (host === "mx1.test") return { kind: "skip", reason: "its TLSA cannot be looked up" };
+        return { kind: "demand", demand: { kind: "required" }, policy: "MTA-STS enforce" };
+      },
+      ended: ({ host }, _ruling, session) =>
+        void told.push(`${host} ${session.kind === "failed" && session.tlsFault}`),
+    },
+  });
+  const result = await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+  assert.equal(result.kind, "unsent");
+  assert.deepEqual(told, ["x.test mx1.test true", "x.test mx2.test true", "mx2.test starttls"]);
+  assert.deepEqual([one.connections, other.messages.length], [0, 0]);
+});
+
+test("what servers of the internet offer is not known beforehand", async (t) => {
+  const connectors = [toInternet(25)];
+  const bench = await openRelayBench(t, { hubs: [], connectors });
+  assert.deepEqual(bench.relay.offers("x.test"), {
+    maxBytes: null,
+    eightBitMime: true,
+    smtpUtf8: true,
+  });
+});

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { runCli } from "../../src/cli/cli.ts";
+import type { QueueRow } from "../../src/control/queue-selection.ts";
+import { type HubAction, startScriptedHub } from "../support/scripted-hub.ts";
+import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
+import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const DOMAINS = {
+  "example.org": { recipients: { list: ["alice@example.org"] } },
+  "spooled.test": { verify: "off", ack: "spool" },
+  "other.test": { verify: "off", ack: "spool" },
+};
+const LIMITS = { delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 } };
+
+async function openBench(t: TestContext, workers: number) {
+  const mood: { mail: HubAction; dot: Promise<string> | null } = { mail: undefined, dot: null };
+  const hub = await startScriptedHub({
+    script: ({ step }) => {
+      if (step === "dot" && mood.dot !== null) return mood.dot;
+      return step === "mail" ? mood.mail : undefined;
+    },
+  });
+  t.after(() => hub.close());
+  const connector = { domains: Object.keys(DOMAINS), smarthosts: [`127.0.0.1:${hub.port}`] };
+  const edge = await startTestGateway({
+    hubPort: hub.port,
+    policies: {
+      domains: { domains: DOMAINS },
+      routing: { connectors: { hub: connector } },
+      limits: LIMITS,
+    },
+    settings: { workers },
+  });
+  t.after(() => edge.remove());
+  const queue = (...argv: string[]) => run(edge, "queue", ...argv);
+  const rows = async (...argv: string[]): Promise<readonly QueueRow[]> =>
+    (await queue("list", "--json", ...argv)).out.map((line) => JSON.parse(line));
+  /** The entries, once they are in that state. */
+  const entries = (state: string, count: number) =>
+    waitUntil(
+      () => `not ${count} entries are ${state}`,
+      async () => {
+        const found = await rows("--state", state);
+        return found.length === count ? found.map(({ id }) => id) : undefined;
+      },
+    );
+  const send = async (to: string) => {
+    const { final, id } = await sendMail({ port: edge.port, to: [to], message: SIMPLE_MESSAGE });
+    assert.equal(final?.code, 250);
+    return id ?? "";
+  };
+  return { mood, hub, edge, queue, entries, send, rows };
+}
+
+/** A command as an operator gives it, over the control socket. */
+async function run(edge: TestGateway, ...argv: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCli([...argv, "--settings", edge.settingsFile], {
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    env: { SUDO_USER: "admin" },
+    cwd: edge.folder,
+  });
+  return { code, out, err, text: out.join("\n") };
+}
+
+const AWAY = { drop: true, reply: "421 4.3.2 not now" } as const;
+
+for (const workers of [1, 2]) {
+  test(`the queue of a gateway that runs is steered, with ${workers} workers`, async (t) => {
+    const { mood, hub, edge, queue, entries, send } = await openBench(t, workers);
+    mood.mail = AWAY;
+    const id = await send("bob@spooled.test");
+    const [entry = ""] = await entries("due", 1);
+    assert.equal((await queue("hold", id, "--note", "move")).code, 0);
+    await entries("held", 1);
+    mood.mail = undefined;
+    await send("carol@spooled.test");
+    await hub.waitForMessages(1);
+    assert.deepEqual(hub.messages[0]?.recipients, ["carol@spooled.test"]);
+    assert.equal((await queue("release", entry)).code, 0);
+    const [, released] = await hub.waitForMessages(2);
+    assert.deepEqual(released?.recipients, ["bob@spooled.test"]);
+    const story = await waitUntil(
+      () => "the end is not told",
+      async () => {
+        const { text } = await run(edge, "explain", id);
+        return /delivered to/.test(text) ? text : undefined;
+      },
+    );
+    assert.match(story, /held in the queue by admin for <bob@spooled\.test>: move/);
+    assert.match(story, /let go in the queue by admin/);
+  });
+
+  test(`what is dropped is never delivered, with ${workers} workers`, async (t) => {
+    const { mood, hub, edge, queue, entries, send } = await openBench(t, workers);
+    mood.mail = AWAY;
+    const gone = await send("bob@spooled.test");
+    const told = await send("dave@other.test");
+    assert.equal((await queue("hold", "--all")).code, 0);
+    await entries("held", 2);
+    assert.equal((await queue("drop", "--domain", "spooled.test")).code, 0);
+    const bounced = await queue("drop", told, "--bounce");
+    assert.match(bounced.text, /no bounce may be sent, so it is kept in quarantine/);
+    mood.mail = undefined;
+    await send("carol@spooled.test");
+    await hub.waitForMessages(1);
+    await entries("due", 0);
+    assert.deepEqual(
+      hub.messages.map(({ recipients }) => recipients[0]),
+      ["carol@spooled.test"],
+    );
+    assert.match((await run(edge, "quarantine", "list")).text, /undeliverable/);
+    for (const [id, how] of [
+      [gone, "without a bounce"],
+      [told, "kept in quarantine"],
+    ] as const) {
+      const { text } = await run(edge, "explain", id);
+      assert.match(text, new RegExp(`dropped from the queue by admin.*: .*${how}`));
+    }
+  });
+
+  test(`what is being delivered is left to its attempt, with ${workers} workers`, async (t) => {
+    const { mood, hub, edge, queue, entries, send } = await openBench(t, workers);
+    const answer = Promise.withResolvers<string>();
+    mood.dot = answer.promise;
+    // One is delivered from the spool; for the other the gateway's own attempt has no answer yet.
+    await send("bob@spooled.test");
+    await send("alice@example.org");
+    for (const id of await entries("active", 2)) {
+      for (const verb of ["drop", "retry"]) {
+        const { code, text } = await queue(verb, id);
+        assert.equal(code, 1);
+        assert.match(text, /being delivered right now/);
+      }
+      assert.match((await queue("hold", id)).text, /held when this attempt leaves it/);
+    }
+    answer.resolve("250 2.0.0 taken");
+    await waitUntil(
+      () => "the queue does not end",
+      async () => ((await queue("list")).text === "the queue is empty" ? true : undefined),
+    );
+    assert.equal(hub.messages.length, 2);
+    assert.deepEqual(readdirSync(join(edge.folder, "data/spool/held")), []);
+  });
+}
