@@ -27,7 +27,6 @@ import {
   openSessionHosts,
   type SessionHosts,
 } from "./compose-sessions.ts";
-import { createReceiver } from "./gateway/receive.ts";
 import { createRemoteRateCounters } from "./reputation/remote-rate-counters.ts";
 import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
@@ -63,7 +62,7 @@ export async function beginGateway(
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const trust = await openTrust(starting, ground, counters);
-  const parts = { ground, policy, handler: createReceiver(house), ...trust, metrics };
+  const parts = { ground, policy, house, ...trust, metrics };
   const hosts = openSessionHosts(starting, parts);
   const open = starting.move();
   return {
