@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Log } from "./base/log.ts";
 import type { ProcessChannel } from "./base/process-channel.ts";
-import { openCertificates } from "./compose-certificates.ts";
 import {
   type Ground,
   layGround,
@@ -10,6 +9,7 @@ import {
   spaceOf,
   spoolPlace,
 } from "./compose-ground.ts";
+import { openTrust } from "./compose-logons.ts";
 import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy, type Policy } from "./compose-policy.ts";
 import { openToldPressure } from "./compose-pressure.ts";
@@ -28,6 +28,7 @@ import {
   type SessionHosts,
 } from "./compose-sessions.ts";
 import { createReceiver } from "./gateway/receive.ts";
+import { createRemoteRateCounters } from "./reputation/remote-rate-counters.ts";
 import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
 import { createRemoteSpool } from "./spool/remote-spool.ts";
@@ -51,7 +52,8 @@ export async function beginGateway(
   const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
   tellFacts(ground, indexes);
   starting.defer(() => relay.stop(0));
-  const services = openServices(starting, ground, relay);
+  const counters = createRemoteRateCounters(supervisor);
+  const services = openServices(starting, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
@@ -59,8 +61,8 @@ export async function beginGateway(
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const handler = createReceiver(house);
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
-  const certificates = await openCertificates(starting, ground);
-  const parts = { ground, policy, handler, certificates, metrics };
+  const trust = await openTrust(starting, ground, counters);
+  const parts = { ground, policy, handler, ...trust, metrics };
   const hosts = openSessionHosts(starting, parts);
   const open = starting.move();
   const { version, limits } = policy.current();
@@ -69,7 +71,7 @@ export async function beginGateway(
     role: {
       operations: {
         reload: async () => void (await policy.reload()),
-        reloadCertificates: () => certificates.reload(),
+        reloadCertificates: trust.reload,
         stress(isOn: boolean) {
           for (const host of hosts.values()) host.stress(isOn);
         },
@@ -103,12 +105,12 @@ function openRemoteSpool(
 /** A client that was gone before he came here has no socket any more. */
 function seat(
   hosts: SessionHosts,
-  { connection, client, head, isKnown }: HandedArrival,
+  { connection, head, ...about }: HandedArrival,
   socket: Socket | undefined,
   supervisor: ProcessChannel<SupervisorOperations>,
 ): void {
   const leave = (report: SessionReport) => supervisor.tell("left", { connection, report });
-  const host = hosts.get(client.listener.name);
+  const host = hosts.get(about.client.listener.name);
   if (!socket || !host) {
     socket?.destroy();
     leave(NOTHING_TO_REPORT);
@@ -116,5 +118,5 @@ function seat(
   }
   supervisor.tell("seated", connection);
   socket.on("error", () => socket.destroy());
-  host.admit({ socket, client, head: Buffer.from(head), isKnown }, leave);
+  host.admit({ ...about, socket, head: Buffer.from(head) }, leave);
 }

@@ -11,6 +11,7 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -20,6 +21,7 @@ import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
 
@@ -116,6 +118,7 @@ export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
+  counters: RateCounters,
   /** An existing folder, once mail comes. */
   tempDir: string = join(ground.settings.dataDir, "tmp"),
 ): StageServices {
@@ -129,5 +132,6 @@ export function openServices(
   const totalBytes = shareOf(ARCHIVE_TOTAL_BYTES, processes);
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
-  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders };
+  const senderRates = createSenderRates({ counters, log, metrics });
+  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders, senderRates };
 }

@@ -2,6 +2,7 @@ import type { MetricsSnapshot } from "./base/metrics.ts";
 import type { PressureLevels } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
+import type { RateOwnerOperations } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
 import type { LeftArrival } from "./workers/arrivals.ts";
@@ -49,7 +50,7 @@ export interface GatewayOperations extends RoleOperations {
 }
 
 /** What the supervisor does for the others. */
-export interface SupervisorOperations extends SpoolOwnerOperations {
+export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
   /** From the service, for all gateways. */

@@ -4,6 +4,7 @@ import { createBufferGarbage } from "./base/buffer-garbage.ts";
 import { shareOf } from "./base/share.ts";
 import type { Certificates } from "./compose-certificates.ts";
 import type { Ground } from "./compose-ground.ts";
+import type { Logons } from "./compose-logons.ts";
 import type { Policy } from "./compose-policy.ts";
 import type { MessageStore } from "./mail/message.ts";
 import { createMessageStore } from "./mail/message-store.ts";
@@ -18,15 +19,17 @@ export type SessionHosts = ReadonlyMap<string, SessionHost>;
 
 export function openSessionHosts(
   stack: AsyncDisposableStack,
-  { ground, policy, handler, certificates, metrics }: SessionParts,
+  { ground, policy, handler, certificates, logons, metrics }: SessionParts,
 ): SessionHosts {
   const { clock, log, settings } = ground;
+  const shared = { handler, clock, log, metrics };
   const hosts = new Map<string, SessionHost>();
   for (const own of settings.listeners) {
     const tls = certificates.of(own.name);
     const rules = toListenerRules(own);
+    const authenticator = logons.of(own.name);
     const limits = () => limitsFor(policy.current().limits, own.name);
-    const host = createSessionHost({ handler, tls, rules, limits, clock, log, metrics });
+    const host = createSessionHost({ ...shared, tls, rules, authenticator, limits });
     stack.defer(() => host.close());
     hosts.set(own.name, host);
   }
@@ -38,6 +41,7 @@ interface SessionParts {
   readonly policy: Policy;
   readonly handler: ConnectionHandler;
   readonly certificates: Certificates;
+  readonly logons: Logons;
   readonly metrics: SmtpMetrics;
 }
 

@@ -21,6 +21,8 @@ import {
 import type { PressureLevels } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { closing } from "./smtp/protocol-replies.ts";
 import type { Arrival } from "./smtp/session-host.ts";
@@ -132,7 +134,8 @@ function assemble(stack: AsyncDisposableStack, ground: SupervisorGround): Assemb
     if (news.pressure) for (const one of gateways) one.channel()?.tell("pressure", news.pressure);
   });
   const pressure = () => rules.pressure;
-  const parts = { keep, settings, service, arrivals, refuse, doors, pressure };
+  const counters = createMemoryRateCounters(clock);
+  const parts = { keep, settings, service, arrivals, refuse, doors, pressure, counters };
   const gateways = Array.from({ length: settings.workers }, (_, i) =>
     keepGateway(parts, `gateway-${i + 1}`),
   );
@@ -170,16 +173,19 @@ interface GatewayParts {
   readonly refuse: (arrival: Arrival) => void;
   readonly doors: Pick<Doors, "isStressed">;
   readonly pressure: () => PressureLevels;
+  /** Here, so that a rate holds for all processes and outlives each of them. */
+  readonly counters: RateCounters;
 }
 
 function keepGateway(parts: GatewayParts, name: string): GatewayProcess {
-  const { keep, settings, service, arrivals, refuse, doors, pressure } = parts;
+  const { keep, settings, service, arrivals, refuse, doors, pressure, counters } = parts;
   // While the service is being replaced, who needs the spool waits.
   const operations: SupervisorOperations = {
     adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
     endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
     seated: (connection) => arrivals.seated(connection),
     left: (end) => arrivals.left(end),
+    takeRate: ({ key, amount, limit }) => counters.take(key, amount, limit),
     limits() {},
     pressure() {},
   };

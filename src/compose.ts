@@ -5,15 +5,16 @@
  * stand in processes of their own: compose-supervisor.ts.
  */
 import type { Log } from "./base/log.ts";
-import { openCertificates } from "./compose-certificates.ts";
 import { createDoors, openStatus } from "./compose-doors.ts";
 import { layGround, openServices } from "./compose-ground.ts";
+import { openTrust } from "./compose-logons.ts";
 import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
 import { openPressure } from "./compose-pressure.ts";
 import { openService } from "./compose-service.ts";
 import { authservIdsOf, openMessages, openSessionHosts } from "./compose-sessions.ts";
 import { superviseGateway } from "./compose-supervisor.ts";
 import { createReceiver } from "./gateway/receive.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Gateway {
@@ -25,7 +26,7 @@ export interface Gateway {
   readonly status: { readonly host: string; readonly port: number } | null;
   /** All or nothing; throws PolicyError and keeps the old policy. */
   reloadPolicy(): Promise<void>;
-  /** Each listener all or nothing; never rejects: the log says what is wrong. */
+  /** Of users as well. Each listener all or nothing; never rejects: the log says what is wrong. */
   reloadCertificates(): Promise<void>;
   /** Takes no more mail, lets what is under way end within the deadline, closes the stores. */
   stop(deadlineMs: number): Promise<void>;
@@ -52,7 +53,8 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
   const { stores, relay } = await openService(starting, ground, policy);
-  const services = openServices(starting, ground, relay);
+  const counters = createMemoryRateCounters(ground.clock);
+  const services = openServices(starting, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const pressure = await openPressure(starting, ground, policy, stores, messages);
@@ -65,8 +67,8 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
     },
   });
   const handler = createReceiver(house);
-  const certificates = await openCertificates(starting, ground);
-  const parts = { ground, policy, handler, certificates, metrics: doors.metrics };
+  const trust = await openTrust(starting, ground, counters);
+  const parts = { ground, policy, handler, ...trust, metrics: doors.metrics };
   const hosts = openSessionHosts(starting, parts);
   starting.defer(() => doors.close());
   await doors.open((arrival, leave) =>
@@ -81,7 +83,7 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
     listeners: doors.addresses(),
     status,
     reloadPolicy: async () => void (await policy.reload()),
-    reloadCertificates: () => certificates.reload(),
+    reloadCertificates: trust.reload,
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");

@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import { formatTime } from "./time-words.ts";
 
 /**
  * What stages saw, in a postmaster's words. A sentence that does not find what it expects throws,
@@ -10,6 +11,8 @@ type Sentences = (evidence: Json) => readonly string[];
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
   ["spf", spf],
+  ["sender-rate", senderRate],
+  ["recipient-rate", senderRate],
   ["domains", domains],
   ["attachments", attachments],
   ["antivirus", antivirus],
@@ -62,11 +65,41 @@ function spfLookup(lookup: Json): string {
 }
 
 function domains(evidence: Json): readonly string[] {
+  const skips = words(evidence, "skips");
+  const skipped = skips.length > 0 ? [`at this domain ${skips.join(", ")} count for nothing`] : [];
+  return [...recipientKnown(evidence), ...skipped];
+}
+
+const KNOWN: ReadonlyMap<string, string> = new Map([
+  ["yes", "has the address"],
+  ["tag", "has the address without its tag"],
+  ["everyone", "has everyone of the domain"],
+  ["no", "does not have the address"],
+]);
+
+function recipientKnown(evidence: Json): readonly string[] {
   const probe = member(evidence, "probe");
+  const list = optionalMember(evidence, "list");
+  if (list !== null) {
+    const made = optional(list, "madeAt");
+    const age =
+      made === null
+        ? ""
+        : ` (made ${formatTime(Number(made))}, fresh until ${formatTime(Number(text(list, "freshUntil")))})`;
+    return [`${text(list, "from")}${age} ${KNOWN.get(text(list, "known")) ?? text(list, "known")}`];
+  }
   if (probe === null) return ["the hub was not asked"];
+  if (text(probe, "kind") === "limited") return ["the hub was not asked: it was too often before"];
   const from = member(probe, "cached") === true ? ", from the cache" : "";
   const reply = optional(probe, "reply");
   return [`the hub was asked: ${text(probe, "kind")}${from}${reply ? `: ${reply}` : ""}`];
+}
+
+function senderRate(evidence: Json): readonly string[] {
+  const who = member(evidence, "who");
+  if (who === null) return ["nobody of ours sent it"];
+  const count = Math.ceil(Number(text(evidence, "count")));
+  return [`the ${text(who, "by")} ${text(who, "name")} had ${count} to his account before`];
 }
 
 function attachments(evidence: Json): readonly string[] {
@@ -163,6 +196,14 @@ function text(value: Json, key: string): string {
 }
 
 function optional(value: Json, key: string): string | null {
+  return optionalMember(value, key) === null ? null : text(value, key);
+}
+
+function optionalMember(value: Json, key: string): Json {
   if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return null;
-  return member(value, key) === null ? null : text(value, key);
+  return member(value, key);
+}
+
+function words(value: Json, key: string): readonly string[] {
+  return optionalMember(value, key) === null ? [] : list(value, key).map(String);
 }

@@ -27,10 +27,10 @@ export async function judgeMessage(
   taps: TapSet<StageServices>,
   signal: AbortSignal,
 ): Promise<Judged> {
-  const { snapshot, facts, queries } = transaction;
+  const { snapshot, plan, facts, queries } = transaction;
   const view = { ...dataFacts(transaction), message, dns: queries.under(signal) };
   const reports = await runPhase({
-    phase: snapshot.plan.phases.data,
+    phase: plan.phases.data,
     view,
     services: deps.services,
     clock: deps.clock,
@@ -39,7 +39,7 @@ export async function judgeMessage(
   });
   const ruled = transaction.recipients.map(({ envelope, domain, reports: own }): Ruled => {
     const all = [...facts.reports, ...own, ...reports];
-    const decision = ruleRecipient(snapshot, envelope.address, domain, all);
+    const decision = ruleRecipient(plan, envelope.address, domain, all);
     return { recipient: envelope, domain, decision };
   });
   const folded = foldRecipients(ruled);
@@ -118,7 +118,7 @@ async function commitStages(
 ): Promise<void> {
   const decision = ruled[0]?.decision;
   if (!decision) return;
-  for (const stage of transaction.snapshot.plan.phases.data.steps.flat()) {
+  for (const stage of transaction.plan.phases.data.steps.flat()) {
     const report = reports.find((one) => one.stage === stage.name);
     if (report?.outcome !== "judged") continue;
     await stage.commit(decision, report.evidence, deps.services, facts).catch((error: unknown) => {

@@ -3,8 +3,8 @@
  *
  * 1. 250 only after the hub's 250, `spool.add` or `quarantine.hold` has resolved; if all fail the
  *    answer is 4xx.
- * 2. A transaction sees one policy snapshot from MAIL to the final reply; connect and helo evidence
- *    is judged again under it.
+ * 2. A transaction sees one policy snapshot and one pipeline of it from MAIL to the final reply;
+ *    connect and helo evidence is judged again under it.
  * 3. A transaction is an object; RSET, EHLO, STARTTLS and the end of data drop it.
  * 4. Reports of connect and helo belong to the session, of mail to the transaction, of rcpt to that
  *    recipient, of data to the message; a recipient's decision folds all of them.
@@ -16,6 +16,7 @@ import { randomBytes } from "node:crypto";
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
 import { isTrusted } from "../pipeline/decision.ts";
+import { type Pipeline, pipelineOf } from "../pipeline/plan.ts";
 import { reportsByStage } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
 import { limitsFor } from "../policy/listener-limits.ts";
@@ -27,11 +28,12 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { domainFault } from "./domain-fault.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
-import { isStranger, refuseBusy } from "./refuse-busy.ts";
+import { diskFault, isStranger, refuseBusy } from "./refuse-busy.ts";
 import { replyFor } from "./replies.ts";
 import {
   connectFacts,
@@ -59,6 +61,9 @@ async function onConnect(
     receivedAt: deps.clock.now(),
     seed: randomBytes(8).toString("hex"),
     snapshot: deps.policy.current(),
+    // Who comes to a hub listener will show why he may relay; if not, it is judged again at MAIL.
+    pipeline: client.listener.kind === "hub" ? "outbound" : "inbound",
+    user: null,
     helo: null,
     connectReports: [],
     heloReports: [],
@@ -69,6 +74,9 @@ async function onConnect(
     isTrusted: isTrusted(session.connectReports),
     helo: (helo, signal) => onHelo(deps, session, helo, signal),
     mail: (sender, mail, signal) => onMail(deps, session, sender, mail, signal),
+    loggedOn: (user) => {
+      session.user = user;
+    },
     offers: () => {
       const hub = deps.relay.offers();
       const limits = limitsFor(deps.policy.current().limits, client.listener.name);
@@ -86,7 +94,7 @@ async function judgeConnect(
   signal: AbortSignal,
 ): Promise<void> {
   session.connectReports = await runPhase({
-    phase: session.snapshot.plan.phases.connect,
+    phase: planOf(session).phases.connect,
     view: { ...connectFacts(session), dns: session.queries.under(signal) },
     known: reportsByStage(session.connectReports),
     ...runtime(deps, signal),
@@ -112,7 +120,7 @@ async function judgeHelo(
   signal: AbortSignal,
 ): Promise<void> {
   session.heloReports = await runPhase({
-    phase: session.snapshot.plan.phases.helo,
+    phase: planOf(session).phases.helo,
     view: { ...heloFacts(session, helo), dns: session.queries.under(signal) },
     known: reportsByStage(session.heloReports),
     ...runtime(deps, signal),
@@ -128,14 +136,18 @@ async function onMail(
 ): Promise<TransactionHandler | Reply> {
   const { helo } = session;
   if (!helo) throw new Error("MAIL before HELO passed the protocol");
-  await adoptSnapshot(deps, session, deps.policy.current(), signal);
+  const pipeline = pipelineOf(heloFacts(session, helo).relay);
+  await adoptRules(deps, session, deps.policy.current(), pipeline, signal);
   const { snapshot } = session;
+  const plan = snapshot.plans[pipeline];
   const queries = createQueryBudget();
   const facts = mailFacts(session, helo, sender, mail);
   const begun = {
     id: deps.ids.transaction(),
     session,
     snapshot,
+    pipeline,
+    plan,
     startedAt: deps.clock.now(),
     sender,
     mail,
@@ -146,7 +158,7 @@ async function onMail(
   };
   if (deps.pressure.refusesMail(isStranger(session, facts))) return refuseBusy(deps, begun);
   const reports = await runPhase({
-    phase: snapshot.plan.phases.mail,
+    phase: plan.phases.mail,
     view: { ...facts, dns: queries.under(signal) },
     ...runtime(deps, signal),
   });
@@ -162,15 +174,22 @@ async function onMail(
   };
 }
 
-/** Promise 2: evidence gathered under another snapshot is judged again, not gathered again. */
-async function adoptSnapshot(
+function planOf({ snapshot, pipeline }: Session): Snapshot["plans"][Pipeline] {
+  return snapshot.plans[pipeline];
+}
+
+/** Promise 2: evidence gathered under other rules is judged again, not gathered again. */
+async function adoptRules(
   deps: ReceiveDeps,
   session: Session,
   snapshot: Snapshot,
+  pipeline: Pipeline,
   signal: AbortSignal,
 ): Promise<void> {
-  if (session.snapshot.version === snapshot.version || !session.helo) return;
+  const isSame = session.snapshot.version === snapshot.version && session.pipeline === pipeline;
+  if (isSame || !session.helo) return;
   session.snapshot = snapshot;
+  session.pipeline = pipeline;
   await judgeConnect(deps, session, signal);
   await judgeHelo(deps, session, session.helo, signal);
 }
@@ -181,16 +200,16 @@ async function onRcpt(
   envelope: EnvelopeRecipient,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const { snapshot, facts, queries } = transaction;
+  const { snapshot, plan, facts, queries } = transaction;
   const { address } = envelope;
   const reports = await runPhase({
-    phase: snapshot.plan.phases.rcpt,
+    phase: plan.phases.rcpt,
     view: { ...facts, recipient: address, dns: queries.under(signal) },
     recipient: address.spoken,
     ...runtime(deps, signal),
   });
   const domain = snapshot.domains.find(address.domain);
-  const decision = ruleRecipient(snapshot, address, domain, [...facts.reports, ...reports]);
+  const decision = ruleRecipient(plan, address, domain, [...facts.reports, ...reports]);
   const { action, cause, stage, about, score, scl } = decision;
   if ((action === "reject" || action === "defer") && cause) {
     const reply = replyFor(cause, about, transaction.id, snapshot.replies);
@@ -205,35 +224,16 @@ function acceptRecipient(
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const cause = obstacle(deps, transaction, domain);
-  if (cause) {
-    const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
-    const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
+  const fault = domainFault(transaction, domain) ?? diskFault(deps, transaction, domain);
+  if (fault) {
+    const reply = replyFor(fault.cause, {}, transaction.id, transaction.snapshot.replies);
+    const ending = { ...fault, stage: null, score: 0, scl: 0, reply };
     transaction.refused.push({ envelope, reports, ...ending });
     return reply;
   }
   const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
   transaction.recipients.push({ envelope, domain, reports, reply });
   return reply;
-}
-
-/**
- * Promise 5: recipients whose domains want another ending of DATA cannot share it. And what would
- * have to rest on a disk that is short is not begun.
- */
-function obstacle(
-  { pressure }: ReceiveDeps,
-  { recipients, session, facts }: Transaction,
-  domain: Recipient["domain"],
-): "recipients-differ" | "no-space" | null {
-  const [first] = recipients;
-  if (first && !canShareData(first.domain, domain)) return "recipients-differ";
-  const needsDisk = domain?.ack === "spool";
-  return needsDisk && pressure.refusesDisk(isStranger(session, facts)) ? "no-space" : null;
-}
-
-function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {
-  return !a || !b || (a.ack === b.ack && a.lineEndings === b.lineEndings);
 }
 
 function onDrop(deps: ReceiveDeps, transaction: Transaction): void {

@@ -1,3 +1,4 @@
+import type { AcceptedDomain } from "../policy/snapshot.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { toRecord } from "./record.ts";
@@ -13,6 +14,17 @@ export function isStranger(
   facts: Pick<Transaction["facts"], "relay">,
 ): boolean {
   return client.listener.kind === "internet" && facts.relay === null;
+}
+
+/** What would have to rest on a disk that is short is not begun. */
+export function diskFault(
+  { pressure }: ReceiveDeps,
+  { session, facts }: Transaction,
+  domain: AcceptedDomain | null,
+): { readonly action: "defer"; readonly cause: "no-space" } | null {
+  if (domain?.ack !== "spool") return null;
+  if (!pressure.refusesDisk(isStranger(session, facts))) return null;
+  return { action: "defer", cause: "no-space" };
 }
 
 /** At MAIL, before any stage has asked anybody. The story is told all the same. */

@@ -59,6 +59,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   ),
   "sender-null-mx": line(550, "7.27", "Sender domain takes no mail", "Use an address with an MX."),
   "sender-denied": line(554, "1.0", "Sender denied", "See access.yaml."),
+  "sender-not-ours": line(
+    550,
+    "7.1",
+    "The sender address is of no domain of ours",
+    "Send under an own address, or see outbound.ownSenders of pipeline.yaml.",
+  ),
   "spf-fail": {
     code: 550,
     status: "7.23",

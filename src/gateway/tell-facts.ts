@@ -20,6 +20,8 @@ function decidedFields(record: TransactionRecord) {
     client: record.client.ip,
     helo: record.helo.name,
     tls: record.tls?.protocol,
+    pipeline: record.pipeline,
+    user: record.relay?.by === "password" ? record.relay.user : undefined,
     sender: record.sender,
     recipients: record.recipients.map(({ address }) => address),
     action: record.action,
@@ -52,6 +54,7 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
   const decisions = metrics.counter("postern_decisions_total", "Transactions by outcome", [
     "action",
     "cause",
+    "pipeline",
   ]);
   const fates = metrics.counter("postern_facts_total", "What became of accepted mail", ["kind"]);
   const stages = metrics.counter("postern_stage_outcomes_total", "Stage runs by outcome", [
@@ -75,8 +78,8 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
       if (bounce) bounces.add({ kind: bounce });
       return fates.add({ kind: fact.kind });
     }
-    const { action, cause, reports } = fact.record;
-    decisions.add({ action, cause: cause ?? "none" });
+    const { action, cause, pipeline = "inbound", reports } = fact.record;
+    decisions.add({ action, cause: cause ?? "none", pipeline });
     for (const { stage, outcome, ms } of reports) {
       stages.add({ stage, outcome });
       seconds.observe(ms / 1000, { stage });

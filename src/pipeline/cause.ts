@@ -15,6 +15,7 @@ export type Cause =
   | "sender-domain-unresolved"
   | "sender-null-mx"
   | "sender-denied"
+  | "sender-not-ours"
   | "spf-fail"
   | "spf-temporary"
   | "sender-id-fail"

@@ -1,16 +1,18 @@
 import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
-import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
+import { compilePlans, DOMAINS_STAGE, OWN_SENDER_STAGE, placedStages } from "./compile-plan.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
-import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
+import { checkOverrides } from "./domain-overrides.ts";
+import type { RecipientReader } from "./domain-recipients.ts";
+import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import { limitsSchema } from "./limits.ts";
 import { checkPipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
-import type { PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
+import type { OwnSenders, PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
@@ -21,7 +23,7 @@ export const OWN_FILES: readonly string[] = ["pipeline", "domains", "routing", "
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
-  readonly readRecipients: ReadRecipients;
+  readonly readRecipients: RecipientReader;
   readonly readFile: ReadNamedFile;
 }
 
@@ -51,13 +53,23 @@ export async function compilePolicy<Services>(
   const { domains, routing } = mail;
   const hasRoute = (domain: string) => (routing?.route(domain) ?? null) !== null;
   if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
+  const { ownSenders, headers: outboundHeaders } = pipeline.outbound;
+  const owns = (domain: string) => (domains?.find(domain) ?? null) !== null;
+  options.set(OWN_SENDER_STAGE, { of: ownSenders, owns } satisfies OwnSenders);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
-  const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  const plans = compilePlans({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  if (mail.compiled && limits)
+    checkOverrides({
+      ...mail.compiled,
+      plan: plans.inbound,
+      limits,
+      source: sourceOf("domains"),
+    });
   if (!domains || !routing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
   const policy = {
-    plan,
+    plans,
     domains,
     routing,
     limits: bounds,
@@ -65,11 +77,13 @@ export async function compilePolicy<Services>(
     quarantine,
     tracking,
     headers: pipeline.headers,
+    outbound: { ownSenders, headers: outboundHeaders },
   };
   return { ...policy, effective: toEffective(policy, catalog, options) };
 }
 
 interface Mail {
+  readonly compiled: CompiledDomains | undefined;
   readonly domains: CompiledDomains["domains"] | undefined;
   readonly routing: Routing | undefined;
 }
@@ -80,12 +94,15 @@ async function compileMail<Services>(
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
   const routingSource = sourceOf("routing");
-  const compiled =
-    domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
+  const compiled = domainsSource
+    ? await compileDomains(domainsSource, thresholds, readRecipients)
+    : undefined;
   const routing = routingSource ? await compileRouting(routingSource, readFile) : undefined;
-  if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
+  const domains = compiled?.domains;
+  if (!compiled || !routing || !domainsSource || !routingSource)
+    return { compiled, domains, routing };
   checkRoutes(compiled, routing, domainsSource);
-  return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
+  return { compiled, domains, routing: withPostmaster(routing, compiled.domains) };
 }
 
 function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {

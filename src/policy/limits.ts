@@ -63,6 +63,10 @@ const SESSION = {
   recipients: count(200, 100_000),
   errorsSoft: count(10, 10_000),
   errorsHard: count(20, 10_000),
+  unknownSoft: count(10, 1_000_000),
+  unknownHard: count(100, 1_000_000),
+  // RFC 5321 4.5.3.2.3: a client waits five minutes for the reply to RCPT.
+  unknownDelaySeconds: z.int().min(0).max(60).default(5),
   idleCommands: count(100, 1_000_000),
   // RFC 5321 4.5.3.1.4: a command line of 512 octets must work.
   commandBytes: z
@@ -82,6 +86,10 @@ const session = z
   .refine(({ errorsSoft, errorsHard }) => errorsSoft <= errorsHard, {
     path: ["errorsSoft"],
     message: "expected at most session.errorsHard",
+  })
+  .refine(({ unknownSoft, unknownHard }) => unknownSoft <= unknownHard, {
+    path: ["unknownSoft"],
+    message: "expected at most session.unknownHard",
   });
 
 const MESSAGE = {

@@ -23,6 +23,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "sender-domain-unresolved": true,
   "sender-null-mx": true,
   "sender-denied": true,
+  "sender-not-ours": true,
   "spf-fail": true,
   "spf-temporary": true,
   "sender-id-fail": true,

@@ -1,6 +1,6 @@
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
-import { DOMAINS_STAGE } from "./compile-plan.ts";
+import { COMPILED_STAGES } from "./compile-plan.ts";
 import { hint } from "./nearest.ts";
 import type { Source } from "./source.ts";
 
@@ -20,7 +20,7 @@ export function checkStageOptions<Services>(
   files: StageFiles<Services>,
 ): ReadonlyMap<string, unknown> {
   const options = new Map<string, unknown>();
-  const stages = files.catalog.filter(({ name }) => name !== DOMAINS_STAGE);
+  const stages = files.catalog.filter(({ name }) => !COMPILED_STAGES.includes(name));
   for (const [file, sharing] of Map.groupBy(stages, (stage) => stage.file)) {
     const source = files.sourceOf(file);
     if (!source) continue;

@@ -140,8 +140,12 @@ const LAST_WORDS_MS = 2000;
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, queue, routing } = options;
   const { keepDays = () => KEEP_DAYS, random = Math.random, tlsPolicy = CONNECTOR_TLS } = options;
-  // What waits for it may be due at once.
-  const onRecovered = () => loop.wake();
+  const keyOf = (domain: string) => destinationOf(routing(), domain)?.key ?? domain;
+  // Whoever reached it, the client's own attempt included: what waited for it is due now.
+  const onRecovered = (destination: string) => {
+    queue?.hasten((domain) => keyOf(domain) === destination, clock.now());
+    loop.wake();
+  };
   const hubs = new Hubs({ ...options, random, tlsPolicy, onRecovered });
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
   const wake = () => loop.wake();
@@ -152,11 +156,11 @@ export function createRelay(options: RelayOptions): Relay {
         clock,
         log,
         work: delivery.deliverEntry,
-        destinationOf: (domain) => destinationOf(routing(), domain)?.key ?? domain,
+        destinationOf: keyOf,
         restsUntil: (destination) => hubs.restsUntil(destination),
       })
     : NO_RETRIES;
-  const { probe } = createCallOut({ hubs, clock, routing });
+  const { probe } = createCallOut({ ...options, hubs });
   const { metrics } = options;
   metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
   metrics.gauge(

@@ -4,6 +4,12 @@ import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
+import { ownSenderStage } from "./own-sender.ts";
+import {
+  recipientRateStage,
+  type SenderRateServices,
+  senderRateStage,
+} from "./sender-rate/sender-rate.ts";
 import { type SpfServices, spfStage } from "./spf.ts";
 
 /** What the stages need of the world; compose.ts gives it. */
@@ -12,9 +18,20 @@ export interface StageServices
     AttachmentsServices,
     DnsblServices,
     DomainsServices,
+    SenderRateServices,
     SpfServices {}
 
 /** Every stage there is, in the order of a session. A new one is one more word here. */
 export function createCatalog(): readonly AnyStage<StageServices>[] {
-  return [accessStage, dnsblStage, spfStage, domainsStage, attachmentsStage, antivirusStage];
+  return [
+    accessStage,
+    dnsblStage,
+    spfStage,
+    ownSenderStage,
+    senderRateStage,
+    recipientRateStage,
+    domainsStage,
+    attachmentsStage,
+    antivirusStage,
+  ];
 }

@@ -10,6 +10,9 @@ test("nothing written is the whole table of defaults", () => {
       recipients: 200,
       errorsSoft: 10,
       errorsHard: 20,
+      unknownSoft: 10,
+      unknownHard: 100,
+      unknownDelaySeconds: 5,
       idleCommands: 100,
       commandBytes: 2048,
       commandWaitSeconds: 300,
@@ -56,6 +59,7 @@ test("limits that contradict each other are refused", () => {
   const contradictions = [
     { connections: { max: 10, perClient: 11 } },
     { session: { errorsSoft: 21 } },
+    { session: { unknownSoft: 101 } },
     { memory: { messageBytes: 2 ** 30, totalBytes: 2 ** 20 } },
     { delivery: { retryFirstSeconds: 3601 } },
     { delivery: { warnAfterSeconds: 432_001 } },

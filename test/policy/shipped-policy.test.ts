@@ -15,18 +15,25 @@ const clock = createSystemClock();
 const load = (folder: string) => loadPolicy({ folder, catalog: createCatalog(), clock });
 
 test("the shipped policy loads and runs every stage there is", async () => {
-  const { plan } = await load(join(root, "policies"));
-  const placed = PHASES.flatMap((phase) =>
-    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
-  );
+  const { plans } = await load(join(root, "policies"));
+  const placed = (pipeline: "inbound" | "outbound") =>
+    PHASES.flatMap((phase) =>
+      plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
+    );
+  const strangers = ["access", "dnsbl", "spf", "domains", "attachments", "antivirus"];
+  const ours = ["own-sender", "sender-rate", "recipient-rate"];
+  assert.deepEqual(placed("inbound"), strangers);
+  assert.deepEqual(placed("outbound"), ["access", ...ours, ...strangers.slice(3)]);
   const shipped = createCatalog().map(({ name }) => name);
-  assert.deepEqual(placed.toSorted(), shipped.toSorted());
+  assert.deepEqual(shipped.toSorted(), [...strangers, ...ours].toSorted());
 });
 
 test("the shipped policy enforces, and refuses nothing by score", async () => {
-  const { plan } = await load(join(root, "policies"));
-  assert.equal(plan.mode, "enforce");
-  assert.equal(plan.scoring.thresholds.reject, null);
+  const { plans } = await load(join(root, "policies"));
+  for (const plan of [plans.inbound, plans.outbound]) {
+    assert.equal(plan.mode, "enforce");
+    assert.equal(plan.scoring.thresholds.reject, null);
+  }
 });
 
 test("no DNS list of the shipped policy can refuse a client alone", async () => {
@@ -41,8 +48,10 @@ test("the limits written in the shipped policy are the defaults", async (context
   const bare = await load(await policyOnDisk(context, {}));
   assert.deepEqual(shipped.limits, bare.limits);
   assert.deepEqual(shipped.quarantine, bare.quarantine);
-  assert.deepEqual(shipped.plan.scoring, bare.plan.scoring);
+  assert.deepEqual(shipped.plans.inbound.scoring, bare.plans.inbound.scoring);
   assert.deepEqual(shipped.headers, bare.headers);
+  assert.deepEqual(shipped.outbound, bare.outbound);
+  assert.deepEqual(shipped.plans.outbound.scoring, bare.plans.outbound.scoring);
 });
 
 test("the example of the settings can be used", async (context) => {

@@ -5,6 +5,7 @@ import { parseForwardPath } from "../../../src/mail/address.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { RcptFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
+import { defaultCallOutRules } from "../../../src/policy/call-out-rules.ts";
 import { toDomains } from "../../../src/policy/domains.ts";
 import type { AcceptedDomain, RecipientSource } from "../../../src/policy/snapshot.ts";
 import type { RelayPermission } from "../../../src/smtp/relay-permission.ts";
@@ -18,18 +19,28 @@ function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
 
 const LIST: RecipientSource = {
   kind: "list",
-  has: (localPart) => localPart.toLowerCase() === "alice",
+  find: (localPart) => (localPart.toLowerCase() === "alice" ? "yes" : "no"),
   count: 1,
   from: "domains.yaml",
 };
+
+const HUB: RecipientSource = { kind: "call-out", rules: defaultCallOutRules("hub.example.org") };
 
 const DOMAINS = {
   hasRoute: (domain: string) => domain === "partner.example",
   ...toDomains([
     accepted("example.org", { kind: "any" }),
     accepted("list.example.org", LIST),
-    accepted("hub.example.org", { kind: "call-out" }),
+    accepted("hub.example.org", HUB),
     accepted("xn--mnchen-3ya.example", { kind: "any" }),
+    { ...accepted("inner.example.org", LIST), type: "internal-relay" },
+    { ...accepted("skip.example.org", LIST), skip: ["dnsbl"] },
+    accepted("stale.example.org", {
+      ...LIST,
+      age: { madeAt: -2, freshUntil: -1, stale: "accept" },
+    }),
+    accepted("later.example.org", { ...LIST, age: { madeAt: -2, freshUntil: -1, stale: "defer" } }),
+    accepted("fresh.example.org", { ...LIST, age: { madeAt: -2, freshUntil: 0, stale: "accept" } }),
   ]),
 };
 
@@ -82,6 +93,10 @@ async function run(
 
 function causeOf(verdict: Verdict): string {
   return "cause" in verdict ? verdict.cause : verdict.kind;
+}
+
+function symbolsOf({ findings }: Verdict): readonly string[] {
+  return findings.map(({ symbol }) => symbol);
 }
 
 const TAKEN = [
@@ -239,14 +254,74 @@ test("a recipient that is not on the list is unknown, and the hub is not asked",
   assert.deepEqual(hub.asked, []);
 });
 
-test("without a list the hub is asked, and its refusal is passed on", async () => {
-  const answer = { kind: "refused", reply: "550 5.1.1 No such user", cached: false } as const;
-  const hub: Hub = { answer, asked: [] };
+async function refusedWith(reply: string) {
+  const hub: Hub = { answer: { kind: "refused", reply, cached: false }, asked: [] };
   const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
   assert.ok(verdict.kind === "reject");
   assert.equal(verdict.cause, "recipient-unknown");
-  assert.deepEqual(verdict.about, { hub: "550 5.1.1 No such user" });
-  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
+  return verdict;
+}
+
+for (const reply of ["550 5.1.1 No such user", "550 5.1.10 Recipient not found", "551 User moved"])
+  test(`a hub that says "${reply}" makes the recipient unknown like any other`, async () => {
+    const { about, findings } = await refusedWith(reply);
+    assert.equal(about, undefined, "who guesses learns nothing from the hub's words");
+    assert.equal(findings[0]?.detail, `hub: ${reply}`);
+  });
+
+test("the hub's words are passed on when something else is the matter", async () => {
+  const { about } = await refusedWith("552 5.2.2 Mailbox full");
+  assert.deepEqual(about, { hub: "552 5.2.2 Mailbox full" });
+});
+
+test("of an internal relay a list knows some, and the hub behind the route the rest", async () => {
+  const hub: Hub = { asked: [] };
+  assert.deepEqual(symbolsOf(await run(spoken("<alice@inner.example.org>"), hub)), []);
+  const verdict = await run(spoken("<mallory@inner.example.org>"), hub);
+  assert.equal(verdict.kind, "neutral");
+  assert.deepEqual(symbolsOf(verdict), ["RECIPIENT_UNLISTED"]);
+  assert.deepEqual(hub.asked, []);
+});
+
+test("who is not in a stale list may have been made since, and who is in it exists", async () => {
+  for (const [domain, expected, symbols] of [
+    ["fresh.example.org", "recipient-unknown", ["RECIPIENT_UNKNOWN"]],
+    ["stale.example.org", "neutral", ["RECIPIENT_LIST_STALE"]],
+    ["later.example.org", "recipient-unverified", ["RECIPIENT_LIST_STALE"]],
+  ] as const) {
+    const verdict = await run(spoken(`<mallory@${domain}>`));
+    assert.equal(causeOf(verdict), expected, domain);
+    assert.deepEqual(symbolsOf(verdict), symbols);
+    assert.deepEqual(symbolsOf(await run(spoken(`<alice@${domain}>`))), []);
+  }
+});
+
+test("a hub that was asked too often makes the client come later, and none of its words are claimed", async () => {
+  const hub: Hub = { answer: { kind: "limited", cached: false }, asked: [] };
+  const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.ok(verdict.kind === "defer");
+  assert.deepEqual([verdict.cause, verdict.about], ["recipient-unverified", undefined]);
+});
+
+test("the evidence says which list was looked at, and which stages count for nothing", async () => {
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const { signal } = new AbortController();
+  const services = { recipientProbe: { probe: () => assert.fail() }, clock: createFakeClock() };
+  const observed = (path: string) => {
+    const view = { ...factsOf(spoken(path)), dns: createLookupScope(signal) };
+    return stage.observe?.(view, services, signal);
+  };
+  assert.deepEqual(await observed("<alice@skip.example.org>"), {
+    probe: null,
+    list: { from: "domains.yaml", known: "yes" },
+    skips: ["dnsbl"],
+  });
+  assert.deepEqual(await observed("<bob@stale.example.org>"), {
+    probe: null,
+    list: { from: "domains.yaml", known: "no", madeAt: -2, freshUntil: -1 },
+  });
+  assert.deepEqual(await observed("<bob@elsewhere.example>"), { probe: null });
 });
 
 test("a hub that says later makes the client come later", async () => {
