@@ -31,11 +31,13 @@ export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly
     if (!first) return [];
     const source = stampedSource(context, first.decision);
     const ack = first.domain?.ack ?? "hub";
+    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
+    const senderAuthenticated = context.senderAuthenticated && first.decision.would === null;
     return groupByRoute(
       group.map(({ recipient }) => recipient),
       routing,
     ).map((recipients) => ({
-      leg: toLeg(context, recipients, first.decision),
+      leg: { ...toLeg(context, recipients), senderAuthenticated },
       source,
       ack,
     }));
@@ -50,18 +52,13 @@ export function stampedSource(context: LegContext, decision: Decision): MessageS
   });
 }
 
-export function toLeg(
-  context: LegContext,
-  recipients: readonly EnvelopeRecipient[],
-  { would }: Decision,
-): Leg {
+export function toLeg(context: LegContext, recipients: readonly EnvelopeRecipient[]): Leg {
   const { transaction, senderAuthenticated } = context;
   return {
     transactionId: transaction.id,
     envelope: { sender: transaction.sender, recipients, mail: transaction.mail },
     needs: hubNeeds(context, recipients),
-    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
-    senderAuthenticated: senderAuthenticated && would === null,
+    senderAuthenticated,
     receivedAt: transaction.startedAt,
   };
 }
