@@ -27,7 +27,6 @@ import {
   openSessionHosts,
   type SessionHosts,
 } from "./compose-sessions.ts";
-import { createReceiver } from "./gateway/receive.ts";
 import { createRemoteRateCounters } from "./reputation/remote-rate-counters.ts";
 import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
@@ -49,7 +48,9 @@ export async function beginGateway(
   const indexes = openIndexes(starting, ground, { recovers: false });
   const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
   const outbound = await openOutboundTls(ground);
-  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
+  const onReached = (destination: string) => supervisor.tell("reached", destination);
+  const handsOver = { ...indexes, spool, queue: null, onReached };
+  const relay = openRelay(ground, policy, handsOver, outbound);
   tellFacts(ground, indexes);
   starting.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
@@ -59,15 +60,13 @@ export async function beginGateway(
   const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
   const stores = { ...indexes, spool };
   const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
-  const handler = createReceiver(house);
   const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
   const trust = await openTrust(starting, ground, counters);
-  const parts = { ground, policy, handler, ...trust, metrics };
+  const parts = { ground, policy, house, ...trust, metrics };
   const hosts = openSessionHosts(starting, parts);
   const open = starting.move();
-  const { version, limits } = policy.current();
   return {
-    started: { policy: version, limits },
+    started: toStarted(policy),
     role: {
       operations: {
         reload: async () => void (await policy.reload()),
@@ -87,6 +86,11 @@ export async function beginGateway(
       },
     },
   };
+}
+
+function toStarted(policy: Policy): Started {
+  const { version, limits } = policy.current();
+  return { policy: version, limits };
 }
 
 /** By the supervisor. */

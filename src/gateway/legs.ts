@@ -33,9 +33,11 @@ export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly
     if (!first) return [];
     const source = stampedSource(context, first.decision);
     const ack = first.domain?.ack ?? "hub";
+    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
+    const senderAuthenticated = context.senderAuthenticated && first.decision.would === null;
     const envelope = editedEnvelope(context.transaction, group, first.decision);
     return groupByRoute(envelope.recipients, routing).map((recipients) => ({
-      leg: toLeg(context, { ...envelope, recipients }, first.decision),
+      leg: { ...toLeg(context, { ...envelope, recipients }), senderAuthenticated },
       source,
       ack,
     }));
@@ -54,14 +56,13 @@ export function stampedSource(context: LegContext, decision: Decision): MessageS
   });
 }
 
-export function toLeg(context: LegContext, envelope: Envelope, { would }: Decision): Leg {
+export function toLeg(context: LegContext, envelope: Envelope): Leg {
   const { transaction, senderAuthenticated } = context;
   return {
     transactionId: transaction.id,
     envelope,
     needs: hubNeeds(context, envelope),
-    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
-    senderAuthenticated: senderAuthenticated && would === null,
+    senderAuthenticated,
     receivedAt: transaction.startedAt,
   };
 }

@@ -95,6 +95,8 @@ export interface Relay extends RecipientProbe {
    * it failed; null: it may be tried. Cheap, and changes nothing.
    */
   restsUntil(destination: string): number | null;
+  /** A destination that had failed was reached, by another process: what waited for it is due. */
+  reached(destination: string): void;
   /** An entry was added, or is due earlier. */
   wake(): void;
   /** Begins to deliver from the spool, which must be recovered. */
@@ -111,6 +113,8 @@ export interface RelayOptions {
   readonly spool: SpoolIntake;
   /** Null in a process that only hands over: another one retries. */
   readonly queue: SpoolQueue | null;
+  /** Told of a destination that had failed and was reached here. */
+  readonly onReached?: (destination: string) => void;
   readonly quarantine: Pick<Quarantine, "hold">;
   readonly connector: SmtpConnector;
   /** For the mail servers of domains. */
@@ -142,9 +146,13 @@ export function createRelay(options: RelayOptions): Relay {
   const { keepDays = () => KEEP_DAYS, random = Math.random, tlsPolicy = CONNECTOR_TLS } = options;
   const keyOf = (domain: string) => destinationOf(routing(), domain)?.key ?? domain;
   // Whoever reached it, the client's own attempt included: what waited for it is due now.
-  const onRecovered = (destination: string) => {
+  const reached = (destination: string) => {
     queue?.hasten((domain) => keyOf(domain) === destination, clock.now());
     loop.wake();
+  };
+  const onRecovered = (destination: string) => {
+    reached(destination);
+    options.onReached?.(destination);
   };
   const hubs = new Hubs({ ...options, random, tlsPolicy, onRecovered });
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
@@ -162,12 +170,7 @@ export function createRelay(options: RelayOptions): Relay {
     : NO_RETRIES;
   const { probe } = createCallOut({ ...options, hubs });
   const { metrics } = options;
-  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
-  metrics.gauge(
-    "postern_hubs_resting",
-    "Servers and destinations that are left alone because they failed",
-    () => hubs.resting(),
-  );
+  measureHubs(metrics, hubs);
   if (queue) measure(metrics, queue);
   return {
     attempt: delivery.attempt,
@@ -176,6 +179,7 @@ export function createRelay(options: RelayOptions): Relay {
     probe,
     offers: (domain) => hubs.offers(routing(), domain),
     restsUntil: (destination) => hubs.restsUntil(destination),
+    reached,
     wake: loop.wake,
     start: loop.start,
     async stop(deadlineMs) {
@@ -185,6 +189,15 @@ export function createRelay(options: RelayOptions): Relay {
       await within(clock, LAST_WORDS_MS, ended);
     },
   };
+}
+
+function measureHubs(metrics: Metrics, hubs: Hubs): void {
+  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
+  metrics.gauge(
+    "postern_hubs_resting",
+    "Servers and destinations that are left alone because they failed",
+    () => hubs.resting(),
+  );
 }
 
 function measure(metrics: Metrics, spool: SpoolQueue): void {
