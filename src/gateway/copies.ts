@@ -29,7 +29,7 @@ export function createCopies({ spool, relay, clock, facts, log }: CarryOutDeps):
   return {
     async spool(context, ruled) {
       for (const [to, one] of copiesOf(ruled)) {
-        const leg = toCopyLeg(context, to);
+        const leg = toCopyLeg(context, to, one);
         const item = { ...leg, dueAt: clock.now(), reason: REASON };
         leases.push(await spool.addLeased(item, copySource(context, one)));
       }
@@ -76,10 +76,10 @@ function copiesOf(ruled: readonly Ruled[]): Iterable<readonly [Address, Ruled]> 
   return copies.values();
 }
 
-function toCopyLeg(context: LegContext, to: Address) {
+function toCopyLeg(context: LegContext, to: Address, { decision }: Ruled) {
   const { body, smtputf8 } = context.transaction.mail;
   const envelope = { sender: null, recipients: [{ address: to }], mail: { body, smtputf8 } };
-  return { ...toLeg(context, envelope), senderAuthenticated: false };
+  return { ...toLeg(context, envelope, decision), senderAuthenticated: false };
 }
 
 /** The message as it came, with our stamp and the envelope that it came in. */

@@ -33,11 +33,9 @@ export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly
     if (!first) return [];
     const source = stampedSource(context, first.decision);
     const ack = first.domain?.ack ?? "hub";
-    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
-    const senderAuthenticated = context.senderAuthenticated && first.decision.would === null;
     const envelope = editedEnvelope(context.transaction, group, first.decision);
     return groupByRoute(envelope.recipients, routing).map((recipients) => ({
-      leg: { ...toLeg(context, { ...envelope, recipients }), senderAuthenticated },
+      leg: toLeg(context, { ...envelope, recipients }, first.decision),
       source,
       ack,
     }));
@@ -56,13 +54,14 @@ export function stampedSource(context: LegContext, decision: Decision): MessageS
   });
 }
 
-export function toLeg(context: LegContext, envelope: Envelope): Leg {
+export function toLeg(context: LegContext, envelope: Envelope, { would }: Decision): Leg {
   const { transaction, senderAuthenticated } = context;
   return {
     transactionId: transaction.id,
     envelope,
     needs: hubNeeds(context, envelope),
-    senderAuthenticated,
+    // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
+    senderAuthenticated: senderAuthenticated && would === null,
     receivedAt: transaction.startedAt,
   };
 }
