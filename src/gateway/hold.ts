@@ -4,7 +4,7 @@ import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
 import { editedEnvelope } from "./edited-envelope.ts";
 import type { Ruled } from "./fold.ts";
-import { hubNeeds, type LegContext, stampedSource } from "./legs.ts";
+import { hubNeeds, isShared, type LegContext, stampedSource } from "./legs.ts";
 import { toMessageRecord } from "./record.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -55,7 +55,7 @@ function byStamp(ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
   const groups = new Map<string, Ruled[]>();
   for (const one of ruled) {
     const { score, scl, edits } = one.decision;
-    const key = JSON.stringify([causeOf(one), score, scl, edits]);
+    const key = JSON.stringify([causeOf(one), score, scl, edits.filter(isShared)]);
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups.values()];

@@ -101,6 +101,6 @@ function groupByStamp(context: LegContext, ruled: readonly Ruled[]): readonly (r
 }
 
 /** Those that make other bytes or another sender; the others are of one recipient only. */
-function isShared({ kind }: Edit): boolean {
+export function isShared({ kind }: Edit): boolean {
   return kind !== "replace-recipient" && kind !== "add-recipient";
 }
