@@ -29,8 +29,7 @@ export async function writeEntry(
   try {
     const entry = await fillEntry(file, header, source);
     await file.sync();
-    // Nobody waits for it: what was synced is on the disk, whatever becomes of the descriptor.
-    void file.close().catch(() => {});
+    await file.close();
     return entry;
   } catch (error) {
     await file.close().catch(() => {});
