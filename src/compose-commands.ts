@@ -128,7 +128,7 @@ export async function openJudge(settings: Settings, log: Log) {
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
   // Its own, so that a judged file counts for nobody.
   const counters = createMemoryRateCounters(ground.clock);
-  const services = openServices(opening, ground, UNASKED_HUB, counters, tempDir);
+  const services = openServices(opening, ground, UNASKED_HUB, counters, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
   return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };

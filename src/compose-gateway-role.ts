@@ -27,7 +27,6 @@ import {
   openSessionHosts,
   type SessionHosts,
 } from "./compose-sessions.ts";
-import { createReceiver } from "./gateway/receive.ts";
 import { createRemoteRateCounters } from "./reputation/remote-rate-counters.ts";
 import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
@@ -45,28 +44,11 @@ export async function beginGateway(
   await using starting = new AsyncDisposableStack();
   const ground = layGround(order.settings, log, order.gateways);
   starting.defer(() => ground.resolver.close());
-  const policy = await openPolicy(starting, ground);
-  const indexes = openIndexes(starting, ground, { recovers: false });
-  const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
-  const outbound = await openOutboundTls(ground);
-  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
-  tellFacts(ground, indexes);
-  starting.defer(() => relay.stop(0));
-  const counters = createRemoteRateCounters(supervisor);
-  const services = openServices(starting, ground, relay, counters);
-  const messages = await openMessages(ground, policy);
-  const authservIds = authservIdsOf(ground);
-  const { pressure, told } = await openToldPressure(starting, ground, policy, messages);
-  const stores = { ...indexes, spool };
-  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
-  const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
-  const trust = await openTrust(starting, ground, counters);
-  const parts = { ground, policy, handler: createReceiver(house), ...trust, metrics };
-  const hosts = openSessionHosts(starting, parts);
+  const tag = processTag(order.name, process.pid);
+  const { policy, relay, trust, told, hosts } = await openParts(starting, ground, tag, supervisor);
   const open = starting.move();
-  const { version, limits } = policy.current();
   return {
-    started: { policy: version, limits },
+    started: toStarted(policy),
     role: {
       operations: {
         reload: async () => void (await policy.reload()),
@@ -86,6 +68,40 @@ export async function beginGateway(
       },
     },
   };
+}
+
+/** From the policy to the hosts of sessions, in the order in which they stand on each other. */
+async function openParts(
+  stack: AsyncDisposableStack,
+  ground: Ground,
+  tag: string,
+  supervisor: ProcessChannel<SupervisorOperations>,
+) {
+  const policy = await openPolicy(stack, ground);
+  const indexes = openIndexes(stack, ground, { recovers: false });
+  const spool = openRemoteSpool(ground, policy, tag, supervisor);
+  const outbound = await openOutboundTls(ground);
+  const onReached = (destination: string) => supervisor.tell("reached", destination);
+  const handsOver = { ...indexes, spool, queue: null, onReached };
+  const relay = openRelay(ground, policy, handsOver, outbound);
+  tellFacts(ground, indexes);
+  stack.defer(() => relay.stop(0));
+  const counters = createRemoteRateCounters(supervisor);
+  const services = openServices(stack, ground, relay, counters);
+  const messages = await openMessages(ground, policy);
+  const authservIds = authservIdsOf(ground);
+  const { pressure, told } = await openToldPressure(stack, ground, policy, messages);
+  const stores = { ...indexes, spool };
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
+  const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
+  const trust = await openTrust(stack, ground, counters);
+  const hosts = openSessionHosts(stack, { ground, policy, house, ...trust, metrics });
+  return { policy, relay, trust, told, hosts };
+}
+
+function toStarted(policy: Policy): Started {
+  const { version, limits } = policy.current();
+  return { policy: version, limits };
 }
 
 /** By the supervisor. */

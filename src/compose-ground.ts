@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Clock, createSystemClock } from "./base/clock.ts";
 import { errorText } from "./base/errors.ts";
 import { createIds, type Ids } from "./base/ids.ts";
+import { createKeyFile } from "./base/key-file.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { shareOf } from "./base/share.ts";
@@ -119,9 +120,10 @@ export function openServices(
   ground: Ground,
   recipientProbe: RecipientProbe,
   counters: RateCounters,
-  /** An existing folder, once mail comes. */
-  tempDir: string = join(ground.settings.dataDir, "tmp"),
+  /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
+  aside?: { readonly tempDir: string },
 ): StageServices {
+  const { dataDir } = ground.settings;
   const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
@@ -130,8 +132,12 @@ export function openServices(
   stack.defer(() => scanner?.close());
   if (!scanner) log.warn("antivirus-off", { reason: "settings say clamd: none" });
   const totalBytes = shareOf(ARCHIVE_TOTAL_BYTES, processes);
+  const tempDir = aside?.tempDir ?? join(dataDir, "tmp");
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
   const senderRates = createSenderRates({ counters, log, metrics });
-  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders, senderRates };
+  const path = join(dataDir, "address-keys");
+  const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
+  const own = { zoneHealth, scanner, recipientProbe, partReaders, senderRates, addressKeys };
+  return { clock, resolver, ...own };
 }

@@ -10,7 +10,7 @@ import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 export function openRelay(
   ground: Ground,
   policy: Policy,
-  stores: Pick<RelayOptions, "quarantine" | "spool" | "queue">,
+  stores: Pick<RelayOptions, "quarantine" | "spool" | "queue" | "onReached">,
   { authorities, tlsPolicy }: OutboundTls,
 ): Relay {
   const { settings, clock, log, resolver, gateways } = ground;

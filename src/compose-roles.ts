@@ -40,6 +40,8 @@ export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations 
   readiness(input: null): Readiness;
   /** A gateway process has died. */
   gone(from: string): Promise<void>;
+  /** A gateway process reached a destination that had failed. */
+  reached(destination: string): void;
 }
 
 export interface GatewayOperations extends RoleOperations {
@@ -55,6 +57,8 @@ export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOpe
   limits(limits: Limits): void;
   /** From the service, for all gateways. */
   pressure(levels: PressureLevels): void;
+  /** Passed on to the service, which has mail that waits for it. */
+  reached(destination: string): void;
   /** A client's socket has come; then, that he has left. */
   seated(connection: number): void;
   left(end: LeftArrival): void;

@@ -41,6 +41,7 @@ export async function beginService(
       operations: {
         ...spoolOwner.operations,
         gone: (from: string) => spoolOwner.gone(from),
+        reached: relay.reached,
         reload: async () => void (await policy.reload()),
         reloadCertificates: () => certificates.reload(),
         readiness: () => readiness(policy, false, pressure),

@@ -6,11 +6,12 @@ import type { Certificates } from "./compose-certificates.ts";
 import type { Ground } from "./compose-ground.ts";
 import type { Logons } from "./compose-logons.ts";
 import type { Policy } from "./compose-policy.ts";
+import { createReceiver } from "./gateway/receive.ts";
+import type { ReceiveDeps } from "./gateway/receive-deps.ts";
 import type { MessageStore } from "./mail/message.ts";
 import { createMessageStore } from "./mail/message-store.ts";
 import { limitsFor } from "./policy/listener-limits.ts";
 import { toListenerRules } from "./smtp/listener-rules.ts";
-import type { ConnectionHandler } from "./smtp/session-handler.ts";
 import { createSessionHost, type SessionHost } from "./smtp/session-host.ts";
 import type { SmtpMetrics } from "./smtp/smtp-metrics.ts";
 
@@ -19,10 +20,10 @@ export type SessionHosts = ReadonlyMap<string, SessionHost>;
 
 export function openSessionHosts(
   stack: AsyncDisposableStack,
-  { ground, policy, handler, certificates, logons, metrics }: SessionParts,
+  { ground, policy, house, certificates, logons, metrics }: SessionParts,
 ): SessionHosts {
   const { clock, log, settings } = ground;
-  const shared = { handler, clock, log, metrics };
+  const shared = { handler: createReceiver(house), clock, log, metrics };
   const hosts = new Map<string, SessionHost>();
   for (const own of settings.listeners) {
     const tls = certificates.of(own.name);
@@ -39,7 +40,7 @@ export function openSessionHosts(
 interface SessionParts {
   readonly ground: Ground;
   readonly policy: Policy;
-  readonly handler: ConnectionHandler;
+  readonly house: ReceiveDeps;
   readonly certificates: Certificates;
   readonly logons: Logons;
   readonly metrics: SmtpMetrics;

@@ -13,7 +13,6 @@ import { openPressure } from "./compose-pressure.ts";
 import { openService } from "./compose-service.ts";
 import { authservIdsOf, openMessages, openSessionHosts } from "./compose-sessions.ts";
 import { superviseGateway } from "./compose-supervisor.ts";
-import { createReceiver } from "./gateway/receive.ts";
 import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
 import type { Settings } from "./settings.ts";
 
@@ -66,9 +65,8 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
       for (const host of hosts.values()) host.stress(isOn);
     },
   });
-  const handler = createReceiver(house);
   const trust = await openTrust(starting, ground, counters);
-  const parts = { ground, policy, handler, ...trust, metrics: doors.metrics };
+  const parts = { ground, policy, house, ...trust, metrics: doors.metrics };
   const hosts = openSessionHosts(starting, parts);
   starting.defer(() => doors.close());
   await doors.open((arrival, leave) =>

@@ -14,6 +14,12 @@ const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["sender-rate", senderRate],
   ["recipient-rate", senderRate],
   ["domains", domains],
+  ["rewrite-sender", nothing],
+  ["bounce-tag", bounceTag],
+  ["rewrite-recipient", nothing],
+  ["srs", srs],
+  ["copies", nothing],
+  ["rewrite-headers", headerAddresses],
   ["attachments", attachments],
   ["antivirus", antivirus],
 ]);
@@ -93,6 +99,31 @@ function recipientKnown(evidence: Json): readonly string[] {
   const from = member(probe, "cached") === true ? ", from the cache" : "";
   const reply = optional(probe, "reply");
   return [`the hub was asked: ${text(probe, "kind")}${from}${reply ? `: ${reply}` : ""}`];
+}
+
+/** It judges by the envelope and the policy alone. */
+function nothing(): readonly string[] {
+  return [];
+}
+
+function bounceTag(evidence: Json): readonly string[] {
+  const kind = text(evidence, "kind");
+  if (kind !== "in") return [];
+  const tag = text(evidence, "tag");
+  return [tag === "none" ? "the recipient bears no tag" : `the tag of the recipient is ${tag}`];
+}
+
+function srs(evidence: Json): readonly string[] {
+  if (text(evidence, "kind") !== "return") return [];
+  return [`the recipient is an address that SRS makes: ${text(evidence, "result")}`];
+}
+
+function headerAddresses(evidence: Json): readonly string[] {
+  const fields = list(evidence, "fields").map(String).join(", ");
+  const unparsed = list(evidence, "unparsed").map(String).join(", ");
+  const count = list(evidence, "addresses").length + Number(text(evidence, "omitted"));
+  const said = fields ? [`${count} addresses in ${fields}`] : [];
+  return unparsed ? [...said, `no address list: ${unparsed}`] : said;
 }
 
 function senderRate(evidence: Json): readonly string[] {

@@ -11,17 +11,18 @@ export function domainFault(
   { recipients, mail }: Pick<Transaction, "recipients" | "mail">,
   domain: AcceptedDomain | null,
 ): DomainFault | null {
-  const limits = domain?.limits;
+  if (domain === null) return null;
+  const { limits, name } = domain;
   // RFC 1870 6.1: who declares a size wants to be told at once.
   if (limits?.maxBytes !== undefined && (mail.size ?? 0) > limits.maxBytes)
     return { action: "reject", cause: "too-large" };
-  const most = limits?.recipients ?? Number.POSITIVE_INFINITY;
-  if (recipients.filter((one) => one.domain?.name === domain?.name).length >= most)
+  const most = limits?.recipients;
+  if (most !== undefined && recipients.filter((one) => one.domain?.name === name).length >= most)
     return { action: "defer", cause: "too-many-recipients" };
-  const first = recipients.find((one) => one.domain !== null);
-  if (first && !canShareData(first.domain, domain))
-    return { action: "defer", cause: "recipients-differ" };
-  return null;
+  const first = recipients.find((one) => one.domain !== null)?.domain;
+  return first && !canShareData(first, domain)
+    ? { action: "defer", cause: "recipients-differ" }
+    : null;
 }
 
 /** Of the recipients so far, who all have the same; null: the general limit. */
@@ -30,8 +31,7 @@ export function dataLimit({ recipients }: Pick<Transaction, "recipients">): numb
 }
 
 /** DATA has one reply: one for the size, one for the line endings, and one moment of the promise. */
-function canShareData(a: AcceptedDomain | null, b: AcceptedDomain | null): boolean {
-  if (!a || !b) return true;
+function canShareData(a: AcceptedDomain, b: AcceptedDomain): boolean {
   const isSameSize = a.limits?.maxBytes === b.limits?.maxBytes;
   return a.ack === b.ack && a.lineEndings === b.lineEndings && isSameSize;
 }

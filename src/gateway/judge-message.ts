@@ -5,6 +5,7 @@ import { runPhase, toFacts } from "../pipeline/run-phase.ts";
 import type { TapSet } from "../pipeline/tap-set.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { type CarriedOut, carryOut } from "./carry-out.ts";
+import { asSpoken } from "./edited-envelope.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
 import type { LegContext } from "./legs.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
@@ -88,7 +89,11 @@ function toEnding(transaction: Transaction, ruled: readonly Ruled[], outcome: Ca
   const scl = Math.max(...ruled.map(({ decision }) => decision.scl));
   const base = { stage: worst?.decision.stage ?? null, score, scl };
   if (outcome.kind === "passed-on") {
-    const reply = passOn(outcome.reply, id, snapshot.replies);
+    const text = ruled.reduce(
+      (said, { recipient, decision }) => asSpoken(said, recipient.address, decision.edits),
+      outcome.reply.text,
+    );
+    const reply = passOn({ ...outcome.reply, text }, id, snapshot.replies);
     const refused = reply.code >= 500;
     const cause = refused ? "hub-refused" : "hub-deferred";
     return { ...base, action: refused ? "reject" : "defer", cause, reply, via: null };

@@ -15,7 +15,7 @@
 import { randomBytes } from "node:crypto";
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
-import { isTrusted } from "../pipeline/decision.ts";
+import { type Decision, isTrusted } from "../pipeline/decision.ts";
 import { type Pipeline, pipelineOf } from "../pipeline/plan.ts";
 import { reportsByStage } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
@@ -29,6 +29,7 @@ import type {
   TransactionHandler,
 } from "../smtp/session-handler.ts";
 import { domainFault } from "./domain-fault.ts";
+import { asSpoken } from "./edited-envelope.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
@@ -210,13 +211,19 @@ async function onRcpt(
   });
   const domain = snapshot.domains.find(address.domain);
   const decision = ruleRecipient(plan, address, domain, [...facts.reports, ...reports]);
-  const { action, cause, stage, about, score, scl } = decision;
+  const { action, cause, stage, score, scl } = decision;
   if ((action === "reject" || action === "defer") && cause) {
+    const about = aboutAsSpoken(decision, address);
     const reply = replyFor(cause, about, transaction.id, snapshot.replies);
     transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
     return reply;
   }
   return acceptRecipient(deps, transaction, { envelope, domain, reports });
+}
+
+function aboutAsSpoken({ about, edits }: Decision, address: Address): Decision["about"] {
+  const words = Object.entries(about);
+  return Object.fromEntries(words.map(([key, text]) => [key, asSpoken(text, address, edits)]));
 }
 
 function acceptRecipient(

@@ -94,6 +94,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
       `Recipient cannot be verified now${hub ? `; the destination said: ${hub}` : ""}`,
     remedy: "Check the hub.",
   },
+  "bounce-untagged": line(
+    550,
+    "7.1",
+    "Bounce of a message that this address did not send",
+    "Bounces go to the sender as MAIL FROM said it, tag and all; see bounceTags in rewriting.yaml.",
+  ),
   "relay-denied": line(550, "7.1", "Relaying denied", "Accepted domains are in domains.yaml."),
   "no-route": line(
     550,

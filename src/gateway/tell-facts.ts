@@ -67,6 +67,11 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     STAGE_SECONDS,
     ["stage"],
   );
+  const edits = metrics.counter("postern_edits_total", "Changes to envelopes and headers", [
+    "stage",
+    "kind",
+  ]);
+  const findings = metrics.counter("postern_findings_total", "Marks that stages made", ["symbol"]);
   const bounces = metrics.counter(
     "postern_bounces_total",
     "Delivery status messages to senders by what they tell; dropped: could not be delivered",
@@ -80,9 +85,11 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     }
     const { action, cause, pipeline = "inbound", reports } = fact.record;
     decisions.add({ action, cause: cause ?? "none", pipeline });
-    for (const { stage, outcome, ms } of reports) {
+    for (const { stage, outcome, ms, verdict } of reports) {
       stages.add({ stage, outcome });
       seconds.observe(ms / 1000, { stage });
+      for (const { kind } of verdict.edits ?? []) edits.add({ stage, kind });
+      for (const { symbol } of verdict.findings) findings.add({ symbol });
     }
   });
 }

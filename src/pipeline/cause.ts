@@ -23,6 +23,7 @@ export type Cause =
   | "from-malformed"
   | "recipient-unknown"
   | "recipient-unverified"
+  | "bounce-untagged"
   | "relay-denied"
   | "no-route"
   | "too-many-recipients"

@@ -91,6 +91,8 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   readonly concerns?: "strangers" | "ours";
   /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
   readonly essential?: boolean;
+  /** Stages of the same phase that build on its edits: they stand in a later step. */
+  readonly precedes?: readonly string[];
   /** The policy file, without .yaml, that holds the options, and the top key in it if not all. */
   readonly file: string;
   readonly section?: string;
@@ -151,6 +153,7 @@ export interface Stage<P extends Phase, Services> {
   readonly phase: P;
   readonly file: string;
   readonly section: string | null;
+  readonly precedes: readonly string[];
   readonly concerns: "strangers" | "ours" | null;
   readonly options: z.ZodType;
   /** `options` must be what the schema returned. */
@@ -172,6 +175,7 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     phase,
     file: definition.file,
     section: definition.section ?? null,
+    precedes: definition.precedes ?? [],
     concerns: definition.concerns ?? null,
     options: definition.options,
     bind(bound, placement) {

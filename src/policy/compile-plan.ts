@@ -1,4 +1,4 @@
-import type { PhasePlan, Plan, Plans } from "../pipeline/plan.ts";
+import type { PhasePlan, Pipeline, Plan, Plans } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage, Placement, Stage } from "../pipeline/stage.ts";
 import { hint } from "./nearest.ts";
@@ -11,16 +11,17 @@ import {
   placeOutbound,
 } from "./place-stages.ts";
 import type { Path, Source } from "./source.ts";
+import { reportOrder } from "./stage-order.ts";
 
 /** The stage that gets the compiled domains as its options, and that no pipeline may leave out. */
 export const DOMAINS_STAGE = "domains";
 /** Gets its options of pipeline.yaml and domains.yaml. */
 export const OWN_SENDER_STAGE = "own-sender";
 
-/** Stages whose options the loader makes: no file of theirs is read. */
-export const COMPILED_STAGES: readonly string[] = [DOMAINS_STAGE, OWN_SENDER_STAGE];
-
-/** What a stage found in its file, in the shape of its schema; undefined after a problem. */
+/**
+ * What a stage found in its file, in the shape of its schema; undefined after a problem, and for a
+ * stage that the file gives nothing to do: it takes no part.
+ */
 export type StageOptions = (stage: { readonly name: string }) => unknown;
 
 export interface PlanInput<Services> {
@@ -38,12 +39,13 @@ export function compilePlans<Services>(input: PlanInput<Services>): Plans<Servic
   return { inbound: compilePlan(inbound, input), outbound: compilePlan(outbound, input) };
 }
 
-/** Names of all stages that some pipeline runs. */
+/** Names of all stages that each pipeline runs. */
 export function placedStages<Services>(
   file: PipelineFile,
   catalog: readonly AnyStage<Services>[],
-): ReadonlySet<string> {
-  return new Set(placeBoth(file, catalog).flatMap(namesOf));
+): { readonly [P in Pipeline]: ReadonlySet<string> } {
+  const [inbound, outbound] = placeBoth(file, catalog);
+  return { inbound: new Set(namesOf(inbound)), outbound: new Set(namesOf(outbound)) };
 }
 
 function placeBoth<Services>(
@@ -90,7 +92,7 @@ function compilePhase<P extends Phase, Services>(
       return [one];
     }),
   );
-  return { budgetMs, steps: bound };
+  return { budgetMs, steps: bound.filter((step) => step.length > 0) };
 }
 
 function toPlacement({ mode, onFailure, timeoutMs }: Placed): Placement {
@@ -130,6 +132,8 @@ function reportPlacements<Services>(
     if (fault !== null) source.complain(path, fault);
     seen.add(name);
   }
+  const precedesOf = (name: string) => catalog.find((stage) => stage.name === name)?.precedes ?? [];
+  reportOrder(writtenStages(placements, file), precedesOf, source);
   const ships = catalog.some(({ name }) => name === DOMAINS_STAGE);
   const isInbound = placements.pipeline === "inbound";
   // What is taken over from the other pipeline was complained about there.
@@ -143,6 +147,7 @@ function reportPlacements<Services>(
 interface WrittenStage {
   readonly name: string;
   readonly phase: Phase;
+  readonly step: number;
   /** Where the name stands. */
   readonly path: Path;
 }
@@ -157,7 +162,7 @@ function writtenStages(
       step.flatMap(({ stage: name, path }, i): readonly WrittenStage[] => {
         if (path === null) return [];
         const isWord = typeof written[phase]?.steps?.[s]?.[i] === "string";
-        return [{ name, phase, path: isWord ? path : [...path, "stage"] }];
+        return [{ name, phase, step: s, path: isWord ? path : [...path, "stage"] }];
       }),
     ),
   );

@@ -2,7 +2,6 @@ import type { Json } from "../base/json.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
-import { COMPILED_STAGES } from "./compile-plan.ts";
 import { formatDuration } from "./duration.ts";
 import { showConnector } from "./show-connector.ts";
 import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
@@ -12,6 +11,12 @@ type Parts<Services> = Omit<
   PolicySnapshot<Services>,
   "version" | "secrets" | "loadedAt" | "effective"
 >;
+
+/** Files that are compiled for the whole snapshot, and how those look that no stage shows. */
+export interface OwnFiles {
+  readonly names: readonly string[];
+  readonly shown: Readonly<Record<string, Json>>;
+}
 
 type JsonObject = { readonly [key: string]: Json | undefined };
 
@@ -23,6 +28,7 @@ export function toEffective<Services>(
   policy: Parts<Services>,
   catalog: readonly AnyStage<Services>[],
   options: ReadonlyMap<string, unknown>,
+  own: OwnFiles,
 ): Json {
   const { limits, quarantine, tracking, replies } = policy;
   return {
@@ -34,7 +40,8 @@ export function toEffective<Services>(
     },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
-    ...stageFiles(catalog, options),
+    ...own.shown,
+    ...stageFiles(catalog, options, own.names),
   };
 }
 
@@ -114,10 +121,11 @@ function callOutOf({ positiveMs, negativeMs, sender, perMinute }: CallOutRules):
 function stageFiles<Services>(
   catalog: readonly AnyStage<Services>[],
   options: ReadonlyMap<string, unknown>,
+  ownFiles: readonly string[],
 ): JsonObject {
   const files = new Map<string, JsonObject>();
   for (const { name, file, section } of catalog) {
-    if (COMPILED_STAGES.includes(name)) continue;
+    if (ownFiles.includes(file)) continue;
     const own = toJson(options.get(name), 0);
     const content = section === null ? own : { [section]: own };
     files.set(file, { ...files.get(file), ...(isObject(content) ? content : { [name]: content }) });

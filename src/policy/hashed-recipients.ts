@@ -18,7 +18,7 @@ const LINES_PER_PORTION = 4096;
 const HASHED_PER_PORTION = 1024 * 1024;
 const NEWLINE = 0x0a;
 /** Two clocks never agree; more than this and one of them is wrong. */
-const MAX_AHEAD_MS = 60 * 60_000;
+export const MAX_AHEAD_MS: number = 60 * 60_000;
 
 /** A recipient export that its key vouches for. */
 export interface HashedRecipients extends RecipientTable {

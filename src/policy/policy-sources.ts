@@ -3,7 +3,7 @@ import type { ReadNamedFile } from "./connector-files.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { parsePublicKey } from "./export-key.ts";
 import { MAX_EXPORT_OCTETS } from "./hashed-format.ts";
-import { type HashedRecipients, readHashedRecipients } from "./hashed-recipients.ts";
+import { type HashedRecipients, MAX_AHEAD_MS, readHashedRecipients } from "./hashed-recipients.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyFolder } from "./policy-folder.ts";
 import { wholeFile } from "./problems.ts";
@@ -57,9 +57,11 @@ export function createRecipientReader(reading: RecipientReading): RecipientReade
   };
   return {
     file: (name, covers) =>
-      read(name, MAX_RECIPIENT_FILE_BYTES, (bytes) =>
-        readRecipientFile(folder.label(name), bytes, covers, report),
-      ),
+      read(name, MAX_RECIPIENT_FILE_BYTES, async (bytes) => {
+        const table = await readRecipientFile(folder.label(name), bytes, covers, report);
+        const isAhead = table.madeAt !== null && table.madeAt > reading.now + MAX_AHEAD_MS;
+        return isAhead ? `\`${name}\`: it was made in the future: look at both clocks` : table;
+      }),
     hashed: (name, key) =>
       read(name, MAX_EXPORT_OCTETS, (bytes) => readExport(reading, name, key, bytes)),
   };

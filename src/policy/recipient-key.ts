@@ -1,5 +1,6 @@
 import { parseMailbox } from "../mail/address.ts";
 import { parseDomainName } from "../mail/domain-name.ts";
+import { mailboxKey } from "../mail/local-part.ts";
 
 /** A local part in the one form under which it is compared. */
 export type RecipientKey = string;
@@ -26,12 +27,8 @@ export function parseRecipientEntry(entry: string): RecipientEntry | null {
   return address && { key: keyOf(address.localPart), domain: address.domain };
 }
 
-/** Case and quoting do not make another mailbox: `"Alice"` is `alice` (RFC 5321 4.1.2). */
 export function keyOf(localPart: string): RecipientKey {
-  const bare = localPart.startsWith('"')
-    ? localPart.slice(1, -1).replace(/\\(.)/g, "$1")
-    : localPart;
-  return bare.normalize("NFC").toLowerCase();
+  return mailboxKey(localPart);
 }
 
 /** Looks up the address as it is first: a mailbox may have the separator in its name. */

@@ -31,6 +31,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "from-malformed": true,
   "recipient-unknown": true,
   "recipient-unverified": true,
+  "bounce-untagged": true,
   "relay-denied": true,
   "no-route": true,
   "too-many-recipients": true,

@@ -9,6 +9,9 @@ import type { RateCounters, RateLimit } from "./rate-counters.ts";
  */
 const LIMIT: RateLimit = { capacity: 20, perHour: 60 };
 
+/** Of one user from all addresses: nobody mistypes that often. */
+const GUESSES: RateLimit = { capacity: 30, perHour: 30 };
+
 export function createLogonFailures(counters: RateCounters): LogonFailures {
   const keyOf = (ip: string) => `logon:${prefixKey(ip)}`;
   return {
@@ -16,8 +19,12 @@ export function createLogonFailures(counters: RateCounters): LogonFailures {
       const { level } = await counters.take(keyOf(ip), 0, LIMIT);
       return level + 1 > LIMIT.capacity;
     },
-    async add(ip) {
+    async add(ip, user) {
       await counters.take(keyOf(ip), 1, LIMIT);
+      // Only of users that exist: made-up names are without number.
+      if (user === null) return { isGuessed: false };
+      const { begins } = await counters.take(`guess:${user.toLowerCase()}`, 1, GUESSES);
+      return { isGuessed: begins };
     },
   };
 }

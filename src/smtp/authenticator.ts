@@ -25,6 +25,10 @@ export type LogonOutcome =
 export interface LogonFailures {
   /** This address has failed too often. Rejects when it cannot be known. */
   isBlocked(ip: string): Promise<boolean>;
-  /** Resolves when it is counted. Rejects when it cannot be. */
-  add(ip: string): Promise<void>;
+  /**
+   * Resolves when it is counted; rejects when it cannot be. `user`: whose password it was not, null
+   * for a name that nobody has. `isGuessed`: that user has failed so often, from wherever, that
+   * somebody is guessing; told once a burst.
+   */
+  add(ip: string, user: string | null): Promise<{ readonly isGuessed: boolean }>;
 }

@@ -7,10 +7,7 @@ import type { QuerySlots } from "../net/query-slots.ts";
 import type { Authenticator, LogonAttempt, LogonFailures, LogonOutcome } from "./authenticator.ts";
 import type { UserTable } from "./user-table.ts";
 
-/**
- * Verifications at once in one process: each takes 64 MiB and one of the four threads that also
- * write and fsync mail.
- */
+/** In one process: each takes 64 MiB, and half a second of a processor and of a thread for files. */
 export const VERIFICATIONS_AT_ONCE = 2;
 /** Half a second each: who comes later than this is better told to come again. */
 export const VERIFICATIONS_WAITING = 50;
@@ -54,7 +51,7 @@ export function createPasswordAuthenticator(options: PasswordAuthenticatorOption
 }
 
 async function judge(
-  { users, failures, slots }: PasswordAuthenticatorOptions,
+  { users, failures, slots, log }: PasswordAuthenticatorOptions,
   { client, name, password }: LogonAttempt,
   signal: AbortSignal,
 ): Promise<LogonOutcome> {
@@ -69,7 +66,10 @@ async function judge(
     // The decoy matches nothing; what it answers does not count all the same.
     const isRight = await matchesPassword(password, user?.hash ?? table.decoy);
     if (user !== null && isRight) return { kind: "accepted", user: user.name };
-    await failures.add(client.ip);
+    const { isGuessed } = await failures.add(client.ip, user?.name ?? null);
+    // Told and not locked: whoever knows a name could otherwise keep its owner out.
+    if (isGuessed && user)
+      log.warn("logon-guessing", { listener: client.listener.name, user: user.name });
     return { kind: "refused" };
   } finally {
     release();

@@ -5,6 +5,12 @@ import { type AttachmentsServices, attachmentsStage } from "./attachments/attach
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
 import { ownSenderStage } from "./own-sender.ts";
+import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
+import { copiesStage } from "./rewriting/copies.ts";
+import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
+import { rewriteRecipientStage } from "./rewriting/rewrite-recipient.ts";
+import { rewriteSenderStage } from "./rewriting/rewrite-sender.ts";
+import { type SrsServices, srsStage } from "./rewriting/srs.ts";
 import {
   recipientRateStage,
   type SenderRateServices,
@@ -16,10 +22,12 @@ import { type SpfServices, spfStage } from "./spf.ts";
 export interface StageServices
   extends AntivirusServices,
     AttachmentsServices,
+    BounceTagServices,
     DnsblServices,
     DomainsServices,
     SenderRateServices,
-    SpfServices {}
+    SpfServices,
+    SrsServices {}
 
 /** Every stage there is, in the order of a session. A new one is one more word here. */
 export function createCatalog(): readonly AnyStage<StageServices>[] {
@@ -27,11 +35,17 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     accessStage,
     dnsblStage,
     spfStage,
+    bounceTagStage,
+    rewriteRecipientStage,
+    srsStage,
     ownSenderStage,
     senderRateStage,
     recipientRateStage,
+    rewriteSenderStage,
     domainsStage,
+    copiesStage,
     attachmentsStage,
     antivirusStage,
+    rewriteHeadersStage,
   ];
 }

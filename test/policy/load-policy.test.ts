@@ -221,6 +221,7 @@ test("the effective policy is laid out as files, with every default", async (con
     "lists",
     "pipeline",
     "replies",
+    "rewriting",
     "routing",
     "scan",
     "sender-auth",

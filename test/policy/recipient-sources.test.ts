@@ -158,6 +158,11 @@ test("what cannot be used is told with its place, and never read as nobody", asy
     ["{ recipients: { file: p.txt } }", { "p.txt": "# nobody\n" }, /expected addresses of example/],
     [
       "{ recipients: { file: p.txt, fresh: 1h } }",
+      { "p.txt": "# made: 2027-01-01T00:00:00Z\na@example.org\n" },
+      /file: `p\.txt`: it was made in the future/,
+    ],
+    [
+      "{ recipients: { file: p.txt, fresh: 1h } }",
       { "p.txt": "a@example.org\n# made: yesterday\n" },
       /fresh: expected a comment such as # made:/,
     ],

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { PHASES } from "../../src/pipeline/report.ts";
 import { loadPolicy } from "../../src/policy/load-policy.ts";
@@ -14,18 +15,27 @@ const root = join(import.meta.dirname, "../..");
 const clock = createSystemClock();
 const load = (folder: string) => loadPolicy({ folder, catalog: createCatalog(), clock });
 
-test("the shipped policy loads and runs every stage there is", async () => {
-  const { plans } = await load(join(root, "policies"));
-  const placed = (pipeline: "inbound" | "outbound") =>
+test("the shipped policy places every stage there is, and runs those that have something to do", async () => {
+  const folder = join(root, "policies");
+  const { phases } = parse(await readFile(join(folder, "pipeline.yaml"), "utf8"));
+  const written = PHASES.flatMap((phase): string[] => phases[phase]?.steps.flat() ?? []);
+  const { plans } = await load(folder);
+  const running = (pipeline: "inbound" | "outbound") =>
     PHASES.flatMap((phase) =>
       plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
     );
   const strangers = ["access", "dnsbl", "spf", "domains", "attachments", "antivirus"];
   const ours = ["own-sender", "sender-rate", "recipient-rate"];
-  assert.deepEqual(placed("inbound"), strangers);
-  assert.deepEqual(placed("outbound"), ["access", ...ours, ...strangers.slice(3)]);
-  const shipped = createCatalog().map(({ name }) => name);
-  assert.deepEqual(shipped.toSorted(), [...strangers, ...ours].toSorted());
+  assert.deepEqual(running("inbound"), strangers);
+  assert.deepEqual(running("outbound"), ["access", ...ours, ...strangers.slice(3)]);
+  const shipped = createCatalog();
+  const forBoth = shipped.filter(({ concerns }) => concerns !== "ours").map(({ name }) => name);
+  assert.deepEqual(written.toSorted(), forBoth.toSorted());
+  const idle = shipped.filter(({ file }) => file === "rewriting").map(({ name }) => name);
+  assert.deepEqual(
+    shipped.map(({ name }) => name).toSorted(),
+    [...strangers, ...ours, ...idle].toSorted(),
+  );
 });
 
 test("the shipped policy enforces, and refuses nothing by score", async () => {

@@ -38,12 +38,23 @@ test("an address may fail twenty times at once, then once a minute; IPv6 counts 
   const failures = createLogonFailures(createMemoryRateCounters(clock));
   for (let i = 0; i < 20; i++) {
     assert.equal(await failures.isBlocked("2001:db8::1"), false, `${i}`);
-    await failures.add("2001:db8::1");
+    await failures.add("2001:db8::1", null);
   }
   assert.equal(await failures.isBlocked("2001:db8::2"), true);
   assert.equal(await failures.isBlocked("2001:db8:0:1::1"), false);
   await clock.advance(60_000);
   assert.equal(await failures.isBlocked("2001:db8::3"), false);
-  await failures.add("2001:db8::3");
+  await failures.add("2001:db8::3", null);
   assert.equal(await failures.isBlocked("2001:db8::3"), true);
+});
+
+test("a user whose password fails from many addresses is being guessed at, told once", async () => {
+  const failures = createLogonFailures(createMemoryRateCounters(createFakeClock()));
+  const told: number[] = [];
+  for (let i = 1; i <= 40; i++) {
+    const { isGuessed } = await failures.add(`192.0.2.${i}`, i % 2 === 0 ? "alice" : "ALICE");
+    if (isGuessed) told.push(i);
+    assert.equal((await failures.add(`198.51.100.${i}`, null)).isGuessed, false);
+  }
+  assert.deepEqual(told, [31]);
 });

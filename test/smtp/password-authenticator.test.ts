@@ -36,7 +36,10 @@ function createWorld({ failures, slots = [1, 10] }: World = {}) {
     users: () => users,
     failures: {
       isBlocked: async () => false,
-      add: async (ip) => void counted.push(ip),
+      async add(ip, user) {
+        counted.push(user === null ? ip : `${ip} ${user}`);
+        return { isGuessed: false };
+      },
       ...failures,
     },
     slots: createQuerySlots(...slots),
@@ -59,7 +62,7 @@ test("the right password is accepted, under the name that the operator wrote", a
 test("a wrong password is refused and counts for the address", async () => {
   const { logOn, counted } = createWorld();
   assert.deepEqual(await logOn("alice", "Secret"), { kind: "refused" });
-  assert.deepEqual(counted, ["192.0.2.1"]);
+  assert.deepEqual(counted, ["192.0.2.1 Alice"]);
 });
 
 test("for a name that nobody has a decoy is looked at, and even its password opens nothing", async () => {
@@ -94,7 +97,10 @@ test("of many guesses that come at once no more are looked at than of those one 
   let failed = 0;
   const failures: LogonFailures = {
     isBlocked: async () => failed >= 2,
-    add: async () => void failed++,
+    async add() {
+      failed += 1;
+      return { isGuessed: false };
+    },
   };
   const { logOn, looked } = createWorld({ failures, slots: [1, 50] });
   const all = await Promise.all(Array.from({ length: 12 }, (_, i) => logOn("mallory", `${i}`)));
@@ -131,4 +137,12 @@ test("no password is logged, and the name of a failure only escaped and cut", as
   assert.equal(failed.split("\n").length, 2, "one line");
   assert.match(failed, /"name":"\\u202eali\\nce/);
   assert.ok(failed.length < 300);
+});
+
+test("that somebody guesses the password of a user is told, and locks nobody out", async () => {
+  const add = async () => ({ isGuessed: true });
+  const { logOn, log } = createWorld({ failures: { add } });
+  await logOn("alice", "wrong");
+  assert.match(log.join(""), /"user":"Alice","event":"logon-guessing"/);
+  assert.equal((await logOn("alice", "secret")).kind, "accepted");
 });

@@ -35,6 +35,7 @@ export interface SlapdServer extends AsyncDisposable {
   /** With the name that its certificate has. */
   readonly ldaps: string;
   readonly ldap: string;
+  readonly port: number;
   /** The same server under a name that its certificate lacks. */
   readonly misnamed: string;
   readonly caFile: string;
@@ -58,6 +59,7 @@ export async function startSlapd(options: SlapdOptions): Promise<SlapdServer> {
   const { server, plain, secure } = await startOnFreePorts(path, config);
   return {
     ldap: `ldap://localhost:${plain}`,
+    port: plain,
     ldaps: `ldaps://localhost:${secure}`,
     misnamed: `ldaps://127.0.0.1:${secure}`,
     caFile: authority.certFile,

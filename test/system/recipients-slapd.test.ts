@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -141,6 +142,45 @@ test("a search that the directory cuts off leaves the export before it", {
   const before = await readFile(join(inside.folder, "r.hashed"));
   const all = await inside.exportWith(["--url", slapd.ldaps, "--page-size", "20", "--force"]);
   assert.equal(all.code, 2, all.text);
+  assert.deepEqual(await readFile(join(inside.folder, "r.hashed")), before);
+});
+
+test("a connection that breaks in the middle of a search leaves the export before it", {
+  skip,
+}, async (context) => {
+  const { inside, slapd } = await withDirectory(context, { people: crowd(100) });
+  const base = ["--page-size", "20", "--url"];
+  assert.equal(
+    (await inside.exportWith([...base, slapd.ldap.replace("localhost", "127.0.0.1")])).code,
+    0,
+  );
+  const before = await readFile(join(inside.folder, "r.hashed"));
+  let connections = 0;
+  // The first connection ends after two pages or so; each that follows is whole.
+  const proxy = createServer((client) => {
+    const server = connect(slapd.port, "127.0.0.1");
+    const isFirst = connections++ === 0;
+    let octets = 0;
+    server.on("data", (chunk: Buffer) => {
+      octets += chunk.length;
+      if (isFirst && octets > 8000) client.destroy();
+      else client.write(chunk);
+    });
+    client.on("data", (chunk) => server.write(chunk));
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      one.on("error", () => other.destroy());
+      one.on("close", () => other.destroy());
+    }
+  });
+  await new Promise<void>((done) => void proxy.listen(0, "127.0.0.1", done));
+  context.after(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const broken = await inside.exportWith([...base, `ldap://127.0.0.1:${port}`, "--force"]);
+  assert.ok(connections > 0);
+  assert.equal(broken.code, 2, broken.text);
   assert.deepEqual(await readFile(join(inside.folder, "r.hashed")), before);
 });
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Clock, startDeadline } from "../../base/clock.ts";
 import type { Address } from "../../mail/address.ts";
+import { editsOf, recipientAfter } from "../../pipeline/edit.ts";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import type { Verdict } from "../../pipeline/verdict.ts";
 import type { Known } from "../../policy/recipient-key.ts";
@@ -61,15 +62,17 @@ export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
   // The policy loader compiles domains.yaml for the whole snapshot and hands its value on.
   options: z.custom<RoutedDomains>(),
 
-  async observe({ recipient }, domains, services, signal) {
-    const domain = isLookedUp(recipient) ? domains.find(recipient.domain) : null;
+  async observe({ recipient, reports }, domains, services, signal) {
+    const routed = recipientAfter(recipient, editsOf(reports));
+    const domain = isLookedUp(routed) ? domains.find(routed.domain) : null;
     if (!domain) return { probe: null };
-    const { recipients, skip } = domain;
+    const { recipients } = domain;
+    const skip = domains.find(recipient.domain)?.skip;
     const skips = skip ? { skips: [...skip] } : {};
     if (recipients.kind === "list")
-      return { probe: null, list: askList(recipient, recipients), ...skips };
+      return { probe: null, list: askList(routed, recipients), ...skips };
     if (recipients.kind === "any") return { probe: null, ...skips };
-    return { probe: await askHub(recipient, recipients.rules, services, signal), ...skips };
+    return { probe: await askHub(routed, recipients.rules, services, signal), ...skips };
   },
 
   judge: judgeRecipient,
@@ -107,14 +110,26 @@ function judgeRecipient(
   domains: RoutedDomains,
   facts: RcptFacts,
 ): Verdict {
-  const { recipient, relay } = facts;
-  if (isRoutingForm(recipient)) return refuse("relay-denied", "RELAY_DENIED", "a routing form");
+  const { recipient, relay, reports } = facts;
+  const routed = recipientAfter(recipient, editsOf(reports));
+  if (isRoutingForm(recipient) || isRoutingForm(routed))
+    return refuse("relay-denied", "RELAY_DENIED", "a routing form");
   // RFC 5321 4.5.1: the bare <postmaster> is ours whatever the domains are.
   if (recipient.domain === "") return { kind: "neutral", findings: [] };
-  const domain = domains.find(recipient.domain);
-  if (domain === null) return judgeForeign(recipient, domains, relay);
-  if (isAlwaysKnown(recipient)) return { kind: "neutral", findings: [] };
-  return judgeKnown(facts, domain, probe);
+  if (domains.find(recipient.domain) === null) return judgeForeign(recipient, domains, relay);
+  const domain = domains.find(routed.domain);
+  if (domain === null) return judgeRedirected(routed, domains);
+  if (isAlwaysKnown(recipient) || isAlwaysKnown(routed)) return { kind: "neutral", findings: [] };
+  return judgeKnown({ ...facts, recipient: routed }, domain, probe);
+}
+
+/**
+ * Other people's domain in the place of one of ours: an earlier stage put it there, by the policy
+ * or a signature of ours, and nobody by what he said.
+ */
+function judgeRedirected({ domain }: Address, domains: RoutedDomains): Verdict {
+  if (domains.hasRoute(domain)) return { kind: "neutral", findings: [] };
+  return refuse("no-route", "NO_ROUTE", `no connector in routing.yaml takes ${domain}`);
 }
 
 /** A domain that is not ours: only for whom the listener lets relay, and only where a way leads. */

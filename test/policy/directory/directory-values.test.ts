@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import fc from "fast-check";
 import {
   type DirectoryValue,
   readAddressValue,
@@ -113,6 +114,23 @@ test("CSV: without the column that was asked for, or with an open quote, nothing
 
 test("CSV: the line that PowerShell puts before the names is passed over", async () => {
   assert.deepEqual(await csv('#TYPE Selected.User\n"mail"\n"a@x.test"\n'), ["a@x.test"]);
+});
+
+test("whatever a file holds, it is read to its end or refused", async () => {
+  const noise = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.stringMatching(/^[\n\r ":;,a@x.:<#-]{0,80}$/),
+  );
+  await fc.assert(
+    fc.asyncProperty(noise, async (text) => {
+      for (const read of [() => ldif(text), () => csv(`mail\n${text}`)])
+        for (const value of await read().catch(
+          (error: unknown) => assert.ok(error instanceof Error) ?? [],
+        ))
+          readAddressValue(value);
+    }),
+    { numRuns: 300 },
+  );
 });
 
 async function fileOf(context: TestContext, bytes: Buffer): Promise<string> {

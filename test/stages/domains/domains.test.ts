@@ -12,6 +12,7 @@ import type { RelayPermission } from "../../../src/smtp/relay-permission.ts";
 import { domainsStage } from "../../../src/stages/domains/domains.ts";
 import type { ProbeAnswer } from "../../../src/stages/domains/recipient-probe.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
+import { testReport } from "../../support/test-records.ts";
 
 function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
   return { name, type: "authoritative", recipients, ack: "hub", lineEndings: "refuse" };
@@ -392,3 +393,54 @@ for (const path of ["<bob%evil.net@partner.example>", "<evil.net!bob@partner.exa
     assert.equal(causeOf(await run(spoken(path), undefined, INSIDE)), "relay-denied");
   });
 }
+
+/** As an earlier stage leaves it. */
+const replacedBy = (path: string) =>
+  testReport("rewrite-recipient", {
+    phase: "rcpt",
+    verdict: {
+      kind: "neutral",
+      findings: [],
+      edits: [{ kind: "replace-recipient", address: spoken(path) }],
+    },
+  });
+
+async function judgeReplaced(path: string, by: string, hub: Hub = { asked: [] }) {
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const { signal } = new AbortController();
+  const facts = { ...factsOf(spoken(path)), reports: [replacedBy(by)] };
+  const recipientProbe = {
+    async probe({ spoken }: Address) {
+      hub.asked.push(spoken);
+      return hub.answer ?? ({ kind: "unknown", cached: false } as const);
+    },
+  };
+  const services = { recipientProbe, clock: createFakeClock() };
+  const view = { ...facts, dns: createLookupScope(signal) };
+  return causeOf(stage.judge((await stage.observe?.(view, services, signal)) ?? null, facts));
+}
+
+test("who was put in a recipient's place is the one who is looked for", async () => {
+  assert.equal(await judgeReplaced("<x@example.org>", "<alice@list.example.org>"), "neutral");
+  assert.equal(
+    await judgeReplaced("<x@example.org>", "<bob@list.example.org>"),
+    "recipient-unknown",
+  );
+  const hub: Hub = { asked: [], answer: { kind: "refused", cached: false } };
+  assert.equal(
+    await judgeReplaced("<x@example.org>", "<bob@hub.example.org>", hub),
+    "recipient-unknown",
+  );
+  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
+});
+
+test("other people's domain in the place of one of ours needs a way there", async () => {
+  assert.equal(await judgeReplaced("<x@example.org>", "<a@partner.example>"), "neutral");
+  assert.equal(await judgeReplaced("<x@example.org>", "<a@elsewhere.test>"), "no-route");
+});
+
+test("nobody's address becomes ours by an edit, and no routing form is let through by one", async () => {
+  assert.equal(await judgeReplaced("<x@evil.test>", "<alice@list.example.org>"), "relay-denied");
+  assert.equal(await judgeReplaced("<x@example.org>", "<a%b@partner.example>"), "relay-denied");
+  assert.equal(await judgeReplaced("<x%y@example.org>", "<a@partner.example>"), "relay-denied");
+});
