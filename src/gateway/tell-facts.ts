@@ -1,6 +1,7 @@
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Fact, FactBus, TransactionRecord } from "../pipeline/facts.ts";
+import { countSenderAuth } from "./count-sender-auth.ts";
 
 /** One JSON line a fact; the `decided` line tells the whole story of a transaction. */
 export function logFacts(facts: FactBus, log: Log): void {
@@ -69,6 +70,7 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     "Delivery status messages to senders by what they tell; dropped: could not be delivered",
     ["kind"],
   );
+  const countAuth = countSenderAuth(metrics);
   facts.listen((fact: Fact) => {
     if (fact.kind !== "decided") {
       const bounce = BOUNCES.get(fact.kind);
@@ -76,6 +78,7 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
       return fates.add({ kind: fact.kind });
     }
     const { action, cause, reports } = fact.record;
+    countAuth(reports);
     decisions.add({ action, cause: cause ?? "none" });
     for (const { stage, outcome, ms } of reports) {
       stages.add({ stage, outcome });

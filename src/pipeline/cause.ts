@@ -19,6 +19,7 @@ export type Cause =
   | "spf-temporary"
   | "sender-id-fail"
   | "dmarc-reject"
+  | "dmarc-quarantine"
   | "from-malformed"
   | "recipient-unknown"
   | "recipient-unverified"

@@ -3,6 +3,7 @@ import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage, Placement, Stage } from "../pipeline/stage.ts";
 import { hint } from "./nearest.ts";
 import type { PipelineFile, PlacedStage } from "./pipeline-file.ts";
+import type { Domains } from "./snapshot.ts";
 import type { Path, Source } from "./source.ts";
 
 /** The stage that gets the compiled domains as its options, and that no pipeline may leave out. */
@@ -80,17 +81,23 @@ function compilePhase<P extends Phase, Services>(
   const stages = catalog.filter(
     (stage) => stage.phase === phase,
   ) as readonly unknown[] as readonly Stage<P, Services>[];
+  const isOurs = ownership(optionsOf);
   const steps = stepsOf(phase, file, catalog).map((step, s) =>
     step.flatMap((placed, i): readonly BoundStage<P, Services>[] => {
       const stage = stages.find(({ name }) => name === placed.stage);
       const options = stage && optionsOf(stage);
       if (!stage || options === undefined) return [];
-      const bound = stage.bind(options, toPlacement(placed));
+      const bound = stage.bind(options, { ...toPlacement(placed), isOurs });
       reportEssential(bound, placed, source, ["phases", phase, "steps", s, i]);
       return [bound];
     }),
   );
   return { budgetMs: file.phases[phase].budgetMs, steps };
+}
+
+function ownership(optionsOf: StageOptions): (domain: string) => boolean {
+  const domains = optionsOf({ name: DOMAINS_STAGE }) as Domains | undefined;
+  return (domain) => (domains?.find(domain) ?? null) !== null;
 }
 
 function toPlacement({ mode, onFailure, timeoutMs }: Placed): Placement {
