@@ -1,137 +1,84 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startFakeDns } from "../test/support/fake-dns.ts";
-import { spawnGateway } from "../test/support/gateway-process.ts";
-import { RawClient } from "../test/support/raw-client.ts";
-import { startSinkHub } from "../test/support/sink-hub.ts";
-import { writeGatewayFiles } from "../test/support/test-gateway.ts";
-import { spawnTied } from "../test/support/tied-process.ts";
-import { waitUntil } from "../test/support/wait-until.ts";
+import { cpuMsOf } from "./process-cpu.ts";
+import { type Subject, startSubjects } from "./relay-subjects.ts";
+import { sendLoad, startCountingSink } from "./smtp-load.ts";
 
 /** Messages a second through several servers in turns; what and how: README.md. */
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "4" },
-    clients: { type: "string", default: "16" },
+    messages: { type: "string", default: "2000" },
+    sessions: { type: "string", default: "20,100" },
     bytes: { type: "string", default: "4096" },
+    only: { type: "string", default: "" },
   },
 });
 const rounds = Number(values.rounds);
-const roundMs = Number(values.seconds) * 1000;
-const clients = Number(values.clients);
-const message = toMessage(Number(values.bytes));
+const messages = Number(values.messages);
+const bytes = Number(values.bytes);
+const REFERENCES: readonly string[] = ["bare proxy", "Postfix"];
 
-interface Subject {
-  readonly name: string;
-  readonly port: number;
-  readonly to: string;
-  /** Messages a second, one for each round. */
-  readonly rates: number[];
+/** Messages a second, one for each round: until the sender had its last 250, and until the sink had the last. */
+interface Rates {
+  readonly subject: Subject;
+  readonly accepted: number[];
+  readonly delivered: number[];
+  /** Microseconds of CPU a message, of all its processes and threads. */
+  readonly cpu: number[];
 }
 
 await using stack = new AsyncDisposableStack();
-const subjects = await startSubjects(stack);
-for (let round = 0; round < rounds; round++) {
-  for (const subject of subjects) {
-    subject.rates.push(await measure(subject));
-    process.stderr.write(".");
-  }
-}
-process.stderr.write("\n");
-const reference = median(subjects[0]?.rates ?? []);
-for (const subject of subjects) process.stdout.write(`${describe(subject, reference)}\n`);
-
-async function startSubjects(stack: AsyncDisposableStack): Promise<readonly Subject[]> {
-  const hub = await startSinkHub();
-  stack.defer(() => hub.close());
-  const barePort = await startBareProxy(stack, hub.port);
-  const port = await startPostern(stack, hub.port);
-  return [
-    { name: "smtp-server + SMTPConnection", port: barePort, to: "a@hub.test", rates: [] },
-    { name: "Postern, ack: hub", port, to: "a@hub.test", rates: [] },
-    { name: "Postern, ack: spool", port, to: "a@spool.test", rates: [] },
-  ];
+const sink = await startCountingSink();
+stack.defer(() => sink.stop());
+const isMeant = (name: string) => name.toLowerCase().includes(values.only.toLowerCase());
+const subjects = await startSubjects(stack, sink.port, isMeant);
+for (const sessions of values.sessions.split(",").map(Number)) {
+  const all = subjects.map((subject): Rates => ({ subject, accepted: [], delivered: [], cpu: [] }));
+  // What compiles at the first message, and connections to the sink, count for nobody.
+  for (const { subject } of all) await measure(subject, sessions);
+  for (let round = 0; round < rounds; round++) for (const rates of all) await add(rates, sessions);
+  process.stderr.write("\n");
+  process.stdout.write(`\n${sessions} sessions, ${bytes} octets\n`);
+  for (const rates of all) process.stdout.write(`${describe(rates, all)}\n`);
 }
 
-async function startBareProxy(stack: AsyncDisposableStack, hubPort: number): Promise<number> {
-  const script = join(import.meta.dirname, "bare-proxy.ts");
-  const proxy = spawnTied(process.execPath, [script, String(hubPort)]);
-  stack.defer(() => proxy.stop());
-  return waitUntil(
-    () => `the bare proxy does not listen: ${proxy.output()}`,
-    () => Number(/^\d+$/m.exec(proxy.output())?.[0]) || undefined,
-  );
+async function add(rates: Rates, sessions: number): Promise<void> {
+  const { subject, accepted, delivered, cpu } = rates;
+  const before = await cpuMsOf(subject.pid);
+  const [sent, arrived] = await measure(subject, sessions);
+  accepted.push(sent);
+  delivered.push(arrived);
+  cpu.push((((await cpuMsOf(subject.pid)) - before) * 1000) / messages);
+  process.stderr.write(".");
 }
 
-/** With SPF from a DNS server in this process, and without a scanner. */
-async function startPostern(stack: AsyncDisposableStack, hubPort: number): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), "postern-bench-"));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const dns = await startFakeDns({ "friend.test": { TXT: ["v=spf1 ip4:127.0.0.0/8 -all"] } });
-  stack.defer(() => dns.close());
-  const domains = { "hub.test": { verify: "off" }, "spool.test": { verify: "off", ack: "spool" } };
-  const hub = { domains: Object.keys(domains), smarthosts: [`127.0.0.1:${hubPort}`] };
-  const settingsFile = await writeGatewayFiles(folder, {
-    hubPort,
-    dnsServer: dns.address,
-    policies: {
-      domains: { domains },
-      routing: { connectors: { hub } },
-      limits: {
-        connections: { newPerClientPerMinute: 100_000 },
-        session: { transactions: 1_000_000 },
-      },
-    },
-  });
-  const gateway = spawnGateway({ settingsFile });
-  stack.defer(() => gateway.stop());
-  return gateway.listening();
-}
-
-async function measure(subject: Subject): Promise<number> {
+async function measure(
+  { port, to }: Subject,
+  sessions: number,
+): Promise<readonly [number, number]> {
   const start = performance.now();
-  const talks = Array.from({ length: clients }, (_, i) =>
-    talk(subject, start + roundMs, `127.0.1.${i + 1}`),
-  );
-  const sent = (await Promise.all(talks)).reduce((sum, count) => sum + count, 0);
-  return (sent * 1000) / (performance.now() - start);
+  const rate = () => (messages * 1000) / (performance.now() - start);
+  await sendLoad({ port, to, messages, bytes, sessions });
+  const sent = rate();
+  await sink.drained(messages);
+  return [sent, rate()];
 }
 
-/** One message after the other over one connection; how many until the end. */
-async function talk({ port, to }: Subject, end: number, localAddress: string): Promise<number> {
-  const client = await RawClient.open({ port, localAddress });
-  const expect = async (code: number, line: string) => {
-    const reply = await client.say(line);
-    if (reply.code !== code) throw new Error(`${line.slice(0, 40)}: ${reply.text}`);
-  };
-  await client.reply();
-  await expect(250, "EHLO mail.friend.test");
-  let sent = 0;
-  for (; performance.now() < end; sent++) {
-    await expect(250, "MAIL FROM:<carol@friend.test>");
-    await expect(250, `RCPT TO:<${to}>`);
-    await expect(354, "DATA");
-    await expect(250, `${message}.`);
-  }
-  await client.say("QUIT");
-  client.destroy();
-  return sent;
+/** Ratios are of rounds, then the median: neighbours in time suffer from the same noise. */
+function describe({ subject, accepted, delivered, cpu }: Rates, all: readonly Rates[]): string {
+  const ratios = all
+    .filter((other) => REFERENCES.includes(other.subject.name) && other.subject !== subject)
+    .map((other) => {
+      const [a, d] = [ratioOf(accepted, other.accepted), ratioOf(delivered, other.delivered)];
+      return `${a} (${d}) x ${other.subject.name}`;
+    });
+  const [sent, arrived, used] = [accepted, delivered, cpu].map((all) => Math.round(median(all)));
+  const rate = `${sent}/s, delivered ${arrived}/s, CPU ${used} us`;
+  return `${subject.name.padEnd(32)} ${rate.padEnd(42)} ${ratios.join(", ")}`;
 }
 
-function toMessage(bytes: number): string {
-  const header = "From: <carol@friend.test>\r\nTo: <a@hub.test>\r\nSubject: bench\r\n\r\n";
-  const line = `${"0123456789".repeat(7)}\r\n`;
-  return header + line.repeat(Math.max(1, Math.round((bytes - header.length) / line.length)));
-}
-
-function describe({ name, rates }: Subject, reference: number): string {
-  const rate = median(rates);
-  const range = `${Math.round(Math.min(...rates))}-${Math.round(Math.max(...rates))}`;
-  const ratio = (rate / reference).toFixed(2);
-  return `${name.padEnd(30)} ${Math.round(rate)} messages/s (${range}), ratio ${ratio}`;
+function ratioOf(own: readonly number[], others: readonly number[]): string {
+  return median(own.map((rate, round) => rate / (others[round] ?? 0))).toFixed(2);
 }
 
 function median(numbers: readonly number[]): number {

@@ -32,13 +32,13 @@ set_up_programs() {
   for package in $to_unpack; do unpack_peer "$package"; done
 }
 
-# Usage: is_needed FOLDER,FOLDER FILE... A folder stands for what begins with its name and a dash as well.
+# Usage: is_needed FOLDER,FOLDER FILE... A folder stands for the file of its name, and what begins with it and a dash, as well.
 is_needed() {
   local folders=${1//,/|} file
   shift
   for file in "$@"; do
     file=${file#"$PWD"/}
-    [[ ! ${file#./} =~ ^test/($folders)[/-] ]] || return 0
+    [[ ! ${file#./} =~ ^test/($folders)[/.-] ]] || return 0
   done
   return 1
 }

@@ -14,6 +14,7 @@ import { loadPolicy } from "./policy/load-policy.ts";
 import type { Relay } from "./relay/relay.ts";
 import { type ReleaseDeps, type ReleaseRefusal, releaseHold } from "./relay/release.ts";
 import { settleUndeliverable } from "./relay/undeliverable.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { localReply } from "./smtp/client-reply.ts";
 import type { TakenEntry } from "./spool/spool-desk.ts";
@@ -125,7 +126,9 @@ export async function openJudge(settings: Settings, log: Log) {
   const snapshot = await loadPolicy({ folder: settings.policies, catalog, clock: ground.clock });
   const tempDir = await mkdtemp(join(tmpdir(), "postern-judge-"));
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
-  const services = openServices(opening, ground, UNASKED_HUB, tempDir);
+  // Its own, so that a judged file counts for nobody.
+  const counters = createMemoryRateCounters(ground.clock);
+  const services = openServices(opening, ground, UNASKED_HUB, counters, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
   return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };

@@ -7,6 +7,7 @@ import type { Limits } from "./policy/limits.ts";
 import { limitsFor } from "./policy/listener-limits.ts";
 import type { ListenerSettings, Settings } from "./settings.ts";
 import { createConnectionCounters } from "./smtp/connection-counters.ts";
+import { createHarvestCounts } from "./smtp/harvest-counts.ts";
 import { createKnownClients, type SessionReport } from "./smtp/known-clients.ts";
 import type { Arrival } from "./smtp/session-host.ts";
 import { createSmtpListener, type SmtpListener } from "./smtp/smtp-listener.ts";
@@ -47,7 +48,11 @@ export function createDoors(deps: DoorDeps): Doors {
     },
   });
   const metrics = createSmtpMetrics(deps.metrics, counters);
-  const shared = { clock, log, metrics, counters, known: createKnownClients(clock) };
+  const shared = {
+    ...{ clock, log, metrics, counters },
+    known: createKnownClients(clock),
+    harvest: createHarvestCounts(clock),
+  };
   const opened: { readonly name: string; readonly listener: SmtpListener }[] = [];
   return {
     metrics,

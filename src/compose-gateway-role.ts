@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { Log } from "./base/log.ts";
 import type { ProcessChannel } from "./base/process-channel.ts";
-import { openCertificates } from "./compose-certificates.ts";
 import {
   type Ground,
   layGround,
@@ -10,8 +9,10 @@ import {
   spaceOf,
   spoolPlace,
 } from "./compose-ground.ts";
+import { openTrust } from "./compose-logons.ts";
 import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy, type Policy } from "./compose-policy.ts";
+import { openToldPressure } from "./compose-pressure.ts";
 import { openRelay } from "./compose-relay.ts";
 import {
   type Order,
@@ -26,7 +27,7 @@ import {
   openSessionHosts,
   type SessionHosts,
 } from "./compose-sessions.ts";
-import { createReceiver } from "./gateway/receive.ts";
+import { createRemoteRateCounters } from "./reputation/remote-rate-counters.ts";
 import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
 import { createRemoteSpool } from "./spool/remote-spool.ts";
@@ -43,33 +44,19 @@ export async function beginGateway(
   await using starting = new AsyncDisposableStack();
   const ground = layGround(order.settings, log, order.gateways);
   starting.defer(() => ground.resolver.close());
-  const policy = await openPolicy(starting, ground);
-  const indexes = openIndexes(starting, ground, { recovers: false });
-  const spool = openRemoteSpool(ground, policy, processTag(order.name, process.pid), supervisor);
-  const outbound = await openOutboundTls(ground);
-  const relay = openRelay(ground, policy, { ...indexes, spool, queue: null }, outbound);
-  tellFacts(ground, indexes);
-  starting.defer(() => relay.stop(0));
-  const services = openServices(starting, ground, relay);
-  const messages = await openMessages(ground, policy);
-  const authservIds = authservIdsOf(ground);
-  const house = { ...ground, ...indexes, spool, policy, relay, services, messages, authservIds };
-  const handler = createReceiver(house);
-  const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
-  const certificates = await openCertificates(starting, ground);
-  const parts = { ground, policy, handler, certificates, metrics };
-  const hosts = openSessionHosts(starting, parts);
+  const tag = processTag(order.name, process.pid);
+  const { policy, relay, trust, told, hosts } = await openParts(starting, ground, tag, supervisor);
   const open = starting.move();
-  const { version, limits } = policy.current();
   return {
-    started: { policy: version, limits },
+    started: toStarted(policy),
     role: {
       operations: {
         reload: async () => void (await policy.reload()),
-        reloadCertificates: () => certificates.reload(),
+        reloadCertificates: trust.reload,
         stress(isOn: boolean) {
           for (const host of hosts.values()) host.stress(isOn);
         },
+        pressure: told,
         metrics: () => ground.metrics.snapshot(),
       },
       onHanded: (about, socket) => seat(hosts, about as HandedArrival, socket, supervisor),
@@ -81,6 +68,40 @@ export async function beginGateway(
       },
     },
   };
+}
+
+/** From the policy to the hosts of sessions, in the order in which they stand on each other. */
+async function openParts(
+  stack: AsyncDisposableStack,
+  ground: Ground,
+  tag: string,
+  supervisor: ProcessChannel<SupervisorOperations>,
+) {
+  const policy = await openPolicy(stack, ground);
+  const indexes = openIndexes(stack, ground, { recovers: false });
+  const spool = openRemoteSpool(ground, policy, tag, supervisor);
+  const outbound = await openOutboundTls(ground);
+  const onReached = (destination: string) => supervisor.tell("reached", destination);
+  const handsOver = { ...indexes, spool, queue: null, onReached };
+  const relay = openRelay(ground, policy, handsOver, outbound);
+  tellFacts(ground, indexes);
+  stack.defer(() => relay.stop(0));
+  const counters = createRemoteRateCounters(supervisor);
+  const services = openServices(stack, ground, relay, counters);
+  const messages = await openMessages(ground, policy);
+  const authservIds = authservIdsOf(ground);
+  const { pressure, told } = await openToldPressure(stack, ground, policy, messages);
+  const stores = { ...indexes, spool };
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
+  const metrics = createSmtpMetrics(ground.metrics, COUNTED_ELSEWHERE);
+  const trust = await openTrust(stack, ground, counters);
+  const hosts = openSessionHosts(stack, { ground, policy, house, ...trust, metrics });
+  return { policy, relay, trust, told, hosts };
+}
+
+function toStarted(policy: Policy): Started {
+  const { version, limits } = policy.current();
+  return { policy: version, limits };
 }
 
 /** By the supervisor. */
@@ -99,12 +120,12 @@ function openRemoteSpool(
 /** A client that was gone before he came here has no socket any more. */
 function seat(
   hosts: SessionHosts,
-  { connection, client, head, isKnown }: HandedArrival,
+  { connection, head, ...about }: HandedArrival,
   socket: Socket | undefined,
   supervisor: ProcessChannel<SupervisorOperations>,
 ): void {
   const leave = (report: SessionReport) => supervisor.tell("left", { connection, report });
-  const host = hosts.get(client.listener.name);
+  const host = hosts.get(about.client.listener.name);
   if (!socket || !host) {
     socket?.destroy();
     leave(NOTHING_TO_REPORT);
@@ -112,5 +133,5 @@ function seat(
   }
   supervisor.tell("seated", connection);
   socket.on("error", () => socket.destroy());
-  host.admit({ socket, client, head: Buffer.from(head), isKnown }, leave);
+  host.admit({ ...about, socket, head: Buffer.from(head) }, leave);
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type Clock, createSystemClock } from "./base/clock.ts";
 import { errorText } from "./base/errors.ts";
 import { createIds, type Ids } from "./base/ids.ts";
+import { createKeyFile } from "./base/key-file.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { shareOf } from "./base/share.ts";
@@ -11,6 +12,7 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -20,6 +22,7 @@ import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
 
@@ -104,8 +107,8 @@ export function spoolPlace({ settings, clock, log }: Ground) {
   return { folder: join(settings.dataDir, "spool"), clock, log };
 }
 
-export function spaceOf({ settings }: Ground, minFreePercent: () => number) {
-  return createDiskSpace({ folder: settings.dataDir, minFreePercent });
+export function spaceOf({ settings, clock }: Ground, minFreePercent: () => number) {
+  return createDiskSpace({ folder: settings.dataDir, minFreePercent, clock });
 }
 
 /** Archives wait for their end; beyond this in temporary files. Most attachments are smaller. */
@@ -116,9 +119,11 @@ export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
-  /** An existing folder, once mail comes. */
-  tempDir: string = join(ground.settings.dataDir, "tmp"),
+  counters: RateCounters,
+  /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
+  aside?: { readonly tempDir: string },
 ): StageServices {
+  const { dataDir } = ground.settings;
   const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
@@ -127,7 +132,12 @@ export function openServices(
   stack.defer(() => scanner?.close());
   if (!scanner) log.warn("antivirus-off", { reason: "settings say clamd: none" });
   const totalBytes = shareOf(ARCHIVE_TOTAL_BYTES, processes);
+  const tempDir = aside?.tempDir ?? join(dataDir, "tmp");
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
-  return { clock, resolver, zoneHealth, scanner, recipientProbe, partReaders };
+  const senderRates = createSenderRates({ counters, log, metrics });
+  const path = join(dataDir, "address-keys");
+  const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
+  const own = { zoneHealth, scanner, recipientProbe, partReaders, senderRates, addressKeys };
+  return { clock, resolver, ...own };
 }

@@ -2,6 +2,7 @@ import { pause } from "./base/clock.ts";
 import { Unavailable } from "./base/errors.ts";
 import type { Ground } from "./compose-ground.ts";
 import { createDataLock } from "./control/data-lock.ts";
+import { type BackPressure, describePressure, isShut } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import { createPolicyHolder } from "./policy/policy-holder.ts";
 import type { PolicyHolder } from "./policy/snapshot.ts";
@@ -43,9 +44,10 @@ export async function takeLock(
   stack.defer(() => lock.release());
 }
 
-export function readiness(policy: Policy, draining: boolean): Readiness {
+export function readiness(policy: Policy, draining: boolean, pressure: BackPressure): Readiness {
   const reasons = draining ? ["the gateway is stopping"] : [];
+  reasons.push(...describePressure(pressure.levels()));
   if (policy.lastError())
     reasons.push("the policy files on disk are invalid; the old policy is in force");
-  return { ready: !draining, reasons };
+  return { ready: !draining && !isShut(pressure), reasons };
 }

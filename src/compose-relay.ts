@@ -1,4 +1,4 @@
-import type { Ground, Stores } from "./compose-ground.ts";
+import type { Ground } from "./compose-ground.ts";
 import type { OutboundTls } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
@@ -10,7 +10,7 @@ import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 export function openRelay(
   ground: Ground,
   policy: Policy,
-  stores: Pick<Stores, "quarantine"> & Pick<RelayOptions, "spool" | "queue">,
+  stores: Pick<RelayOptions, "quarantine" | "spool" | "queue" | "onReached">,
   { authorities, tlsPolicy }: OutboundTls,
 ): Relay {
   const { settings, clock, log, resolver, gateways } = ground;

@@ -1,6 +1,8 @@
 import type { MetricsSnapshot } from "./base/metrics.ts";
+import type { PressureLevels } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
+import type { RateOwnerOperations } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
 import type { LeftArrival } from "./workers/arrivals.ts";
@@ -38,17 +40,25 @@ export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations 
   readiness(input: null): Readiness;
   /** A gateway process has died. */
   gone(from: string): Promise<void>;
+  /** A gateway process reached a destination that had failed. */
+  reached(destination: string): void;
 }
 
 export interface GatewayOperations extends RoleOperations {
   /** See SessionHost. */
   stress(isOn: boolean): void;
+  /** Of what the service measures for all. */
+  pressure(levels: PressureLevels): void;
 }
 
 /** What the supervisor does for the others. */
-export interface SupervisorOperations extends SpoolOwnerOperations {
+export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
+  /** From the service, for all gateways. */
+  pressure(levels: PressureLevels): void;
+  /** Passed on to the service, which has mail that waits for it. */
+  reached(destination: string): void;
   /** A client's socket has come; then, that he has left. */
   seated(connection: number): void;
   left(end: LeftArrival): void;

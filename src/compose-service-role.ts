@@ -3,8 +3,10 @@ import type { ProcessChannel } from "./base/process-channel.ts";
 import { openCertificates } from "./compose-certificates.ts";
 import { layGround } from "./compose-ground.ts";
 import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
+import { openSharedPressure } from "./compose-pressure.ts";
 import type { Order, Started, SupervisorOperations } from "./compose-roles.ts";
 import { openService } from "./compose-service.ts";
+import type { PressureLevels } from "./gateway/back-pressure.ts";
 import type { Role } from "./workers/kept-self.ts";
 
 /**
@@ -25,7 +27,9 @@ export async function beginService(
   starting.defer(() => ground.resolver.close());
   await takeLock(starting, ground, LOCK_PATIENCE_MS);
   const policy = await openPolicy(starting, ground);
-  const { spoolOwner, relay } = await openService(starting, ground, policy, order.isFirst);
+  const { spoolOwner, relay, stores } = await openService(starting, ground, policy, order.isFirst);
+  const tell = (levels: PressureLevels) => supervisor.tell("pressure", levels);
+  const pressure = await openSharedPressure(starting, ground, policy, stores, tell);
   // Made once, before several processes could each make their own.
   const certificates = await openCertificates(starting, ground);
   policy.onChange(({ limits }) => supervisor.tell("limits", limits));
@@ -37,9 +41,10 @@ export async function beginService(
       operations: {
         ...spoolOwner.operations,
         gone: (from: string) => spoolOwner.gone(from),
+        reached: relay.reached,
         reload: async () => void (await policy.reload()),
         reloadCertificates: () => certificates.reload(),
-        readiness: () => readiness(policy, false),
+        readiness: () => readiness(policy, false, pressure),
         metrics: () => ground.metrics.snapshot(),
       },
       async stop(deadlineMs) {

@@ -7,6 +7,7 @@ import { controlPath } from "./control/control.ts";
 import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";
 import { countFacts, logFacts } from "./gateway/tell-facts.ts";
+import { watchRecipientLists } from "./policy/recipient-watch.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
 
@@ -44,6 +45,7 @@ export async function openService(
   stack.defer(() => relay.stop(0));
   relay.start();
   stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
+  stack.defer(watchRecipientLists({ ...ground, policy }));
   startTlsRounds(stack, ground, policy, outbound, { ...stores, relay });
   const about = () => ({
     running: true,

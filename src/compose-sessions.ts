@@ -4,12 +4,14 @@ import { createBufferGarbage } from "./base/buffer-garbage.ts";
 import { shareOf } from "./base/share.ts";
 import type { Certificates } from "./compose-certificates.ts";
 import type { Ground } from "./compose-ground.ts";
+import type { Logons } from "./compose-logons.ts";
 import type { Policy } from "./compose-policy.ts";
+import { createReceiver } from "./gateway/receive.ts";
+import type { ReceiveDeps } from "./gateway/receive-deps.ts";
 import type { MessageStore } from "./mail/message.ts";
 import { createMessageStore } from "./mail/message-store.ts";
 import { limitsFor } from "./policy/listener-limits.ts";
 import { toListenerRules } from "./smtp/listener-rules.ts";
-import type { ConnectionHandler } from "./smtp/session-handler.ts";
 import { createSessionHost, type SessionHost } from "./smtp/session-host.ts";
 import type { SmtpMetrics } from "./smtp/smtp-metrics.ts";
 
@@ -18,15 +20,17 @@ export type SessionHosts = ReadonlyMap<string, SessionHost>;
 
 export function openSessionHosts(
   stack: AsyncDisposableStack,
-  { ground, policy, handler, certificates, metrics }: SessionParts,
+  { ground, policy, house, certificates, logons, metrics }: SessionParts,
 ): SessionHosts {
   const { clock, log, settings } = ground;
+  const shared = { handler: createReceiver(house), clock, log, metrics };
   const hosts = new Map<string, SessionHost>();
   for (const own of settings.listeners) {
     const tls = certificates.of(own.name);
     const rules = toListenerRules(own);
+    const authenticator = logons.of(own.name);
     const limits = () => limitsFor(policy.current().limits, own.name);
-    const host = createSessionHost({ handler, tls, rules, limits, clock, log, metrics });
+    const host = createSessionHost({ ...shared, tls, rules, authenticator, limits });
     stack.defer(() => host.close());
     hosts.set(own.name, host);
   }
@@ -36,8 +40,9 @@ export function openSessionHosts(
 interface SessionParts {
   readonly ground: Ground;
   readonly policy: Policy;
-  readonly handler: ConnectionHandler;
+  readonly house: ReceiveDeps;
   readonly certificates: Certificates;
+  readonly logons: Logons;
   readonly metrics: SmtpMetrics;
 }
 

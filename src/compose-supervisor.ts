@@ -18,8 +18,11 @@ import {
   type Started,
   type SupervisorOperations,
 } from "./compose-roles.ts";
+import type { PressureLevels } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import type { Limits } from "./policy/limits.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
+import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import { closing } from "./smtp/protocol-replies.ts";
 import type { Arrival } from "./smtp/session-host.ts";
@@ -99,10 +102,11 @@ interface SupervisorGround {
   readonly metrics: Metrics;
 }
 
-/** What the service last told of the policy. */
+/** What the service last told. */
 interface Rules {
   limits: Limits | null;
   policy: string;
+  pressure: PressureLevels;
 }
 
 interface Assembled extends Pick<GatewayParts, "arrivals" | "refuse"> {
@@ -114,7 +118,7 @@ interface Assembled extends Pick<GatewayParts, "arrivals" | "refuse"> {
 /** Nothing runs yet. */
 function assemble(stack: AsyncDisposableStack, ground: SupervisorGround): Assembled {
   const { settings, clock } = ground;
-  const rules: Rules = { limits: null, policy: "" };
+  const rules: Rules = { limits: null, policy: "", pressure: {} };
   const stressed = (isOn: boolean) => {
     for (const one of gateways) one.channel()?.tell("stress", isOn);
   };
@@ -125,8 +129,13 @@ function assemble(stack: AsyncDisposableStack, ground: SupervisorGround): Assemb
   const refuse = ({ socket, client }: Arrival) =>
     bouncer.turnAway(socket, closing(client.listener.hostname, "unavailable"));
   const keep = { ...ground, entry: ENTRY };
-  const service = keepService(keep, settings, (started) => Object.assign(rules, started));
-  const parts = { keep, settings, service, arrivals, refuse, doors };
+  const service = keepService(keep, settings, (news) => {
+    Object.assign(rules, news);
+    if (news.pressure) for (const one of gateways) one.channel()?.tell("pressure", news.pressure);
+  });
+  const pressure = () => rules.pressure;
+  const counters = createMemoryRateCounters(clock);
+  const parts = { keep, settings, service, arrivals, refuse, doors, pressure, counters };
   const gateways = Array.from({ length: settings.workers }, (_, i) =>
     keepGateway(parts, `gateway-${i + 1}`),
   );
@@ -138,14 +147,17 @@ type Keep = Pick<Parameters<typeof keepProcess>[0], "clock" | "log" | "write" | 
 function keepService(
   keep: Keep,
   settings: Settings,
-  tell: (news: Partial<Started>) => void,
+  tell: (news: Partial<Started & Pick<Rules, "pressure">>) => void,
 ): ServiceProcess {
   let isFirst = true;
   return keepProcess<ServiceOperations>({
     ...keep,
     name: "service",
     order: () => toOrder(settings, "service", "service", isFirst),
-    operations: { limits: (limits: Limits) => tell({ limits }) },
+    operations: {
+      limits: (limits: Limits) => tell({ limits }),
+      pressure: (pressure: PressureLevels) => tell({ pressure }),
+    },
     onReady(_pid, started) {
       isFirst = false;
       tell(started as Started);
@@ -160,24 +172,33 @@ interface GatewayParts {
   readonly arrivals: Arrivals;
   readonly refuse: (arrival: Arrival) => void;
   readonly doors: Pick<Doors, "isStressed">;
+  readonly pressure: () => PressureLevels;
+  /** Here, so that a rate holds for all processes and outlives each of them. */
+  readonly counters: RateCounters;
 }
 
 function keepGateway(parts: GatewayParts, name: string): GatewayProcess {
-  const { keep, settings, service, arrivals, refuse, doors } = parts;
+  const { keep, settings, service, arrivals, refuse, doors, pressure, counters } = parts;
   // While the service is being replaced, who needs the spool waits.
   const operations: SupervisorOperations = {
     adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
     endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
+    reached: (destination) => service.channel()?.tell("reached", destination),
     seated: (connection) => arrivals.seated(connection),
     left: (end) => arrivals.left(end),
+    takeRate: ({ key, amount, limit }) => counters.take(key, amount, limit),
     limits() {},
+    pressure() {},
   };
   const process: GatewayProcess = keepProcess<GatewayOperations>({
     ...keep,
     name,
     order: () => toOrder(settings, "gateway", name, false),
     operations,
-    onReady: () => process.channel()?.tell("stress", doors.isStressed()),
+    onReady() {
+      process.channel()?.tell("stress", doors.isStressed());
+      process.channel()?.tell("pressure", pressure());
+    },
     onGone(pid) {
       arrivals.gone(name, refuse);
       const report = async () => (await service.ready()).call("gone", processTag(name, pid));
@@ -218,10 +239,9 @@ async function readiness({ service, gateways }: Crew, draining: boolean): Promis
   const hosts = gateways.filter((one) => one.channel() !== null).length;
   if (hosts < gateways.length)
     reasons.push(`${gateways.length - hosts} of ${gateways.length} gateway processes are down`);
-  const channel = service.channel();
-  if (!channel) reasons.push("the service process is down");
-  else reasons.push(...(await channel.call("readiness", null, ASK_LIMIT_MS)).reasons);
-  return { ready: !draining && hosts > 0 && channel !== null, reasons };
+  const its = await service.channel()?.call("readiness", null, ASK_LIMIT_MS);
+  reasons.push(...(its?.reasons ?? ["the service process is down"]));
+  return { ready: !draining && hosts > 0 && its?.ready === true, reasons };
 }
 
 async function expose({ service, gateways }: Crew, own: Metrics) {

@@ -5,14 +5,15 @@
  * stand in processes of their own: compose-supervisor.ts.
  */
 import type { Log } from "./base/log.ts";
-import { openCertificates } from "./compose-certificates.ts";
 import { createDoors, openStatus } from "./compose-doors.ts";
 import { layGround, openServices } from "./compose-ground.ts";
+import { openTrust } from "./compose-logons.ts";
 import { openPolicy, readiness, takeLock } from "./compose-policy.ts";
+import { openPressure } from "./compose-pressure.ts";
 import { openService } from "./compose-service.ts";
 import { authservIdsOf, openMessages, openSessionHosts } from "./compose-sessions.ts";
 import { superviseGateway } from "./compose-supervisor.ts";
-import { createReceiver } from "./gateway/receive.ts";
+import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
 import type { Settings } from "./settings.ts";
 
 export interface Gateway {
@@ -24,7 +25,7 @@ export interface Gateway {
   readonly status: { readonly host: string; readonly port: number } | null;
   /** All or nothing; throws PolicyError and keeps the old policy. */
   reloadPolicy(): Promise<void>;
-  /** Each listener all or nothing; never rejects: the log says what is wrong. */
+  /** Of users as well. Each listener all or nothing; never rejects: the log says what is wrong. */
   reloadCertificates(): Promise<void>;
   /** Takes no more mail, lets what is under way end within the deadline, closes the stores. */
   stop(deadlineMs: number): Promise<void>;
@@ -51,10 +52,12 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
   const { stores, relay } = await openService(starting, ground, policy);
-  const services = openServices(starting, ground, relay);
+  const counters = createMemoryRateCounters(ground.clock);
+  const services = openServices(starting, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
-  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds };
+  const pressure = await openPressure(starting, ground, policy, stores, messages);
+  const house = { ...ground, ...stores, policy, relay, services, messages, authservIds, pressure };
   const doors = createDoors({
     ...ground,
     limits: () => policy.current().limits,
@@ -62,17 +65,15 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
       for (const host of hosts.values()) host.stress(isOn);
     },
   });
-  const handler = createReceiver(house);
-  const certificates = await openCertificates(starting, ground);
-  const { metrics } = doors;
-  const parts = { ground, policy, handler, certificates, metrics };
+  const trust = await openTrust(starting, ground, counters);
+  const parts = { ground, policy, house, ...trust, metrics: doors.metrics };
   const hosts = openSessionHosts(starting, parts);
   starting.defer(() => doors.close());
   await doors.open((arrival, leave) =>
     hosts.get(arrival.client.listener.name)?.admit(arrival, leave),
   );
   let draining = false;
-  const isReady = async () => readiness(policy, draining);
+  const isReady = async () => readiness(policy, draining, pressure);
   const status = await openStatus(starting, settings, ground.metrics.expose, isReady);
   const open = starting.move();
   log.info("started", { listeners: doors.addresses(), policy: policy.current().version });
@@ -80,15 +81,14 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
     listeners: doors.addresses(),
     status,
     reloadPolicy: async () => void (await policy.reload()),
-    reloadCertificates: () => certificates.reload(),
+    reloadCertificates: trust.reload,
     async stop(deadlineMs) {
       draining = true;
       log.info("stopping");
-      const { clock } = ground;
-      const endsAt = clock.monotonic() + deadlineMs;
+      const endsAt = ground.clock.monotonic() + deadlineMs;
       doors.close();
       await Promise.all([...hosts.values()].map((host) => host.drain(deadlineMs)));
-      await relay.stop(Math.max(0, endsAt - clock.monotonic()));
+      await relay.stop(Math.max(0, endsAt - ground.clock.monotonic()));
       await open.disposeAsync();
       log.info("stopped");
     },

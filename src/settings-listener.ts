@@ -23,6 +23,12 @@ export const tlsSchema = z.strictObject({
   required: z.boolean().optional(),
 });
 
+/** The file of those who may log on; long: whether nothing else permits to send. */
+export const authSchema = z.union([
+  path,
+  z.strictObject({ users: path, required: z.boolean().default(false) }),
+]);
+
 export const bannerSchema = z
   .string()
   .max(MAX_BANNER_CHARS)
@@ -38,6 +44,21 @@ export type WrittenTls = z.infer<typeof tlsSchema>;
 
 export interface TlsSettings extends ListenerTlsFiles {
   readonly required: boolean;
+}
+
+export interface AuthSettings {
+  readonly users: string;
+  /** A password and nothing else permits to send. */
+  readonly required: boolean;
+}
+
+export function toAuthSettings(
+  auth: z.infer<typeof authSchema> | undefined,
+  toPath: (path: string) => string,
+): AuthSettings | null {
+  if (auth === undefined) return null;
+  const { users, required } = typeof auth === "string" ? { users: auth, required: false } : auth;
+  return { users: toPath(users), required };
 }
 
 /** `toPath` makes a path absolute. */
@@ -57,19 +78,25 @@ interface WrittenListener {
   readonly kind: "internet" | "hub" | "partner";
   readonly from?: readonly string[] | undefined;
   readonly tls?: WrittenTls | undefined;
+  readonly auth?: unknown;
 }
 
 type Complain = (path: readonly (string | number)[], message: string) => void;
 
 /** Complains about a listener that contradicts itself, or would relay for the whole world. */
 export function reportListenerFaults(listener: WrittenListener, complain: Complain): void {
-  const { kind, from, tls = {} } = listener;
+  const { kind, from, tls = {}, auth } = listener;
   const verifies = tls.clientCa !== undefined || tls.clientPins !== undefined;
   if ((tls.cert === undefined) !== (tls.key === undefined))
     complain(["tls"], "expected both cert and key, or neither");
   if (kind === "internet") reportInternet(listener, complain);
-  if (kind === "hub" && from === undefined && !verifies)
-    complain(["kind"], "a hub listener needs from, tls.clientCa or tls.clientPins: who may relay");
+  if (kind === "hub" && from === undefined && !verifies && auth === undefined)
+    complain(
+      ["kind"],
+      "a hub listener needs from, tls.clientCa, tls.clientPins or auth: who may relay",
+    );
+  if (kind !== "hub" && auth !== undefined)
+    complain(["auth"], "only a hub listener has users: whoever logs on may relay anywhere");
   if (kind === "partner" && !verifies)
     complain(
       ["kind"],

@@ -7,6 +7,7 @@ import { type HostPort, parseHostPort } from "./policy/host-port.ts";
 import { parsedText } from "./policy/parsed-text.ts";
 import type { Source } from "./policy/source.ts";
 import {
+  authSchema,
   bannerSchema,
   networkSchema,
   reportListenerFaults,
@@ -45,6 +46,7 @@ const listenerSchema = z.strictObject({
   banner: bannerSchema.optional(),
   tls: tlsSchema.optional(),
   proxyProtocol: z.array(proxies).min(1).max(MAX_NETWORKS).optional(),
+  auth: authSchema.optional(),
   from: z.array(networkSchema).min(1).max(MAX_NETWORKS).optional(),
 });
 

@@ -16,7 +16,12 @@ import {
   readEnvironment,
   variableProblem,
 } from "./settings-environment.ts";
-import { type TlsSettings, toTlsSettings } from "./settings-listener.ts";
+import {
+  type AuthSettings,
+  type TlsSettings,
+  toAuthSettings,
+  toTlsSettings,
+} from "./settings-listener.ts";
 import {
   MAX_WORKERS,
   reportContradictions,
@@ -59,6 +64,8 @@ export interface ListenerSettings {
   /** Follows the host name in the greeting. */
   readonly banner: string | null;
   readonly tls: TlsSettings;
+  /** Who may log on; null: nobody can. */
+  readonly auth: AuthSettings | null;
   /** Peers that must send a PROXY header. */
   readonly proxyProtocol: readonly Cidr[];
   /** Networks: who may connect, and on a hub listener who may relay. Empty: anybody connects. */
@@ -181,6 +188,7 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
       hostname: listener.hostname ?? hostname,
       banner: listener.banner ?? null,
       tls: toTlsSettings(listener.tls ?? {}, (path) => resolve(base, path)),
+      auth: toAuthSettings(listener.auth, (path) => resolve(base, path)),
       proxyProtocol: listener.proxyProtocol ?? [],
       from: listener.from ?? [],
     })),

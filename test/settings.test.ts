@@ -41,6 +41,7 @@ test("two lines are settings enough; the rest has its default", async (context) 
         listen: { host: "0.0.0.0", port: 2525 },
         hostname: "mx1.example.org",
         banner: null,
+        auth: null,
         tls: { own: null, also: [], clientCa: null, clientPins: [], required: false },
         proxyProtocol: [],
         from: [],
@@ -88,6 +89,7 @@ log: { level: debug, format: pretty }
     listen: { host: "::", port: 25 },
     hostname: "mail.example.org",
     banner: null,
+    auth: null,
     tls: {
       own: { cert: join(cwd, "cert.pem"), key: "/etc/key.pem" },
       also: [],

@@ -17,12 +17,12 @@ export interface Log {
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "json" | "pretty";
-  /** Where whole lines go. Default: standard output. */
+  /** Where whole lines go. Default: standard output, what one turn of the event loop wrote at once. */
   readonly write?: (line: string) => void;
 }
 
 export function createLog(options: LogOptions): Log {
-  const write = options.write ?? ((line: string) => void process.stdout.write(line));
+  const write = options.write ?? writeByTurn((text) => void process.stdout.write(text));
   const target =
     options.format === "pretty"
       ? pretty({ colorize: process.stdout.isTTY, sync: true })
@@ -64,4 +64,22 @@ const INVISIBLE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\u
 
 function escapeInvisible(line: string): string {
   return line.replace(INVISIBLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * One call of the system for all lines of a turn of the event loop: under load a line each costs as
+ * much as a tenth of the message it tells of. What an ending process has said is written before it ends.
+ */
+function writeByTurn(write: (text: string) => void): (line: string) => void {
+  let waiting = "";
+  const flush = () => {
+    const text = waiting;
+    waiting = "";
+    if (text !== "") write(text);
+  };
+  process.on("exit", flush);
+  return (line) => {
+    if (waiting === "") setImmediate(flush);
+    waiting += line;
+  };
 }

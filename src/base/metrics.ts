@@ -16,12 +16,13 @@ export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric;
   /** `together`: what the numbers of several processes make. Default: their sum. */
   gauge(name: string, help: string, read: () => number, together?: "sum" | "min" | "max"): void;
-  /** One value for each value of a label. */
+  /** One value for each value of a label. Default for `together`: "min", of what all see alike. */
   gaugeBy(
     name: string,
     help: string,
     label: string,
     read: () => Iterable<readonly [string, number]>,
+    together?: "min" | "max",
   ): void;
   histogram(
     name: string,
@@ -77,14 +78,13 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
         },
       });
     },
-    gaugeBy(name, help, label, read) {
+    gaugeBy(name, help, label, read, together = "min") {
       new Gauge({
         name,
         help,
         labelNames: [label],
         registers,
-        // Each process tells of the same things.
-        aggregator: "min",
+        aggregator: together,
         collect() {
           for (const [value, number] of read()) this.set({ [label]: value }, number);
         },

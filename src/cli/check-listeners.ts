@@ -1,4 +1,4 @@
-import { errorText, type Problem } from "../base/errors.ts";
+import { errorText, PolicyError, type Problem } from "../base/errors.ts";
 import type { Limits } from "../policy/limits.ts";
 import { strangersAmong } from "../policy/listener-limits.ts";
 import { hint } from "../policy/nearest.ts";
@@ -6,6 +6,7 @@ import { wholeFile } from "../policy/problems.ts";
 import { type CertificateFiles, loadCertificate } from "../smtp/certificate.ts";
 import { noteCertificate } from "../smtp/inspect-certificate.ts";
 import { type ListenerTlsFiles, loadAuthorities } from "../smtp/listener-tls.ts";
+import { readUserFile } from "../smtp/user-file.ts";
 
 /** Something that works and is probably not meant. */
 export interface Warning {
@@ -19,6 +20,7 @@ export interface CheckedListener {
   readonly kind: "internet" | "hub" | "partner";
   readonly hostname: string;
   readonly tls: ListenerTlsFiles;
+  readonly auth?: { readonly users: string } | null;
 }
 
 export interface ListenerFindings {
@@ -28,7 +30,7 @@ export interface ListenerFindings {
 
 /** Opens the files of certificates: what cannot serve is a problem, what soon cannot a warning. */
 export async function checkListener(
-  { name, hostname, tls }: CheckedListener,
+  { name, hostname, tls, auth }: CheckedListener,
   now: number,
 ): Promise<ListenerFindings> {
   const subject = `listener ${name}`;
@@ -39,13 +41,15 @@ export async function checkListener(
   const found = await Promise.all(
     pairs.map((pair) => checkPair(subject, pair.files, pair.hostname, now)),
   );
+  const users = auth ? await checkUsers(subject, auth.users) : NOTHING_FOUND;
   const authorities = tls.clientCa === null ? [] : await checkAuthorities(tls.clientCa);
   const message = "no certificate is named, so that a self-signed one is made and shown";
   return {
-    problems: [...found.flatMap(({ problems }) => problems), ...authorities],
+    problems: [...found.flatMap(({ problems }) => problems), ...authorities, ...users.problems],
     warnings: [
       ...(tls.own ? [] : [{ subject, message }]),
       ...found.flatMap(({ warnings }) => warnings),
+      ...users.warnings,
     ],
   };
 }
@@ -71,6 +75,19 @@ export async function checkAuthorities(path: string): Promise<readonly Problem[]
     () => [],
     (error: unknown) => [wholeFile(path, errorText(error))],
   );
+}
+
+const NOTHING_FOUND: ListenerFindings = { problems: [], warnings: [] };
+
+async function checkUsers(subject: string, path: string): Promise<ListenerFindings> {
+  try {
+    const { size } = await readUserFile(path);
+    const message = `${path}: it has no users, so that nobody can log on`;
+    return size > 0 ? NOTHING_FOUND : { problems: [], warnings: [{ subject, message }] };
+  } catch (error) {
+    if (error instanceof PolicyError) return { problems: error.problems, warnings: [] };
+    throw error;
+  }
 }
 
 /** Limits for a listener that the settings do not have hold nowhere: they were meant for another. */

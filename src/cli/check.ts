@@ -15,6 +15,7 @@ import {
   type Warning,
 } from "./check-listeners.ts";
 import { checkOutboundTls } from "./check-outbound-tls.ts";
+import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipients.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -82,6 +83,7 @@ async function findProblems(
     ...opened.flatMap((found) => found.warnings),
     ...(settings && policy.value ? checkTogether(settings, policy.value) : []),
     ...(policy.value ? checkConnectors(policy.value.routing, now) : []),
+    ...(policy.value ? checkStaleLists(policy.value.domains.all, now) : []),
   ];
   const told = [
     ...loaded.problems,
@@ -148,6 +150,7 @@ function toJson({ settings, folder, policy, problems, warnings }: Findings): unk
     ok: problems.length === 0,
     settings: settings && { file: settings.file, hostname: settings.hostname },
     policies: folder === null ? null : { folder, version: policy?.version ?? null },
+    recipients: policy && recipientsJson(policy.domains.all),
     problems,
     warnings,
   };
@@ -172,15 +175,18 @@ function toLines(findings: Findings): readonly string[] {
 }
 
 function policyRows(policy: Policy): readonly (readonly [string, string])[] {
-  const { domains, routing, plan } = policy;
-  const stages = PHASES.flatMap((phase) =>
-    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
-  );
+  const { domains, routing, plans } = policy;
+  const stagesOf = ({ phases }: Policy["plans"]["inbound"]) =>
+    PHASES.flatMap((phase) => phases[phase].steps.flatMap((step) => step.map(({ name }) => name)));
   return [
     ["domains", listed(domains.all.map(({ name }) => name))],
+    ...recipientLines(domains.all.slice(0, MAX_LISTED), Date.now()).map(
+      (line) => ["recipients", line] as const,
+    ),
     ["connectors", listed(routing.all.map(({ name }) => name))],
-    ["stages", listed(stages)],
-    ["mode", plan.mode],
+    ["stages", listed(stagesOf(plans.inbound))],
+    ["outbound", listed(stagesOf(plans.outbound))],
+    ["mode", plans.inbound.mode],
   ];
 }
 

@@ -3,6 +3,7 @@ import { type CliContext, EXIT } from "./cli-context.ts";
 import { buildProgram } from "./commands.ts";
 import { reportFailure } from "./failure.ts";
 import { type OpenPort, openPort } from "./open-port.ts";
+import type { SecretInput } from "./read-password.ts";
 
 export interface CliStreams {
   /** One line each, without its line break. */
@@ -12,6 +13,8 @@ export interface CliStreams {
   readonly cwd: string;
   /** Columns of the terminal; null or absent when standard output is none. */
   readonly width?: number | null;
+  /** Where passwords come from. Default: standard input. */
+  readonly stdin?: SecretInput;
   /** Tests reach stores of their own. */
   readonly openPort?: OpenPort;
 }

@@ -18,8 +18,10 @@ import {
   quarantineStatsCommand,
 } from "./quarantine.ts";
 import { addQueue } from "./queue-commands.ts";
+import { addRecipients } from "./recipients-words.ts";
 import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
+import { addUser } from "./user-words.ts";
 import { versionCommand } from "./version.ts";
 
 const DEFAULT_SINCE = "7d";
@@ -41,10 +43,15 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")
     .description("what the gateway knows of itself and of its stores")
     .action((_options, command) => runOnPort(command, parts, statsCommand));
+  addUser(program, {
+    stdin: parts.streams.stdin ?? process.stdin,
+    run: (command, work) => parts.run(contextOf(command, parts), work),
+  });
   program
     .command("version")
     .description("print the version")
@@ -84,12 +91,13 @@ function addGateway(program: Command, parts: ProgramParts): void {
     );
   program
     .command("doctor")
-    .description("look at what is around the gateway: certificates")
+    .description("look at what is around the gateway: certificates, hubs that know who exists")
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
-        return doctorCommand(context, { loadSettings });
+        const { openHubProbe } = await import("../compose-doctor.ts");
+        return doctorCommand(context, { loadSettings, openHubProbe });
       }),
     );
   addJudge(program, parts);
@@ -100,6 +108,7 @@ interface JudgeWords {
   readonly helo: string;
   readonly from: string;
   readonly to: readonly string[];
+  readonly outbound: boolean;
 }
 
 function addJudge(program: Command, parts: ProgramParts): void {
@@ -111,6 +120,7 @@ function addJudge(program: Command, parts: ProgramParts): void {
     .requiredOption("--helo <name>", "what the client says in HELO")
     .requiredOption("--from <address>", 'sender, "<>" for none')
     .requiredOption("--to <address>", "recipient, may be repeated", collect)
+    .option("--outbound", "as mail of somebody who may relay", false)
     .action((file: string, words: JudgeWords, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { judgeCommand } = await import("./judge.ts");

@@ -1,4 +1,12 @@
 import type { Json } from "../base/json.ts";
+import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
+import {
+  dkimSentences,
+  dmarcSentences,
+  fromSentences,
+  spfSentences,
+} from "./sender-auth-sentences.ts";
+import { formatTime } from "./time-words.ts";
 
 /**
  * What stages saw, in a postmaster's words. A sentence that does not find what it expects throws,
@@ -9,11 +17,19 @@ type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
-  ["spf", spf],
+  ["spf", spfSentences],
+  ["sender-rate", senderRate],
+  ["recipient-rate", senderRate],
   ["domains", domains],
-  ["dkim", dkim],
-  ["from", from],
-  ["dmarc", dmarc],
+  ["dkim", dkimSentences],
+  ["from", fromSentences],
+  ["dmarc", dmarcSentences],
+  ["rewrite-sender", nothing],
+  ["bounce-tag", bounceTag],
+  ["rewrite-recipient", nothing],
+  ["srs", srs],
+  ["copies", nothing],
+  ["rewrite-headers", headerAddresses],
   ["attachments", attachments],
   ["antivirus", antivirus],
 ]);
@@ -38,102 +54,67 @@ function dnsbl(evidence: Json): readonly string[] {
   });
 }
 
-function spf(evidence: Json): readonly string[] {
-  const identity = text(evidence, "identity") === "helo" ? "HELO name" : "sender's domain";
-  const mechanism = optional(evidence, "mechanism");
-  const by = mechanism ? `, decided by ${mechanism}` : "";
-  const trace = list(evidence, "trace").map((entry) => {
-    const lookups = list(entry, "lookups").map(spfLookup);
-    const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
-    return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
-  });
-  const problem = optional(evidence, "problem");
-  const explanation = optional(evidence, "explanation");
-  return [
-    `${text(evidence, "result")} for ${text(evidence, "ip")} and the ${identity} ${text(evidence, "domain")}${by}`,
-    ...(problem ? [`problem: ${problem}`] : []),
-    ...(explanation ? [`the domain's own words: ${quoted(explanation)}`] : []),
-    ...trace,
-  ];
-}
-
-function spfLookup(lookup: Json): string {
-  const found = list(lookup, "records").map(String).join(" | ");
-  const said = found || optional(lookup, "reason") || "";
-  const asked = `${text(lookup, "name")} ${text(lookup, "type")} ${text(lookup, "kind")}`;
-  return said ? `${asked} ${said}` : asked;
-}
-
-function dkim(evidence: Json): readonly string[] {
-  const omitted = Number(text(evidence, "omitted"));
-  const signatures = list(evidence, "signatures").flatMap(dkimSignature);
-  if (signatures.length === 0) return ["no signature"];
-  return [...signatures, ...(omitted > 0 ? [`${omitted} signatures were not looked at`] : [])];
-}
-
-function dkimSignature(signature: Json): readonly string[] {
-  const reason = optional(signature, "reason");
-  const bits = optional(signature, "keyBits");
-  const how = [optional(signature, "algorithm"), bits ? `${bits} bits` : null];
-  const details = [...how, optional(signature, "canonicalization")].filter(Boolean).join(", ");
-  const who = `${optional(signature, "selector") || "?"} of ${optional(signature, "domain") || "?"}`;
-  const testing = member(signature, "testing") === true ? "; its key is for tests" : "";
-  const key = member(signature, "key");
-  const signed = list(signature, "signed").map(String).join(", ");
-  return [
-    `${text(signature, "result")} for the key ${who} (${details})${reason ? `: ${reason}` : ""}${testing}`,
-    ...(signed ? [`  it covers ${signed}`] : []),
-    ...(key === null ? [] : [`  ${dnsAnswer(key)}`]),
-  ];
-}
-
-function from(evidence: Json): readonly string[] {
-  const author = member(evidence, "author");
-  const fields = list(evidence, "fields").map((field) => `  ${String(field)}`);
-  if (text(author, "kind") === "malformed")
-    return [`nobody can say who it is from: ${text(author, "fault")}`, ...fields];
-  const shown = optional(author, "display");
-  const address = `${text(author, "localPart")}@${text(author, "domain")}`;
-  return [shown ? `from ${address}, shown as ${quoted(shown)}` : `from ${address}`];
-}
-
-function dmarc(evidence: Json): readonly string[] {
-  const reason = optional(evidence, "reason");
-  const domain = optional(evidence, "domain") ?? "no domain";
-  const policy = member(evidence, "policy");
-  const identities = list(evidence, "identities").map((identity) => {
-    const aligned = optional(identity, "aligned");
-    const words =
-      aligned === "true" ? "aligned" : aligned === "false" ? "not aligned" : "undecided";
-    return `  ${text(identity, "method")} ${text(identity, "result")} for ${text(identity, "domain")}: ${words}`;
-  });
-  return [
-    `${text(evidence, "result")} for ${domain}${reason ? `: ${reason}` : ""}`,
-    ...(policy === null ? [] : [dmarcPolicy(policy)]),
-    ...identities,
-    ...list(evidence, "answers").map((answer) => `  ${dnsAnswer(answer)}`),
-  ];
-}
-
-function dmarcPolicy(policy: Json): string {
-  const published = text(policy, "published");
-  const effective = text(policy, "effective");
-  const milder = published === effective ? "" : `, counts as ${effective} because of t=y`;
-  return `${text(policy, "domain")} wants ${text(policy, "tag")}=${published}${milder}`;
-}
-
-/** A TXT look-up as the stages for DKIM and DMARC keep it. */
-function dnsAnswer(answer: Json): string {
-  const said = list(answer, "records").map(String).join(" | ") || optional(answer, "reason") || "";
-  return `${text(answer, "name")} TXT ${text(answer, "kind")}${said ? ` ${said}` : ""}`;
-}
-
 function domains(evidence: Json): readonly string[] {
+  const skips = words(evidence, "skips");
+  const skipped = skips.length > 0 ? [`at this domain ${skips.join(", ")} count for nothing`] : [];
+  return [...recipientKnown(evidence), ...skipped];
+}
+
+const KNOWN: ReadonlyMap<string, string> = new Map([
+  ["yes", "has the address"],
+  ["tag", "has the address without its tag"],
+  ["everyone", "has everyone of the domain"],
+  ["no", "does not have the address"],
+]);
+
+function recipientKnown(evidence: Json): readonly string[] {
   const probe = member(evidence, "probe");
+  const list = optionalMember(evidence, "list");
+  if (list !== null) {
+    const made = optional(list, "madeAt");
+    const age =
+      made === null
+        ? ""
+        : ` (made ${formatTime(Number(made))}, fresh until ${formatTime(Number(text(list, "freshUntil")))})`;
+    return [`${text(list, "from")}${age} ${KNOWN.get(text(list, "known")) ?? text(list, "known")}`];
+  }
   if (probe === null) return ["the hub was not asked"];
+  if (text(probe, "kind") === "limited") return ["the hub was not asked: it was too often before"];
   const from = member(probe, "cached") === true ? ", from the cache" : "";
   const reply = optional(probe, "reply");
   return [`the hub was asked: ${text(probe, "kind")}${from}${reply ? `: ${reply}` : ""}`];
+}
+
+/** It judges by the envelope and the policy alone. */
+function nothing(): readonly string[] {
+  return [];
+}
+
+function bounceTag(evidence: Json): readonly string[] {
+  const kind = text(evidence, "kind");
+  if (kind !== "in") return [];
+  const tag = text(evidence, "tag");
+  return [tag === "none" ? "the recipient bears no tag" : `the tag of the recipient is ${tag}`];
+}
+
+function srs(evidence: Json): readonly string[] {
+  if (text(evidence, "kind") !== "return") return [];
+  return [`the recipient is an address that SRS makes: ${text(evidence, "result")}`];
+}
+
+function headerAddresses(evidence: Json): readonly string[] {
+  const fields = list(evidence, "fields").map(String).join(", ");
+  const unparsed = list(evidence, "unparsed").map(String).join(", ");
+  const count = list(evidence, "addresses").length + Number(text(evidence, "omitted"));
+  const said = fields ? [`${count} addresses in ${fields}`] : [];
+  return unparsed ? [...said, `no address list: ${unparsed}`] : said;
+}
+
+function senderRate(evidence: Json): readonly string[] {
+  const who = member(evidence, "who");
+  if (who === null) return ["nobody of ours sent it"];
+  const count = Math.ceil(Number(text(evidence, "count")));
+  return [`the ${text(who, "by")} ${text(who, "name")} had ${count} to his account before`];
 }
 
 function attachments(evidence: Json): readonly string[] {
@@ -202,34 +183,4 @@ function scanResult(result: Json): string {
   const kind = text(result, "kind");
   if (kind === "infected") return `infected: ${text(result, "name")}`;
   return kind === "clean" ? "clean" : `NOT scanned: ${text(result, "reason")}`;
-}
-
-function quoted(words: string | null): string | null {
-  return words === null ? null : `"${words}"`;
-}
-
-function member(value: Json, key: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new TypeError("expected an object");
-  const members = value as { readonly [key: string]: Json | undefined };
-  const found = Object.hasOwn(members, key) ? members[key] : undefined;
-  if (found === undefined) throw new TypeError(`expected ${key}`);
-  return found;
-}
-
-function list(value: Json, key: string): readonly Json[] {
-  const found = member(value, key);
-  if (!Array.isArray(found)) throw new TypeError(`expected ${key} to be a list`);
-  return found;
-}
-
-function text(value: Json, key: string): string {
-  const found = member(value, key);
-  if (typeof found === "object") throw new TypeError(`expected ${key} to be a text`);
-  return String(found);
-}
-
-function optional(value: Json, key: string): string | null {
-  if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return null;
-  return member(value, key) === null ? null : text(value, key);
 }

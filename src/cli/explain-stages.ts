@@ -1,3 +1,4 @@
+import type { Edit } from "../pipeline/edit.ts";
 import { PHASES, type StageReport } from "../pipeline/report.ts";
 import { isRefusing, type Verdict } from "../pipeline/verdict.ts";
 import { outlineEvidence } from "./evidence-outline.ts";
@@ -5,6 +6,8 @@ import { sayEvidence } from "./evidence-sentences.ts";
 import { formatSpan } from "./time-words.ts";
 
 const INDENT = "    ";
+/** A message may have a thousand addresses rewritten; `--json` gives all. */
+const MAX_EDITS = 20;
 
 /** Each phase in the order of a session, each stage in plan order, with what it saw and said. */
 export function describeStages(reports: readonly StageReport[]): readonly string[] {
@@ -23,7 +26,8 @@ function describeStage(report: StageReport): readonly string[] {
   const seen =
     outcome === "judged" ? (sayEvidence(stage, evidence) ?? outlineEvidence(evidence)) : [];
   const broken = error === undefined ? [] : [`error: ${error}`];
-  const lines = [...observed, ...broken, ...seen, ...describeFindings(verdict)];
+  const said = [...describeFindings(verdict), ...describeEdits(verdict)];
+  const lines = [...observed, ...broken, ...seen, ...said];
   return [head, ...lines.map((line) => `${INDENT}  ${line}`)];
 }
 
@@ -47,4 +51,30 @@ function describeFindings({ findings }: Verdict): readonly string[] {
     const points = score > 0 ? `+${score}` : String(score);
     return `${symbol} ${points}${detail ? `: ${detail}` : ""}`;
   });
+}
+
+/** What it wanted to be changed. */
+function describeEdits({ edits = [] }: Verdict): readonly string[] {
+  const shown = edits.slice(0, MAX_EDITS).map(describeEdit);
+  const more = edits.length - shown.length;
+  return more > 0 ? [...shown, `and ${more} more edits`] : shown;
+}
+
+function describeEdit(edit: Edit): string {
+  switch (edit.kind) {
+    case "add-header":
+      return `adds the header ${edit.name}: ${edit.value}`;
+    case "remove-header":
+      return `removes the header ${edit.name}`;
+    case "replace-in-header":
+      return `in ${edit.name}, at octet ${edit.at}: ${edit.old} → ${edit.text}`;
+    case "set-sender":
+      return `the next server is told the sender <${edit.sender.spoken}>`;
+    case "replace-recipient":
+      return `the mail goes to <${edit.address.spoken}>`;
+    case "add-recipient":
+      return `a blind copy goes to <${edit.address.spoken}>`;
+    default:
+      return `an edit of another version: ${JSON.stringify(edit)}`;
+  }
 }

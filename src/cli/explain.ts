@@ -48,6 +48,7 @@ function describeMail(record: TransactionRecord): readonly string[] {
     ],
     ["said", `${helo.verb} ${helo.name}, ${channel}`],
     ...describeRelay(record),
+    ...(record.pipeline ? [["pipeline", record.pipeline] as const] : []),
     ["sender", `<${record.sender}>`],
     ["recipients", record.recipients.map(({ address }) => `<${address}>`).join(", ") || "none"],
     ...describeMessage(record),
@@ -66,6 +67,7 @@ function describeRelay({ tls, relay }: TransactionRecord): readonly (readonly [s
     rows.push(["certificate", `${client.subject}, verified by ${BY[client.by]}`]);
   if (client?.kind === "refused")
     rows.push(["certificate", `${client.subject}, refused: ${client.reason}`]);
+  if (relay?.by === "password") rows.push(["may relay", `because it logged on as ${relay.user}`]);
   if (relay?.by === "network")
     rows.push(["may relay", `because the address is within ${relay.network} of the hub listener`]);
   if (relay?.by === "certificate")

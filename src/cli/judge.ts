@@ -18,6 +18,8 @@ export interface JudgeOptions {
   /** "" or "<>" for the null sender. */
   readonly from: string;
   readonly to: readonly string[];
+  /** As mail of somebody who may relay. */
+  readonly outbound?: boolean;
 }
 
 /** What the gateway would do with a file, stage by stage, with real DNS and scanner. */
@@ -45,12 +47,13 @@ export async function judgeCommand(context: CliContext, options: JudgeOptions): 
   }
 }
 
-function parseEnvelope({ ip, from, to }: JudgeOptions) {
+function parseEnvelope({ ip, from, to, outbound = false }: JudgeOptions) {
   const client = canonicalIp(ip);
   if (client === null) throw new Error(`--ip: expected an IP address, got ${ip}`);
   const isNull = from === "" || from === "<>";
   return {
     ip: client,
+    outbound,
     sender: isNull ? null : requireAddress("--from", from),
     recipients: to.map((text) => requireAddress("--to", text)),
   };

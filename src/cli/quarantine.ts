@@ -1,4 +1,5 @@
 import type { CommandPort } from "../control/control.ts";
+import { returnAddress, spokenRecipient } from "../mail/envelope.ts";
 import type { Hold } from "../quarantine/quarantine.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { type Column, renderTable } from "./table.ts";
@@ -56,7 +57,7 @@ function toCells(hold: Hold): readonly string[] {
     hold.id,
     formatTime(hold.heldAt),
     hold.cause,
-    hold.envelope.sender?.spoken ?? "<>",
+    returnAddress(hold.envelope)?.spoken ?? "<>",
     shortList(recipientsOf(hold)),
     hold.subject ?? "",
     formatBytes(hold.bytes),
@@ -86,7 +87,7 @@ function describe(hold: Hold): readonly (readonly [string, string])[] {
     ["held", `${formatTime(hold.heldAt)} UTC`],
     ["kept until", `${formatTime(hold.expiresAt)} UTC`],
     ["client", hold.clientIp],
-    ["sender", hold.envelope.sender?.spoken ?? "<>"],
+    ["sender", returnAddress(hold.envelope)?.spoken ?? "<>"],
     ["recipients", recipientsOf(hold).join(", ")],
     ["from", hold.from ?? ""],
     ["subject", hold.subject ?? ""],
@@ -133,6 +134,7 @@ export async function quarantineStatsCommand(
   return EXIT.ok;
 }
 
+/** As they were spoken, whoever was put in their place. */
 function recipientsOf(hold: Hold): readonly string[] {
-  return hold.envelope.recipients.map(({ address }) => address.spoken);
+  return hold.envelope.recipients.map((recipient) => spokenRecipient(recipient).spoken);
 }

@@ -1,18 +1,12 @@
-const UNITS: ReadonlyMap<string, number> = new Map([
-  ["s", 1000],
-  ["m", 60_000],
-  ["h", 3_600_000],
-  ["d", 86_400_000],
-  ["w", 604_800_000],
-]);
+import { parseDuration } from "../policy/duration.ts";
 
 /**
  * Milliseconds since the epoch of `90s`, `30m`, `12h`, `7d`, `2w` ago, or of a date such as
  * `2026-01-31` or `2026-01-31T08:00:00Z`. Null for anything else.
  */
 export function parseSince(text: string, now: number): number | null {
-  const ago = /^(\d{1,6})([smhdw])$/.exec(text.trim());
-  if (ago) return now - Number(ago[1]) * (UNITS.get(ago[2] ?? "") ?? 0);
+  const ago = parseDuration(text);
+  if (ago !== null) return now - ago;
   if (!/^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2})?)?$/.test(text.trim())) return null;
   const at = Date.parse(text.trim());
   return Number.isNaN(at) ? null : at;

@@ -6,7 +6,7 @@ import type { Spool, SpoolItem } from "../spool/spool.ts";
 import type { DeskResult, EntryStory, TakenEntry } from "../spool/spool-desk.ts";
 import { parseArgs } from "./command-args.ts";
 import { type ControlCommand, ControlError } from "./control.ts";
-import { selectEntries, selectorArgs } from "./queue-selection.ts";
+import { selectEntries, selectIds, selectorArgs } from "./queue-selection.ts";
 import { countQueue } from "./queue-stats.ts";
 
 export interface QueueCommandDeps {
@@ -81,7 +81,7 @@ async function* list({ spool }: QueueCommandDeps, args: unknown) {
 /** `{id, state}` of all that fit. */
 async function* select({ spool }: QueueCommandDeps, args: unknown) {
   const selector = parseArgs(z.strictObject(selectorArgs), args);
-  for await (const { id, state } of selectEntries(spool, selector)) yield { id, state };
+  yield* selectIds(spool, selector);
 }
 
 /** All about one entry: QueueRow, `history`, `headers`. */
@@ -132,8 +132,8 @@ async function* retry(deps: QueueCommandDeps, args: unknown) {
   const at = deps.clock.now();
   yield* forEach(deps, order.ids, async (id) => {
     const result = await desk.retry(id, { at });
-    if (result.kind === "done" && result.wasHeld)
-      tell(deps, "queue-released", result.item, order.by);
+    // It was held, or nothing would have changed in its file.
+    if (result.kind === "done") tell(deps, "queue-released", result.item, order.by);
     return outcomeOf(id, result);
   });
   deps.wake();
@@ -215,10 +215,11 @@ function outcomeOf(id: string, result: DeskResult): QueueOutcome {
 function tell(
   { facts, clock }: QueueCommandDeps,
   kind: "queue-held" | "queue-released" | "queue-dropped",
-  item: SpoolItem,
+  item: SpoolItem | null,
   who: string,
   reason = "",
 ): void {
+  if (!item) return;
   const { id: entry, transactionId: id, envelope } = item;
   const recipients = envelope.recipients.map(({ address }) => address.spoken);
   facts.emit({ kind, at: clock.now(), id, entry, by: who, reason, recipients });

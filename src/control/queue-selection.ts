@@ -29,16 +29,37 @@ export async function* selectEntries(
   spool: Pick<Spool, "list" | "desk">,
   selector: Selector,
 ): AsyncGenerator<QueueRow> {
-  const named = selector.ids && new Set(selector.ids.flatMap((text) => spool.desk.find(text)));
-  const ids = spool
-    .list()
-    .filter((entry) => (!named || named.has(entry.id)) && mayFit(entry, selector))
-    .map(({ id }) => id);
-  for (const [nth, id] of ids.sort().entries()) {
+  for (const [nth, { id }] of candidates(spool, selector).entries()) {
     if (nth % READS_A_TURN === 0) await setImmediate();
     const row = await readRow(spool.desk, id);
     if (row && fits(row, selector)) yield row;
   }
+}
+
+/** The same, without reading what is known to fit. */
+export async function* selectIds(
+  spool: Pick<Spool, "list" | "desk">,
+  selector: Selector,
+): AsyncGenerator<Pick<QueueRow, "id" | "state">> {
+  const { recipient, sender, reason, domain } = selector;
+  const needsFile = Boolean(recipient || sender || reason);
+  for (const [nth, entry] of candidates(spool, selector).entries()) {
+    if (nth % READS_A_TURN === 0) await setImmediate();
+    const isKnown = domain === undefined || entry.known?.domains.includes(toDomain(selector));
+    const row = !needsFile && isKnown ? entry : await readRow(spool.desk, entry.id);
+    if (!row || ("envelope" in row && !fits(row, selector))) continue;
+    yield { id: row.id, state: row.state };
+  }
+}
+
+function candidates(
+  { list, desk }: Pick<Spool, "list" | "desk">,
+  selector: Selector,
+): readonly KnownEntry[] {
+  const named = selector.ids && new Set(selector.ids.flatMap((text) => desk.find(text)));
+  return list()
+    .filter((entry) => (!named || named.has(entry.id)) && mayFit(entry, selector))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** Null when it is gone or set aside; also when it cannot be read just now, which the log tells. */

@@ -8,6 +8,7 @@ import type { Hop } from "../relay/hubs.ts";
 import type { AttemptResult, Leg, Relay } from "../relay/relay.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolIntake } from "../spool/spool-intake.ts";
+import { createCopies } from "./copies.ts";
 import type { Ruled } from "./fold.ts";
 import { holdRecipients } from "./hold.ts";
 import { type LegContext, type PlannedLeg, planLegs } from "./legs.ts";
@@ -36,11 +37,37 @@ interface Attempted extends PlannedLeg {
 }
 
 /**
- * Makes the promise behind 250 come true, or says that it did not: holds first, then the hub, then
- * the spool for whatever the hub has not taken. When a part can be kept nowhere the client is told
+ * Makes the promise behind 250 come true, or says that it did not: blind copies are spooled before
+ * anything else, and go out when it is kept; then holds, then the hub, then the spool for whatever
+ * the hub has not taken. When a part can be kept nowhere the client is told
  * to send all of it again: somebody may get it twice, nobody not at all.
  */
 export async function carryOut(
+  deps: CarryOutDeps,
+  context: LegContext,
+  relay: readonly Ruled[],
+  hold: readonly Ruled[],
+): Promise<CarriedOut> {
+  const copies = createCopies(deps);
+  try {
+    await copies.spool(context, relay);
+    const outcome = await keep(deps, context, relay, hold);
+    await (outcome.kind === "kept" ? copies.send() : copies.drop());
+    return outcome;
+  } catch (error) {
+    await copies.drop();
+    return notKept(deps, context, error);
+  }
+}
+
+function notKept(deps: CarryOutDeps, context: LegContext, error: unknown): CarriedOut {
+  if (!(error instanceof Unavailable)) throw error;
+  deps.log.error("not-kept", { id: context.transaction.id, reason: error.message });
+  const cause = error.dependency === "spool" ? "no-space" : "check-unavailable";
+  return { kind: "not-kept", cause, released: Promise.resolve() };
+}
+
+async function keep(
   deps: CarryOutDeps,
   context: LegContext,
   relay: readonly Ruled[],
@@ -66,10 +93,7 @@ export async function carryOut(
     return { kind: "kept", via, released };
   } catch (error) {
     await undo(deps, holds);
-    if (!(error instanceof Unavailable)) throw error;
-    deps.log.error("not-kept", { id: context.transaction.id, reason: error.message });
-    const cause = error.dependency === "spool" ? "no-space" : "check-unavailable";
-    return { kind: "not-kept", cause, released: Promise.resolve() };
+    return notKept(deps, context, error);
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient } from "../mail/envelope.ts";
 import { type Decision, decide } from "../pipeline/decision.ts";
+import type { Plan } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { AcceptedDomain } from "../policy/snapshot.ts";
-import type { Snapshot } from "./session-state.ts";
 
 /** A recipient with what is to become of his copy. */
 export interface Ruled {
@@ -22,15 +22,15 @@ export type Folded =
 
 /** The decision for one recipient from all reports that concern him. */
 export function ruleRecipient(
-  snapshot: Snapshot,
+  { mode, scoring }: Pick<Plan<never>, "mode" | "scoring">,
   address: Address,
   domain: AcceptedDomain | null,
   reports: readonly StageReport[],
 ): Decision {
-  const { mode, scoring } = snapshot.plan;
   const isOurs = domain !== null || address.domain === "";
   const exempt = isOurs && EXEMPT.has(address.localPart.toLowerCase());
-  return decide(reports, { mode, scoring, thresholds: domain?.thresholds, exempt });
+  const { thresholds, skip } = domain ?? {};
+  return decide(reports, { mode, scoring, thresholds, exempt, skip });
 }
 
 /**

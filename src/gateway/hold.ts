@@ -2,8 +2,9 @@ import type { Clock } from "../base/clock.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
+import { editedEnvelope } from "./edited-envelope.ts";
 import type { Ruled } from "./fold.ts";
-import { hubNeeds, type LegContext, stampedSource } from "./legs.ts";
+import { hubNeeds, isShared, type LegContext, stampedSource } from "./legs.ts";
 import { toMessageRecord } from "./record.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -22,7 +23,7 @@ export async function* holdRecipients(
     if (!first) continue;
     const cause = causeOf(first);
     const { transaction, message, senderAuthenticated } = context;
-    const recipients = group.map(({ recipient }) => recipient);
+    const envelope = editedEnvelope(transaction, group, first.decision);
     const now = deps.clock.now();
     const { subject, from } = toMessageRecord(message);
     const hold = await deps.quarantine.hold(
@@ -30,9 +31,9 @@ export async function* holdRecipients(
         transactionId: transaction.id,
         cause,
         detail: describe(first),
-        envelope: { sender: transaction.sender, recipients, mail: transaction.mail },
+        envelope,
         senderAuthenticated,
-        needs: hubNeeds(context, recipients),
+        needs: hubNeeds(context, envelope),
         clientIp: transaction.session.client.ip,
         subject,
         from,
@@ -42,7 +43,7 @@ export async function* holdRecipients(
       },
       stampedSource(context, first.decision),
     );
-    const addresses = recipients.map(({ address }) => address.spoken);
+    const addresses = group.map(({ recipient }) => recipient.address.spoken);
     const { id } = transaction;
     deps.facts.emit({ kind: "held", at: now, id, holdId: hold.id, cause, recipients: addresses });
     yield hold;
@@ -54,7 +55,7 @@ function byStamp(ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
   const groups = new Map<string, Ruled[]>();
   for (const one of ruled) {
     const { score, scl, edits } = one.decision;
-    const key = JSON.stringify([causeOf(one), score, scl, edits]);
+    const key = JSON.stringify([causeOf(one), score, scl, edits.filter(isShared)]);
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups.values()];

@@ -5,6 +5,7 @@ import type { Message } from "../mail/message.ts";
 import type { LookupScope } from "../net/resolver.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { Action } from "../pipeline/decision.ts";
+import type { Plan } from "../pipeline/plan.ts";
 import type { Phase, StageReport } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
 import type {
@@ -36,6 +37,8 @@ export interface JudgeRequest {
   readonly helo: string;
   readonly sender: Address | null;
   readonly recipients: readonly Address[];
+  /** As mail of somebody who may relay. Default: of a stranger. */
+  readonly outbound?: boolean;
 }
 
 /** What the gateway would do. Plain JSON, the shape of behaviour.md section 2. */
@@ -60,7 +63,8 @@ export type JudgedStage = Pick<StageReport, "stage" | "outcome" | "ms" | "eviden
 export async function judgeFile(deps: JudgeDeps, request: JudgeRequest): Promise<JudgeAnswer> {
   const { signal } = new AbortController();
   const runtime = { services: deps.services, clock: deps.clock, signal };
-  const run: Run = { ...deps, ...runtime, runtime, dns: createQueryBudget().under(signal) };
+  const plan = deps.snapshot.plans[request.outbound ? "outbound" : "inbound"];
+  const run: Run = { ...deps, ...runtime, plan, runtime, dns: createQueryBudget().under(signal) };
   const session = await judgeSession(run, request);
   const ruled = await judgeRecipients(run, session, request.recipients);
   const soFar = [...session.reports, ...ruled.flatMap(({ own }) => own)];
@@ -71,12 +75,13 @@ export async function judgeFile(deps: JudgeDeps, request: JudgeRequest): Promise
   const recipients = taken.map(({ recipient }) => recipient.address);
   const data = await judgeData(run, { ...session, recipients }, request.message);
   const final = taken.map(({ recipient, reports, own }) =>
-    ruleSoFar(deps.snapshot, recipient.address, [...reports, ...data], own),
+    ruleSoFar(run, recipient.address, [...reports, ...data], own),
   );
   return answer(deps, final, [...soFar, ...data]);
 }
 
 interface Run extends JudgeDeps {
+  readonly plan: Plan<StageServices>;
   readonly signal: AbortSignal;
   readonly dns: LookupScope;
   readonly runtime: Pick<JudgeDeps, "services" | "clock"> & { readonly signal: AbortSignal };
@@ -84,7 +89,7 @@ interface Run extends JudgeDeps {
 
 async function judgeSession(run: Run, request: JudgeRequest): Promise<MailFacts> {
   const { dns, runtime } = run;
-  const { phases } = run.snapshot.plan;
+  const { phases } = run.plan;
   const start = toConnectFacts(run, request);
   const connect = await runPhase({ phase: phases.connect, view: { ...start, dns }, ...runtime });
   const greeted = toHeloFacts(start, request, connect);
@@ -95,26 +100,27 @@ async function judgeSession(run: Run, request: JudgeRequest): Promise<MailFacts>
 }
 
 async function judgeRecipients(
-  { snapshot, dns, runtime }: Run,
+  run: Run,
   session: MailFacts,
   recipients: readonly Address[],
 ): Promise<readonly RuledSoFar[]> {
-  const phase = snapshot.plan.phases.rcpt;
+  const { plan, dns, runtime } = run;
+  const phase = plan.phases.rcpt;
   const ruled: RuledSoFar[] = [];
   for (const recipient of recipients) {
     const view = { ...session, recipient, dns };
     const own = await runPhase({ phase, view, recipient: recipient.spoken, ...runtime });
-    ruled.push(ruleSoFar(snapshot, recipient, [...session.reports, ...own], own));
+    ruled.push(ruleSoFar(run, recipient, [...session.reports, ...own], own));
   }
   return ruled;
 }
 
 async function judgeData(
-  { snapshot, services, clock, signal, dns, runtime }: Run,
+  { plan, services, clock, signal, dns, runtime }: Run,
   facts: DataFacts,
   message: Message,
 ): Promise<readonly StageReport[]> {
-  const phase = snapshot.plan.phases.data;
+  const phase = plan.phases.data;
   const view = { ...facts, dns, message };
   const taps = openTaps(phase, (stage) => stage.tap?.(view, services, signal) ?? null, clock);
   for await (const chunk of message.read()) await taps.write(chunk);
@@ -129,13 +135,13 @@ interface RuledSoFar extends Ruled {
 }
 
 function ruleSoFar(
-  snapshot: Snapshot,
+  { snapshot, plan }: Pick<Run, "snapshot" | "plan">,
   address: Address,
   reports: readonly StageReport[],
   own: readonly StageReport[],
 ): RuledSoFar {
   const domain = snapshot.domains.find(address.domain);
-  const decision = ruleRecipient(snapshot, address, domain, reports);
+  const decision = ruleRecipient(plan, address, domain, reports);
   return { recipient: { address }, domain, decision, reports, own };
 }
 
@@ -173,17 +179,19 @@ function toJudgedStage(report: StageReport): JudgedStage {
   };
 }
 
-function toConnectFacts({ clock }: JudgeDeps, { ip, hostname }: JudgeRequest): ConnectFacts {
-  const listener = { name: "judge", kind: "internet", hostname } as const;
+function toConnectFacts({ clock }: JudgeDeps, request: JudgeRequest): ConnectFacts {
+  const { ip, hostname, outbound } = request;
+  const listener = { name: "judge", kind: outbound ? "hub" : "internet", hostname } as const;
   return { client: { ip, port: 0 }, listener, receivedAt: clock.now(), seed: "judge", reports: [] };
 }
 
 function toHeloFacts(
   facts: ConnectFacts,
-  { helo }: JudgeRequest,
+  { helo, ip, outbound }: JudgeRequest,
   reports: readonly StageReport[],
 ): HeloPhaseFacts {
-  return { ...facts, helo: { verb: "EHLO", name: helo }, tls: null, relay: null, reports };
+  const relay = outbound ? ({ by: "network", network: ip } as const) : null;
+  return { ...facts, helo: { verb: "EHLO", name: helo }, tls: null, relay, reports };
 }
 
 function toMailFacts(

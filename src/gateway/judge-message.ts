@@ -7,6 +7,7 @@ import { runPhase, toFacts } from "../pipeline/run-phase.ts";
 import type { TapSet } from "../pipeline/tap-set.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { type CarriedOut, carryOut } from "./carry-out.ts";
+import { asSpoken } from "./edited-envelope.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
 import type { LegContext } from "./legs.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
@@ -29,10 +30,10 @@ export async function judgeMessage(
   taps: TapSet<StageServices>,
   signal: AbortSignal,
 ): Promise<Judged> {
-  const { snapshot, facts, queries } = transaction;
+  const { snapshot, plan, facts, queries } = transaction;
   const view = { ...dataFacts(transaction), message, dns: queries.under(signal) };
   const reports = await runPhase({
-    phase: snapshot.plan.phases.data,
+    phase: plan.phases.data,
     view,
     services: deps.services,
     clock: deps.clock,
@@ -41,7 +42,7 @@ export async function judgeMessage(
   });
   const ruled = transaction.recipients.map(({ envelope, domain, reports: own }): Ruled => {
     const all = [...facts.reports, ...own, ...reports];
-    const decision = ruleRecipient(snapshot, envelope.address, domain, all);
+    const decision = ruleRecipient(plan, envelope.address, domain, all);
     return { recipient: envelope, domain, decision };
   });
   const folded = foldRecipients(ruled);
@@ -91,7 +92,11 @@ function toEnding(transaction: Transaction, ruled: readonly Ruled[], outcome: Ca
   const scl = Math.max(...ruled.map(({ decision }) => decision.scl));
   const base = { stage: worst?.decision.stage ?? null, score, scl };
   if (outcome.kind === "passed-on") {
-    const reply = passOn(outcome.reply, id, snapshot.replies);
+    const text = ruled.reduce(
+      (said, { recipient, decision }) => asSpoken(said, recipient.address, decision.edits),
+      outcome.reply.text,
+    );
+    const reply = passOn({ ...outcome.reply, text }, id, snapshot.replies);
     const refused = reply.code >= 500;
     const cause = refused ? "hub-refused" : "hub-deferred";
     return { ...base, action: refused ? "reject" : "defer", cause, reply, via: null };
@@ -121,7 +126,7 @@ async function commitStages(
 ): Promise<void> {
   const decision = ruled[0]?.decision;
   if (!decision) return;
-  for (const stage of transaction.snapshot.plan.phases.data.steps.flat()) {
+  for (const stage of transaction.plan.phases.data.steps.flat()) {
     const report = reports.find((one) => one.stage === stage.name);
     if (report?.outcome !== "judged") continue;
     await stage.commit(decision, report.evidence, deps.services, facts).catch((error: unknown) => {

@@ -1,10 +1,12 @@
 import type { Address } from "../mail/address.ts";
-import type { EnvelopeRecipient } from "../mail/envelope.ts";
+import type { Envelope } from "../mail/envelope.ts";
 import type { Message, MessageSource } from "../mail/message.ts";
 import { applyHeaderEdits } from "../mail/rewrite-headers.ts";
 import type { Decision } from "../pipeline/decision.ts";
+import type { Edit } from "../pipeline/edit.ts";
 import { groupByRoute } from "../relay/destination.ts";
 import type { Leg } from "../relay/relay.ts";
+import { editedEnvelope } from "./edited-envelope.ts";
 import type { Ruled } from "./fold.ts";
 import type { Transaction } from "./session-state.ts";
 import { isForgedField, type StampContext, stampHeaders } from "./stamp.ts";
@@ -31,35 +33,33 @@ export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly
     if (!first) return [];
     const source = stampedSource(context, first.decision);
     const ack = first.domain?.ack ?? "hub";
-    return groupByRoute(
-      group.map(({ recipient }) => recipient),
-      routing,
-    ).map((recipients) => ({
-      leg: toLeg(context, recipients, first.decision),
+    const envelope = editedEnvelope(context.transaction, group, first.decision);
+    return groupByRoute(envelope.recipients, routing).map((recipients) => ({
+      leg: toLeg(context, { ...envelope, recipients }, first.decision),
       source,
       ack,
     }));
   });
 }
 
-/** The bytes as delivered: our headers on top, forged ones gone, the body untouched. */
+/**
+ * The bytes as delivered: our headers on top, forged ones gone, addresses rewritten, the body
+ * untouched. Whatever signs the message signs these.
+ */
 export function stampedSource(context: LegContext, decision: Decision): MessageSource {
   return applyHeaderEdits(context.message, {
     remove: (field) => isForgedField(field, context.stamp, decision),
     addOnTop: stampHeaders(context.stamp, decision),
+    replace: decision.edits.filter((edit) => edit.kind === "replace-in-header"),
   });
 }
 
-export function toLeg(
-  context: LegContext,
-  recipients: readonly EnvelopeRecipient[],
-  { would }: Decision,
-): Leg {
+export function toLeg(context: LegContext, envelope: Envelope, { would }: Decision): Leg {
   const { transaction, senderAuthenticated } = context;
   return {
     transactionId: transaction.id,
-    envelope: { sender: transaction.sender, recipients, mail: transaction.mail },
-    needs: hubNeeds(context, recipients),
+    envelope,
+    needs: hubNeeds(context, envelope),
     // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
     senderAuthenticated: senderAuthenticated && would === null,
     receivedAt: transaction.startedAt,
@@ -72,11 +72,10 @@ export function toLeg(
  * mail (RFC 6531 3.6): a hub needs 8BITMIME for it and no more.
  */
 export function hubNeeds(
-  context: LegContext,
-  recipients: readonly EnvelopeRecipient[],
+  { message, transaction }: LegContext,
+  { sender, recipients }: Envelope,
 ): Leg["needs"] {
-  const { message, transaction } = context;
-  const addresses = [transaction.sender, ...recipients.map(({ address }) => address)];
+  const addresses = [sender, ...recipients.map(({ address }) => address)];
   const isUtf8 = transaction.mail.smtputf8 && message.has8bitHeader;
   return {
     eightBitMime: message.has8bitBody || message.has8bitHeader,
@@ -89,12 +88,19 @@ function isInternational(address: Address | null): boolean {
 }
 
 function groupByStamp(context: LegContext, ruled: readonly Ruled[]): readonly (readonly Ruled[])[] {
+  if (ruled.length === 1) return [ruled];
   const groups = new Map<string, Ruled[]>();
   for (const one of ruled) {
     const { decision } = one;
-    const stamp = [stampHeaders(context.stamp, decision), decision.edits, one.domain?.ack];
+    const edits = decision.edits.filter(isShared);
+    const stamp = [stampHeaders(context.stamp, decision), edits, one.domain?.ack];
     const key = JSON.stringify(stamp);
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups.values()];
+}
+
+/** Those that make other bytes or another sender; the others are of one recipient only. */
+export function isShared({ kind }: Edit): boolean {
+  return kind !== "replace-recipient" && kind !== "add-recipient";
 }

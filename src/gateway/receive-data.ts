@@ -7,6 +7,7 @@ import { limitsFor } from "../policy/listener-limits.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { DataFault, DataSink } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
+import { dataLimit } from "./domain-fault.ts";
 import { judgeMessage } from "./judge-message.ts";
 import { countOwnPasses, MAX_OWN_PASSES } from "./own-passes.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
@@ -26,8 +27,10 @@ export function createDataSink(
   const draft = deps.messages.draft();
   const taps = startTaps(deps, transaction, signal);
   let broken: unknown = null;
+  const maxBytes = dataLimit(transaction);
   return {
     lineEndings: transaction.recipients[0]?.domain?.lineEndings ?? "refuse",
+    ...(maxBytes !== null && { maxBytes }),
     refusal: (fault) => refuse(transaction, FAULTS[fault]),
     async write(chunk) {
       if (broken) return;
@@ -72,7 +75,7 @@ function startTaps(
 ): TapSet<StageServices> {
   const view = { ...dataFacts(transaction), dns: transaction.queries.under(signal) };
   return openTaps(
-    transaction.snapshot.plan.phases.data,
+    transaction.plan.phases.data,
     (stage) => stage.tap?.(view, deps.services, signal) ?? null,
     deps.clock,
   );

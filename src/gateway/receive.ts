@@ -3,8 +3,8 @@
  *
  * 1. 250 only after the hub's 250, `spool.add` or `quarantine.hold` has resolved; if all fail the
  *    answer is 4xx.
- * 2. A transaction sees one policy snapshot from MAIL to the final reply; connect and helo evidence
- *    is judged again under it.
+ * 2. A transaction sees one policy snapshot and one pipeline of it from MAIL to the final reply;
+ *    connect and helo evidence is judged again under it.
  * 3. A transaction is an object; RSET, EHLO, STARTTLS and the end of data drop it.
  * 4. Reports of connect and helo belong to the session, of mail to the transaction, of rcpt to that
  *    recipient, of data to the message; a recipient's decision folds all of them.
@@ -15,7 +15,8 @@
 import { randomBytes } from "node:crypto";
 import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
-import { isTrusted } from "../pipeline/decision.ts";
+import { type Decision, isTrusted } from "../pipeline/decision.ts";
+import { type Pipeline, pipelineOf } from "../pipeline/plan.ts";
 import { reportsByStage } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
 import { limitsFor } from "../policy/listener-limits.ts";
@@ -27,10 +28,13 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { domainFault } from "./domain-fault.ts";
+import { asSpoken } from "./edited-envelope.ts";
 import { ruleRecipient } from "./fold.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
+import { diskFault, isStranger, refuseBusy } from "./refuse-busy.ts";
 import { replyFor } from "./replies.ts";
 import {
   connectFacts,
@@ -58,6 +62,9 @@ async function onConnect(
     receivedAt: deps.clock.now(),
     seed: randomBytes(8).toString("hex"),
     snapshot: deps.policy.current(),
+    // Who comes to a hub listener will show why he may relay; if not, it is judged again at MAIL.
+    pipeline: client.listener.kind === "hub" ? "outbound" : "inbound",
+    user: null,
     helo: null,
     connectReports: [],
     heloReports: [],
@@ -68,6 +75,9 @@ async function onConnect(
     isTrusted: isTrusted(session.connectReports),
     helo: (helo, signal) => onHelo(deps, session, helo, signal),
     mail: (sender, mail, signal) => onMail(deps, session, sender, mail, signal),
+    loggedOn: (user) => {
+      session.user = user;
+    },
     offers: () => {
       const hub = deps.relay.offers();
       const limits = limitsFor(deps.policy.current().limits, client.listener.name);
@@ -85,7 +95,7 @@ async function judgeConnect(
   signal: AbortSignal,
 ): Promise<void> {
   session.connectReports = await runPhase({
-    phase: session.snapshot.plan.phases.connect,
+    phase: planOf(session).phases.connect,
     view: { ...connectFacts(session), dns: session.queries.under(signal) },
     known: reportsByStage(session.connectReports),
     ...runtime(deps, signal),
@@ -111,7 +121,7 @@ async function judgeHelo(
   signal: AbortSignal,
 ): Promise<void> {
   session.heloReports = await runPhase({
-    phase: session.snapshot.plan.phases.helo,
+    phase: planOf(session).phases.helo,
     view: { ...heloFacts(session, helo), dns: session.queries.under(signal) },
     known: reportsByStage(session.heloReports),
     ...runtime(deps, signal),
@@ -124,29 +134,38 @@ async function onMail(
   sender: Address | null,
   mail: MailParameters,
   signal: AbortSignal,
-): Promise<TransactionHandler> {
+): Promise<TransactionHandler | Reply> {
   const { helo } = session;
   if (!helo) throw new Error("MAIL before HELO passed the protocol");
-  await adoptSnapshot(deps, session, deps.policy.current(), signal);
+  const pipeline = pipelineOf(heloFacts(session, helo).relay);
+  await adoptRules(deps, session, deps.policy.current(), pipeline, signal);
   const { snapshot } = session;
+  const plan = snapshot.plans[pipeline];
   const queries = createQueryBudget();
   const facts = mailFacts(session, helo, sender, mail);
+  const begun = {
+    id: deps.ids.transaction(),
+    session,
+    snapshot,
+    pipeline,
+    plan,
+    startedAt: deps.clock.now(),
+    sender,
+    mail,
+    facts,
+    recipients: [],
+    refused: [],
+    queries,
+  };
+  if (deps.pressure.refusesMail(isStranger(session, facts))) return refuseBusy(deps, begun);
   const reports = await runPhase({
-    phase: snapshot.plan.phases.mail,
+    phase: plan.phases.mail,
     view: { ...facts, dns: queries.under(signal) },
     ...runtime(deps, signal),
   });
   const transaction: Transaction = {
-    id: deps.ids.transaction(),
-    session,
-    snapshot,
-    startedAt: deps.clock.now(),
-    sender,
-    mail,
+    ...begun,
     facts: { ...facts, reports: [...facts.reports, ...reports] },
-    recipients: [],
-    refused: [],
-    queries,
   };
   return {
     accepted: { code: 250, status: "1.0", text: "Sender ok" },
@@ -156,15 +175,22 @@ async function onMail(
   };
 }
 
-/** Promise 2: evidence gathered under another snapshot is judged again, not gathered again. */
-async function adoptSnapshot(
+function planOf({ snapshot, pipeline }: Session): Snapshot["plans"][Pipeline] {
+  return snapshot.plans[pipeline];
+}
+
+/** Promise 2: evidence gathered under other rules is judged again, not gathered again. */
+async function adoptRules(
   deps: ReceiveDeps,
   session: Session,
   snapshot: Snapshot,
+  pipeline: Pipeline,
   signal: AbortSignal,
 ): Promise<void> {
-  if (session.snapshot.version === snapshot.version || !session.helo) return;
+  const isSame = session.snapshot.version === snapshot.version && session.pipeline === pipeline;
+  if (isSame || !session.helo) return;
   session.snapshot = snapshot;
+  session.pipeline = pipeline;
   await judgeConnect(deps, session, signal);
   await judgeHelo(deps, session, session.helo, signal);
 }
@@ -175,45 +201,46 @@ async function onRcpt(
   envelope: EnvelopeRecipient,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const { snapshot, facts, queries } = transaction;
+  const { snapshot, plan, facts, queries } = transaction;
   const { address } = envelope;
   const reports = await runPhase({
-    phase: snapshot.plan.phases.rcpt,
+    phase: plan.phases.rcpt,
     view: { ...facts, recipient: address, dns: queries.under(signal) },
     recipient: address.spoken,
     ...runtime(deps, signal),
   });
   const domain = snapshot.domains.find(address.domain);
-  const decision = ruleRecipient(snapshot, address, domain, [...facts.reports, ...reports]);
-  const { action, cause, stage, about, score, scl } = decision;
+  const decision = ruleRecipient(plan, address, domain, [...facts.reports, ...reports]);
+  const { action, cause, stage, score, scl } = decision;
   if ((action === "reject" || action === "defer") && cause) {
+    const about = aboutAsSpoken(decision, address);
     const reply = replyFor(cause, about, transaction.id, snapshot.replies);
     transaction.refused.push({ envelope, reports, action, cause, stage, score, scl, reply });
     return reply;
   }
-  return acceptRecipient(transaction, { envelope, domain, reports });
+  return acceptRecipient(deps, transaction, { envelope, domain, reports });
 }
 
-/** Promise 5: recipients whose domains want another ending of DATA cannot share it. */
+function aboutAsSpoken({ about, edits }: Decision, address: Address): Decision["about"] {
+  const words = Object.entries(about);
+  return Object.fromEntries(words.map(([key, text]) => [key, asSpoken(text, address, edits)]));
+}
+
 function acceptRecipient(
+  deps: ReceiveDeps,
   transaction: Transaction,
   { envelope, domain, reports }: Omit<Recipient, "reply">,
 ): Reply {
-  const [first] = transaction.recipients;
-  if (first && !canShareData(first.domain, domain)) {
-    const cause = "recipients-differ";
-    const reply = replyFor(cause, {}, transaction.id, transaction.snapshot.replies);
-    const ending = { action: "defer", cause, stage: null, score: 0, scl: 0, reply } as const;
+  const fault = domainFault(transaction, domain) ?? diskFault(deps, transaction, domain);
+  if (fault) {
+    const reply = replyFor(fault.cause, {}, transaction.id, transaction.snapshot.replies);
+    const ending = { ...fault, stage: null, score: 0, scl: 0, reply };
     transaction.refused.push({ envelope, reports, ...ending });
     return reply;
   }
   const reply: Reply = { code: 250, status: "1.5", text: "Recipient ok" };
   transaction.recipients.push({ envelope, domain, reports, reply });
   return reply;
-}
-
-function canShareData(a: Recipient["domain"], b: Recipient["domain"]): boolean {
-  return !a || !b || (a.ack === b.ack && a.lineEndings === b.lineEndings);
 }
 
 function onDrop(deps: ReceiveDeps, transaction: Transaction): void {

@@ -41,6 +41,7 @@ export function toRecord(
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,
     relay: transaction.facts.relay,
+    pipeline: transaction.pipeline,
     sender: transaction.sender?.spoken ?? "",
     recipients: recipientRecords(transaction, ending),
     message: message ? toMessageRecord(message) : null,

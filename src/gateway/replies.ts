@@ -59,6 +59,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   ),
   "sender-null-mx": line(550, "7.27", "Sender domain takes no mail", "Use an address with an MX."),
   "sender-denied": line(554, "1.0", "Sender denied", "See access.yaml."),
+  "sender-not-ours": line(
+    550,
+    "7.1",
+    "The sender address is of no domain of ours",
+    "Send under an own address, or see outbound.ownSenders of pipeline.yaml.",
+  ),
   "spf-fail": {
     code: 550,
     status: "7.23",
@@ -94,6 +100,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
       `Recipient cannot be verified now${hub ? `; the destination said: ${hub}` : ""}`,
     remedy: "Check the hub.",
   },
+  "bounce-untagged": line(
+    550,
+    "7.1",
+    "Bounce of a message that this address did not send",
+    "Bounces go to the sender as MAIL FROM said it, tag and all; see bounceTags in rewriting.yaml.",
+  ),
   "relay-denied": line(550, "7.1", "Relaying denied", "Accepted domains are in domains.yaml."),
   "no-route": line(
     550,
@@ -149,6 +161,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "See doctor.",
   ),
   "no-space": line(452, "3.1", "Insufficient system storage", "Free the disk of dataDir."),
+  "busy-resources": line(
+    452,
+    "3.1",
+    "Insufficient system resources, try again later",
+    "The log line back-pressure names what is short; its thresholds are in limits.yaml backPressure.",
+  ),
   "hub-lacks-8bit": line(
     554,
     "6.3",

@@ -3,6 +3,7 @@ import type { Address } from "../mail/address.ts";
 import type { EnvelopeRecipient, MailParameters } from "../mail/envelope.ts";
 import { createLookupScope, type LookupScope, withSignal } from "../net/resolver.ts";
 import type { Cause } from "../pipeline/cause.ts";
+import type { Pipeline, Plan } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { ConnectFacts, DataFacts, HeloPhaseFacts, MailFacts } from "../pipeline/stage.ts";
 import type { AcceptedDomain, PolicySnapshot } from "../policy/snapshot.ts";
@@ -19,8 +20,11 @@ export interface Session {
   readonly client: ClientFacts;
   readonly receivedAt: number;
   readonly seed: string;
-  /** The snapshot under which the reports below were judged. */
+  /** The snapshot and the pipeline under which the reports below were judged. */
   snapshot: Snapshot;
+  pipeline: Pipeline;
+  /** Who logged on. */
+  user: string | null;
   helo: HeloFacts | null;
   connectReports: readonly StageReport[];
   heloReports: readonly StageReport[];
@@ -32,6 +36,9 @@ export interface Transaction {
   readonly id: TransactionId;
   readonly session: Session;
   readonly snapshot: Snapshot;
+  readonly pipeline: Pipeline;
+  /** That of the pipeline. */
+  readonly plan: Plan<StageServices>;
   readonly startedAt: number;
   readonly sender: Address | null;
   readonly mail: MailParameters;
@@ -88,7 +95,7 @@ export function heloFacts(session: Session, helo: HeloFacts): HeloPhaseFacts {
     ...connectFacts(session),
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,
-    relay: relayPermission(session.client, helo.tls),
+    relay: relayPermission(session.client, helo.tls, session.user),
     reports: session.connectReports,
   };
 }

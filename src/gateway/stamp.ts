@@ -2,9 +2,11 @@ import type { TransactionId } from "../base/ids.ts";
 import type { Address } from "../mail/address.ts";
 import { type HeaderField, toNameKey, unfold } from "../mail/header-block.ts";
 import type { Decision } from "../pipeline/decision.ts";
+import { type Plan, pipelineOf } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { MailFacts } from "../pipeline/stage.ts";
 import { authenticationResults, claimsAuthservId, receivedSpf } from "./auth-headers.ts";
+import { countOwnPasses } from "./own-passes.ts";
 import type { Snapshot } from "./session-state.ts";
 
 /** What every copy of a message is stamped with, beside its recipient's decision. */
@@ -27,17 +29,29 @@ export interface HeaderLine {
 
 /** Headers added on top, in the order of behaviour.md section 7, then those of stages. */
 export function stampHeaders(context: StampContext, decision: Decision): readonly HeaderLine[] {
-  const { facts, reports, snapshot } = context;
+  const { facts, reports } = context;
   const authservId = facts.listener.hostname;
   return [
     { name: "Received", value: received(context) },
     { name: "Authentication-Results", value: authenticationResults(authservId, reports) },
     ...receivedSpf(authservId, reports).map((value) => ({ name: "Received-SPF", value })),
     { name: "X-Postern-Id", value: context.id },
+    ...verdictHeaders(context, decision),
+    ...decision.edits.flatMap((edit) => (edit.kind === "add-header" ? [edit] : [])),
+  ];
+}
+
+/** What we think of the message, for the hub. Mail of ours may go without it to the outside. */
+function verdictHeaders(
+  { facts, snapshot }: StampContext,
+  decision: Decision,
+): readonly HeaderLine[] {
+  const pipeline = pipelineOf(facts.relay);
+  if (pipeline === "outbound" && snapshot.outbound.headers.verdict === "remove") return [];
+  return [
     { name: "X-Postern-SCL", value: String(decision.scl) },
     { name: "X-Postern-Report", value: reportValue(snapshot.version, decision) },
-    ...(snapshot.headers.spamCompatibility ? spamHeaders(snapshot, decision) : []),
-    ...decision.edits.flatMap((edit) => (edit.kind === "add-header" ? [edit] : [])),
+    ...(snapshot.headers.spamCompatibility ? spamHeaders(snapshot.plans[pipeline], decision) : []),
   ];
 }
 
@@ -55,11 +69,23 @@ export function isForgedField(
   if (name.startsWith("x-postern-")) return true;
   if (snapshot.headers.spamCompatibility && SPAM_HEADERS.has(name)) return true;
   if (snapshot.headers.firewall.some((pattern) => matches(pattern, name))) return true;
+  if (pipelineOf(context.facts.relay) === "outbound" && isOfInside({ name, value }, context))
+    return true;
   if (name === "authentication-results" || name === "received-spf")
     return authservIds.some((id) => claimsAuthservId(name, value, id));
   return decision.edits.some(
     (edit) => edit.kind === "remove-header" && edit.name.toLowerCase() === name,
   );
+}
+
+/**
+ * What the outside is not to see. Received fields that we wrote stay: they are how a loop through us
+ * is found (own-passes.ts) when those of other hosts do not count up any more.
+ */
+function isOfInside({ name, value }: HeaderLine, { snapshot, authservIds }: StampContext): boolean {
+  const { remove, received } = snapshot.outbound.headers;
+  if (name !== "received") return remove.some((pattern) => matches(pattern, name));
+  return received === "remove" && countOwnPasses([value], authservIds) === 0;
 }
 
 /** A line that is no field to us is one to a reader that unfolds before it looks for the colon. */
@@ -82,16 +108,21 @@ function matches(pattern: string, name: string): boolean {
   return lower.endsWith("*") ? name.startsWith(lower.slice(0, -1)) : name === lower;
 }
 
-/** RFC 5321 4.4; protocol words of RFC 3848 and RFC 6531. */
-function received({ id, facts, onlyRecipient, at }: StampContext): string {
-  const { client, helo, tls, listener, mail } = facts;
+/**
+ * RFC 5321 4.4; protocol words of RFC 3848 and RFC 6531. Where the Received fields of the inside are
+ * removed, ours does not name the client either.
+ */
+function received({ id, facts, onlyRecipient, at, snapshot }: StampContext): string {
+  const { client, helo, tls, listener, mail, relay } = facts;
   const address = client.ip.includes(":") ? `IPv6:${client.ip}` : client.ip;
   const base = mail.smtputf8 ? "UTF8SMTP" : helo.verb === "EHLO" ? "ESMTP" : "SMTP";
   const comment = tls ? ` (${tls.protocol} ${tls.cipher})` : "";
   const spoken = onlyRecipient?.spoken;
   const target = spoken && !/[^\x20-\x7e]/.test(spoken) ? ` for <${spoken}>` : "";
-  const protocol = `${base}${tls ? "S" : ""}`;
-  return `from ${helo.name} ([${address}]) by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${formatDate(at)}`;
+  const protocol = `${base}${tls ? "S" : ""}${relay?.by === "password" ? "A" : ""}`;
+  const hides = relay !== null && snapshot.outbound.headers.received === "remove";
+  const from = hides ? "" : `from ${helo.name} ([${address}]) `;
+  return `${from}by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${formatDate(at)}`;
 }
 
 /** RFC 5322 3.3, always in UTC. */
@@ -122,8 +153,11 @@ function symbolList(decision: Decision): string {
 
 const MOST_STARS = 50;
 
-function spamHeaders(snapshot: Snapshot, decision: Decision): readonly HeaderLine[] {
-  const { quarantine, reject } = snapshot.plan.scoring.thresholds;
+function spamHeaders(
+  plan: Pick<Plan<never>, "scoring">,
+  decision: Decision,
+): readonly HeaderLine[] {
+  const { quarantine, reject } = plan.scoring.thresholds;
   const required = quarantine ?? reject;
   const isSpam = required !== null && decision.score >= required;
   const tests = symbolList(decision);

@@ -1,7 +1,6 @@
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Fact, FactBus, TransactionRecord } from "../pipeline/facts.ts";
-import { countSenderAuth } from "./count-sender-auth.ts";
 
 /** One JSON line a fact; the `decided` line tells the whole story of a transaction. */
 export function logFacts(facts: FactBus, log: Log): void {
@@ -21,6 +20,8 @@ function decidedFields(record: TransactionRecord) {
     client: record.client.ip,
     helo: record.helo.name,
     tls: record.tls?.protocol,
+    pipeline: record.pipeline,
+    user: record.relay?.by === "password" ? record.relay.user : undefined,
     sender: record.sender,
     recipients: record.recipients.map(({ address }) => address),
     action: record.action,
@@ -53,6 +54,7 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
   const decisions = metrics.counter("postern_decisions_total", "Transactions by outcome", [
     "action",
     "cause",
+    "pipeline",
   ]);
   const fates = metrics.counter("postern_facts_total", "What became of accepted mail", ["kind"]);
   const stages = metrics.counter("postern_stage_outcomes_total", "Stage runs by outcome", [
@@ -65,24 +67,29 @@ export function countFacts(facts: FactBus, metrics: Metrics): void {
     STAGE_SECONDS,
     ["stage"],
   );
+  const edits = metrics.counter("postern_edits_total", "Changes to envelopes and headers", [
+    "stage",
+    "kind",
+  ]);
+  const findings = metrics.counter("postern_findings_total", "Marks that stages made", ["symbol"]);
   const bounces = metrics.counter(
     "postern_bounces_total",
     "Delivery status messages to senders by what they tell; dropped: could not be delivered",
     ["kind"],
   );
-  const countAuth = countSenderAuth(metrics);
   facts.listen((fact: Fact) => {
     if (fact.kind !== "decided") {
       const bounce = BOUNCES.get(fact.kind);
       if (bounce) bounces.add({ kind: bounce });
       return fates.add({ kind: fact.kind });
     }
-    const { action, cause, reports } = fact.record;
-    countAuth(reports);
-    decisions.add({ action, cause: cause ?? "none" });
-    for (const { stage, outcome, ms } of reports) {
+    const { action, cause, pipeline = "inbound", reports } = fact.record;
+    decisions.add({ action, cause: cause ?? "none", pipeline });
+    for (const { stage, outcome, ms, verdict } of reports) {
       stages.add({ stage, outcome });
       seconds.observe(ms / 1000, { stage });
+      for (const { kind } of verdict.edits ?? []) edits.add({ stage, kind });
+      for (const { symbol } of verdict.findings) findings.add({ symbol });
     }
   });
 }

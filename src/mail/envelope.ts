@@ -30,4 +30,11 @@ export interface EnvelopeRecipient {
   /** RFC 3461: NOTIFY= and ORCPT= as sent. */
   readonly notify?: readonly ("NEVER" | "SUCCESS" | "FAILURE" | "DELAY")[];
   readonly orcpt?: string;
+  /** The recipient as spoken to us, where `address` was put in his place. */
+  readonly origin?: Address;
+}
+
+/** The recipient as the sender knows him. */
+export function spokenRecipient({ address, origin }: EnvelopeRecipient): Address {
+  return origin ?? address;
 }

@@ -12,6 +12,8 @@ const VALUE = /^[\t -~]*$/;
 export function foldHeader(name: string, value: string): string {
   if (!NAME.test(name)) throw new TypeError(`not a header field name: ${JSON.stringify(name)}`);
   if (!VALUE.test(value)) throw new TypeError(`not a value for ${name}: ${JSON.stringify(value)}`);
+  const whole = `${name}: ${value}`;
+  if (whole.length <= LINE_CHARS_WANTED) return `${whole}\r\n`;
   const lines: string[] = [];
   let line = `${name}:`;
   for (const word of wordsOf(` ${value}`)) {

@@ -7,6 +7,16 @@ export interface HeaderEdits {
   readonly remove?: (field: HeaderField) => boolean;
   /** In the order in which they will stand, above everything else. Values on one line, ASCII. */
   readonly addOnTop?: readonly { readonly name: string; readonly value: string }[];
+  /** Inside the values of fields that stay; those of fields that go are left out. */
+  readonly replace?: readonly Replacement[];
+}
+
+/** Octets of one field's value, by their place in the message, one octet a char. */
+export interface Replacement {
+  readonly name: string;
+  readonly at: number;
+  readonly old: string;
+  readonly text: string;
 }
 
 /** A predicate for `remove`. Names compare without case and without blanks before the colon. */
@@ -17,18 +27,23 @@ export function isNamedOneOf(names: readonly string[]): (field: HeaderField) => 
 
 /**
  * The message with other header fields. What stays is the same octets, the body always. Nothing is
- * read before `read`. Throws TypeError for a field that cannot be written (see foldHeader).
+ * read before `read`. Throws TypeError for a field that cannot be written (see foldHeader), and for
+ * a replacement that does not fit: of octets that are not there, or by text with a line break.
  */
 export function applyHeaderEdits(message: Message, edits: HeaderEdits): MessageSource {
-  const { remove = () => false, addOnTop = [] } = edits;
+  const { remove = () => false, addOnTop = [], replace = [] } = edits;
   const removed = message.headers.fields.filter(remove);
   const lines = addOnTop.map(({ name, value }) => foldHeader(name, value));
   if (lines.length > 0 && startsWithContinuation(message, removed)) lines.push(GUARD);
   const top = Buffer.from(lines.join(""), "latin1");
-  const removedBytes = removed.reduce((total, { start, end }) => total + end - start, 0);
+  const patches = toPatches(message, removed, replace);
+  const grown = patches.reduce(
+    (sum, { start, end, bytes }) => sum + bytes.length - (end - start),
+    0,
+  );
   return {
-    size: top.length + message.size - removedBytes,
-    read: () => readEdited(message, top, removed),
+    size: top.length + message.size + grown,
+    read: () => readEdited(message, top, patches),
   };
 }
 
@@ -43,10 +58,56 @@ function startsWithContinuation(message: Message, removed: readonly HeaderField[
   return first !== undefined && /^[\t ]/.test(first.name + first.rawValue) && removed[0] !== first;
 }
 
+/** Octets that others stand in for. In order and apart. */
+interface Patch {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Buffer;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function toPatches(
+  message: Message,
+  removed: readonly HeaderField[],
+  replace: readonly Replacement[],
+): readonly Patch[] {
+  if (replace.length === 0)
+    return removed.map(({ start, end }) => ({ start, end, bytes: NOTHING }));
+  const gone = new Set(removed);
+  const { fields } = message.headers;
+  const patches: Patch[] = removed.map(({ start, end }) => ({ start, end, bytes: NOTHING }));
+  let next = 0;
+  for (const one of replace.toSorted((a, b) => a.at - b.at)) {
+    while (next < fields.length && (fields[next]?.end ?? 0) <= one.at) next += 1;
+    const field = fields[next];
+    if (!field) throw new TypeError(`no header field at octet ${one.at}`);
+    if (!gone.has(field)) patches.push(toPatch(field, one));
+  }
+  return inOrder(patches);
+}
+
+function toPatch(field: HeaderField, { name, at, old, text }: Replacement): Patch {
+  const from = at - (field.start + field.name.length + 1);
+  const there = from < 0 ? null : field.rawValue.slice(from, from + old.length);
+  if (there !== old || toNameKey(field.name) !== toNameKey(name))
+    throw new TypeError(`${JSON.stringify(old)} does not stand at octet ${at} in ${name}`);
+  if (!/^[\t -~]*$/.test(text))
+    throw new TypeError(`not a text for ${name}: ${JSON.stringify(text)}`);
+  return { start: at, end: at + old.length, bytes: Buffer.from(text, "latin1") };
+}
+
+function inOrder(patches: readonly Patch[]): readonly Patch[] {
+  const sorted = patches.toSorted((a, b) => a.start - b.start);
+  const clash = sorted.find(({ start }, i) => start < (sorted[i - 1]?.end ?? 0));
+  if (clash) throw new TypeError(`two edits of the octet ${clash.start}`);
+  return sorted;
+}
+
 async function* readEdited(
   message: Message,
   top: Buffer,
-  removed: readonly HeaderField[],
+  patches: readonly Patch[],
 ): AsyncGenerator<Buffer, void, undefined> {
   yield* inChunks(top);
   let position = 0;
@@ -54,10 +115,11 @@ async function* readEdited(
   for await (const chunk of message.read()) {
     const end = position + chunk.length;
     let from = position;
-    for (let field = removed[next]; field && field.start < end; field = removed[next]) {
-      if (field.start > from) yield chunk.subarray(from - position, field.start - position);
-      from = Math.max(from, Math.min(field.end, end));
-      if (field.end > end) break;
+    for (let patch = patches[next]; patch && patch.start < end; patch = patches[next]) {
+      if (patch.start > from) yield chunk.subarray(from - position, patch.start - position);
+      if (patch.start >= position && patch.bytes.length > 0) yield patch.bytes;
+      from = Math.max(from, Math.min(patch.end, end));
+      if (patch.end > end) break;
       next++;
     }
     if (from < end) yield chunk.subarray(from - position);

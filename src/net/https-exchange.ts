@@ -16,6 +16,11 @@ export interface HttpsRequest {
   readonly body?: Buffer;
   /** More octets of an answer end it. */
   readonly maxBytes: number;
+  /**
+   * A stranger chose the host: then a name that the operator gave a private address is as forbidden
+   * as the address itself.
+   */
+  readonly isStrangers?: boolean;
 }
 
 export interface HttpsClient {
@@ -55,7 +60,7 @@ export function createHttpsClient(options: HttpsClientOptions): HttpsClient {
     async exchange(asked, signal) {
       let why: Failure["why"] = "address";
       try {
-        const addresses = await findAddresses(options, asked.host, signal);
+        const addresses = await findAddresses(options, asked, signal);
         why = "connection";
         const socket = await connectAny(addresses, asked.port, signal);
         why = "certificate";
@@ -74,11 +79,11 @@ type Failure = HttpsOutcome & { readonly kind: "failed" };
 
 async function findAddresses(
   { resolver, isOwnHost }: HttpsClientOptions,
-  host: string,
+  { host, isStrangers = false }: HttpsRequest,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const found = await lookUpAddresses(host, host, { resolver, signal });
-  if (isOwnHost(host)) return found;
+  if (!isStrangers && isOwnHost(host)) return found;
   const open = found.filter(isPublicIp);
   if (open.length > 0) return open;
   throw new Unavailable(host, `its addresses are not public: ${found.join(", ")}`);

@@ -33,6 +33,8 @@ export interface DecisionRule {
   readonly thresholds?: Thresholds | undefined;
   /** postmaster and abuse: spam stages and the score count for nothing. */
   readonly exempt: boolean;
+  /** Spam stages that count for nothing at the recipient's domain. */
+  readonly skip?: readonly string[] | undefined;
 }
 
 const SEVERITY = { quarantine: 1, defer: 2, reject: 3 } as const;
@@ -43,7 +45,7 @@ const SEVERITY = { quarantine: 1, defer: 2, reject: 3 } as const;
  * relay. In monitor mode only essential stages count, whatever else there is to refuse. Pure.
  */
 export function decide(reports: readonly StageReport[], rule: DecisionRule): Decision {
-  const counted = reports.filter((report) => counts(report, reports, rule.exempt));
+  const counted = reports.filter((report) => counts(report, reports, rule));
   const findings = scoredFindings(counted, rule.scoring);
   const score = rule.exempt ? 0 : sum(findings);
   const base = {
@@ -89,9 +91,14 @@ interface Refusal {
   readonly trustable: boolean;
 }
 
-function counts(report: StageReport, all: readonly StageReport[], exempt: boolean): boolean {
+function counts(
+  report: StageReport,
+  all: readonly StageReport[],
+  { exempt, skip = [] }: DecisionRule,
+): boolean {
   if (report.mode === "observe" || report.outcome === "skipped") return false;
-  return !report.trustable || !(exempt || isTrustedFor(report.stage, all));
+  if (!report.trustable) return true;
+  return !(exempt || skip.includes(report.stage) || isTrustedFor(report.stage, all));
 }
 
 function isUnanswered(report: StageReport): boolean {

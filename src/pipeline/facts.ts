@@ -4,6 +4,7 @@ import type { RemoteTls } from "../smtp/remote-tls.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
+import type { Pipeline } from "./plan.ts";
 import type { StageReport } from "./report.ts";
 
 /**
@@ -136,6 +137,8 @@ export interface TransactionRecord {
   readonly tls: TlsFacts | null;
   /** Absent in records of earlier versions. */
   readonly relay?: RelayPermission | null;
+  /** Absent in records of earlier versions: inbound. */
+  readonly pipeline?: Pipeline;
   /** As spoken, without brackets; "" for the null sender. */
   readonly sender: string;
   readonly recipients: readonly RecipientRecord[];

@@ -1,5 +1,15 @@
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { Phase } from "./report.ts";
 import type { BoundStage } from "./stage.ts";
+
+/** Mail of strangers, and mail of those who may relay: each has a plan of its own. */
+export type Pipeline = "inbound" | "outbound";
+
+export type Plans<Services> = { readonly [P in Pipeline]: Plan<Services> };
+
+export function pipelineOf(relay: RelayPermission | null): Pipeline {
+  return relay === null ? "inbound" : "outbound";
+}
 
 /** The compiled pipeline: phases → steps → stages. Stages of one step start together. */
 export interface Plan<Services> {

@@ -30,6 +30,7 @@ export interface PhaseRun<P extends Phase, Services> {
 export async function runPhase<P extends Phase, Services>(
   run: PhaseRun<P, Services>,
 ): Promise<readonly StageReport[]> {
+  if (run.phase.steps.length === 0) return [];
   const budget = startDeadline(run.clock, run.phase.budgetMs, run.signal);
   const reports: StageReport[] = [];
   try {

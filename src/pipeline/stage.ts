@@ -84,8 +84,15 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   readonly trustable: boolean;
   /** It may return `trust`. */
   readonly canTrust?: boolean;
+  /**
+   * Whose mail it is about: the pipeline of the others leaves it out unless told. Absent: both.
+   * One that is about ours has nothing to say to strangers and cannot be placed for them.
+   */
+  readonly concerns?: "strangers" | "ours";
   /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
   readonly essential?: boolean;
+  /** Stages of the same phase that build on its edits or its report: they stand in a later step. */
+  readonly precedes?: readonly string[];
   /** The policy file, without .yaml, that holds the options, and the top key in it if not all. */
   readonly file: string;
   readonly section?: string;
@@ -154,6 +161,8 @@ export interface Stage<P extends Phase, Services> {
   readonly phase: P;
   readonly file: string;
   readonly section: string | null;
+  readonly precedes: readonly string[];
+  readonly concerns: "strangers" | "ours" | null;
   readonly options: z.ZodType;
   /** `options` must be what the schema returned. */
   bind(options: unknown, placement: Placement): BoundStage<P, Services>;
@@ -174,6 +183,8 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     phase,
     file: definition.file,
     section: definition.section ?? null,
+    precedes: definition.precedes ?? [],
+    concerns: definition.concerns ?? null,
     options: definition.options,
     bind(bound, placement) {
       const options = bound as Options;

@@ -1,15 +1,28 @@
-import type { PhasePlan, Plan } from "../pipeline/plan.ts";
+import type { PhasePlan, Pipeline, Plan, Plans } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage, Placement, Stage } from "../pipeline/stage.ts";
 import { hint } from "./nearest.ts";
-import type { PipelineFile, PlacedStage } from "./pipeline-file.ts";
+import type { PipelineFile } from "./pipeline-file.ts";
+import {
+  namesOf,
+  type Placed,
+  type Placements,
+  placeInbound,
+  placeOutbound,
+} from "./place-stages.ts";
 import type { Domains } from "./snapshot.ts";
 import type { Path, Source } from "./source.ts";
+import { reportOrder } from "./stage-order.ts";
 
 /** The stage that gets the compiled domains as its options, and that no pipeline may leave out. */
 export const DOMAINS_STAGE = "domains";
+/** Gets its options of pipeline.yaml and domains.yaml. */
+export const OWN_SENDER_STAGE = "own-sender";
 
-/** What a stage found in its file, in the shape of its schema; undefined after a problem. */
+/**
+ * What a stage found in its file, in the shape of its schema; undefined after a problem, and for a
+ * stage that the file gives nothing to do: it takes no part.
+ */
 export type StageOptions = (stage: { readonly name: string }) => unknown;
 
 export interface PlanInput<Services> {
@@ -20,79 +33,68 @@ export interface PlanInput<Services> {
 }
 
 /** Places the stages as `pipeline.yaml` says. Complains about what cannot be placed. */
-export function compilePlan<Services>(input: PlanInput<Services>): Plan<Services> {
-  const { file, source, catalog } = input;
-  reportPlacements(file, source, catalog);
-  return {
-    mode: file.mode,
-    phases: {
-      connect: compilePhase("connect", input),
-      helo: compilePhase("helo", input),
-      mail: compilePhase("mail", input),
-      rcpt: compilePhase("rcpt", input),
-      data: compilePhase("data", input),
-    },
-    scoring: {
-      scores: new Map(Object.entries(file.scores)),
-      thresholds: file.thresholds,
-      scl: file.scl,
-    },
-  };
+export function compilePlans<Services>(input: PlanInput<Services>): Plans<Services> {
+  const [inbound, outbound] = placeBoth(input.file, input.catalog);
+  reportPlacements(inbound, input);
+  reportPlacements(outbound, input);
+  return { inbound: compilePlan(inbound, input), outbound: compilePlan(outbound, input) };
 }
 
-/** Names of all stages that the pipeline runs. */
+/** Names of all stages that each pipeline runs. */
 export function placedStages<Services>(
   file: PipelineFile,
   catalog: readonly AnyStage<Services>[],
-): ReadonlySet<string> {
-  return new Set(
-    PHASES.flatMap((phase) =>
-      stepsOf(phase, file, catalog).flatMap((step) => step.map(({ stage }) => stage)),
-    ),
-  );
+): { readonly [P in Pipeline]: ReadonlySet<string> } {
+  const [inbound, outbound] = placeBoth(file, catalog);
+  return { inbound: new Set(namesOf(inbound)), outbound: new Set(namesOf(outbound)) };
 }
 
-type Placed = Exclude<PlacedStage, string>;
-
-/**
- * A phase that the file does not mention runs every shipped stage of it, each in a step of its own:
- * slower than it could be, and right whatever builds on what.
- */
-function stepsOf<Services>(
-  phase: Phase,
+function placeBoth<Services>(
   file: PipelineFile,
   catalog: readonly AnyStage<Services>[],
-): readonly (readonly Placed[])[] {
-  const { steps } = file.phases[phase];
-  if (!steps)
-    return catalog.filter((stage) => stage.phase === phase).map(({ name }) => [toPlaced(name)]);
-  return steps.map((step) => step.map(toPlaced));
+): readonly [Placements, Placements] {
+  const inbound = placeInbound(file, catalog);
+  return [inbound, placeOutbound(file, inbound, catalog)];
 }
 
-function toPlaced(entry: PlacedStage): Placed {
-  return typeof entry === "string" ? { stage: entry, mode: "enforce" } : entry;
+function compilePlan<Services>(placements: Placements, input: PlanInput<Services>): Plan<Services> {
+  const { scores, scl } = input.file;
+  const { mode, thresholds } = placements;
+  return {
+    mode,
+    phases: {
+      connect: compilePhase("connect", placements, input),
+      helo: compilePhase("helo", placements, input),
+      mail: compilePhase("mail", placements, input),
+      rcpt: compilePhase("rcpt", placements, input),
+      data: compilePhase("data", placements, input),
+    },
+    scoring: { scores: new Map(Object.entries(scores)), thresholds, scl },
+  };
 }
 
 function compilePhase<P extends Phase, Services>(
   phase: P,
-  { file, source, catalog, optionsOf }: PlanInput<Services>,
+  { phases }: Placements,
+  { source, catalog, optionsOf }: PlanInput<Services>,
 ): PhasePlan<P, Services> {
   // Sound: AnyStage is a union by phase, but a filter cannot narrow it by a type parameter.
   const stages = catalog.filter(
     (stage) => stage.phase === phase,
   ) as readonly unknown[] as readonly Stage<P, Services>[];
   const isOurs = ownership(optionsOf);
-  const steps = stepsOf(phase, file, catalog).map((step, s) =>
-    step.flatMap((placed, i): readonly BoundStage<P, Services>[] => {
+  const { budgetMs, steps } = phases[phase];
+  const bound = steps.map((step) =>
+    step.flatMap((placed): readonly BoundStage<P, Services>[] => {
       const stage = stages.find(({ name }) => name === placed.stage);
       const options = stage && optionsOf(stage);
       if (!stage || options === undefined) return [];
-      const bound = stage.bind(options, { ...toPlacement(placed), isOurs });
-      reportEssential(bound, placed, source, ["phases", phase, "steps", s, i]);
-      return [bound];
+      const one = stage.bind(options, { ...toPlacement(placed), isOurs });
+      reportEssential(one, placed, source);
+      return [one];
     }),
   );
-  return { budgetMs: file.phases[phase].budgetMs, steps };
+  return { budgetMs, steps: bound.filter((step) => step.length > 0) };
 }
 
 function ownership(optionsOf: StageOptions): (domain: string) => boolean {
@@ -111,17 +113,16 @@ function toPlacement({ mode, onFailure, timeoutMs }: Placed): Placement {
 /** An essential stage keeps us from being an open relay: it can neither watch only nor fail open. */
 function reportEssential(
   bound: { readonly name: string; readonly essential: boolean },
-  placed: Placed,
+  { mode, onFailure, path }: Placed,
   source: Source,
-  path: Path,
 ): void {
-  if (!bound.essential) return;
-  if (placed.mode === "observe")
+  if (!bound.essential || path === null) return;
+  if (mode === "observe")
     source.complain(
       [...path, "mode"],
       `expected enforce: without \`${bound.name}\` the gateway is an open relay`,
     );
-  if (placed.onFailure === "open")
+  if (onFailure === "open")
     source.complain(
       [...path, "onFailure"],
       `expected closed or hold: \`${bound.name}\` must not fail open`,
@@ -129,44 +130,55 @@ function reportEssential(
 }
 
 function reportPlacements<Services>(
-  file: PipelineFile,
-  source: Source,
-  catalog: readonly AnyStage<Services>[],
+  placements: Placements,
+  { file, source, catalog }: PlanInput<Services>,
 ): void {
   const seen = new Set<string>();
-  for (const { name, phase, path } of writtenStages(file)) {
-    const fault = placementFault(name, phase, catalog, seen);
+  for (const { name, phase, path } of writtenStages(placements, file)) {
+    const fault = placementFault(name, phase, placements, catalog, seen);
     if (fault !== null) source.complain(path, fault);
     seen.add(name);
   }
+  const precedesOf = (name: string) => catalog.find((stage) => stage.name === name)?.precedes ?? [];
+  reportOrder(writtenStages(placements, file), precedesOf, source);
   const ships = catalog.some(({ name }) => name === DOMAINS_STAGE);
-  if (!ships || placedStages(file, catalog).has(DOMAINS_STAGE)) return;
+  const isInbound = placements.pipeline === "inbound";
+  // What is taken over from the other pipeline was complained about there.
+  const isWritten = isInbound || file.outbound.phases.rcpt?.steps !== undefined;
+  if (!ships || !isWritten || namesOf(placements).includes(DOMAINS_STAGE)) return;
   const message = `expected stage \`${DOMAINS_STAGE}\`: without it the gateway is an open relay`;
-  source.complain(["phases", "rcpt", "steps"], message, "key");
+  const path = ["phases", "rcpt", "steps"];
+  source.complain(isInbound ? path : ["outbound", ...path], message, "key");
 }
 
 interface WrittenStage {
   readonly name: string;
   readonly phase: Phase;
+  readonly step: number;
   /** Where the name stands. */
   readonly path: Path;
 }
 
-function writtenStages(file: PipelineFile): readonly WrittenStage[] {
-  const inStep = (phase: Phase, step: readonly PlacedStage[], s: number): WrittenStage[] =>
-    step.map((placed, i) => {
-      const path = ["phases", phase, "steps", s, i];
-      if (typeof placed === "string") return { name: placed, phase, path };
-      return { name: placed.stage, phase, path: [...path, "stage"] };
-    });
+function writtenStages(
+  { phases, pipeline }: Placements,
+  file: PipelineFile,
+): readonly WrittenStage[] {
+  const written = pipeline === "inbound" ? file.phases : file.outbound.phases;
   return PHASES.flatMap((phase) =>
-    (file.phases[phase].steps ?? []).flatMap((step, s) => inStep(phase, step, s)),
+    phases[phase].steps.flatMap((step, s) =>
+      step.flatMap(({ stage: name, path }, i): readonly WrittenStage[] => {
+        if (path === null) return [];
+        const isWord = typeof written[phase]?.steps?.[s]?.[i] === "string";
+        return [{ name, phase, step: s, path: isWord ? path : [...path, "stage"] }];
+      }),
+    ),
   );
 }
 
 function placementFault<Services>(
   name: string,
   phase: Phase,
+  { pipeline }: Placements,
   catalog: readonly AnyStage<Services>[],
   seen: ReadonlySet<string>,
 ): string | null {
@@ -177,5 +189,7 @@ function placementFault<Services>(
       catalog.map((known) => known.name),
     )}`;
   if (stage.phase !== phase) return `stage \`${name}\` runs in phase ${stage.phase}, not ${phase}`;
+  if (stage.concerns === "ours" && pipeline === "inbound")
+    return `stage \`${name}\` is about mail of ours: expected it under outbound`;
   return seen.has(name) ? `stage \`${name}\` is placed twice` : null;
 }

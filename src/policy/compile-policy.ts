@@ -1,27 +1,39 @@
 import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
-import { compilePlan, DOMAINS_STAGE, placedStages } from "./compile-plan.ts";
+import { compilePlans, DOMAINS_STAGE, OWN_SENDER_STAGE, placedStages } from "./compile-plan.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
-import { type CompiledDomains, compileDomains, type ReadRecipients } from "./domains.ts";
+import { checkOverrides } from "./domain-overrides.ts";
+import type { RecipientReader } from "./domain-recipients.ts";
+import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import { limitsSchema } from "./limits.ts";
-import { checkPipelineFile } from "./pipeline-file.ts";
+import { checkPipelineFile, type PipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
+import { type CompiledRewriting, compileRewriting, effectiveRewriting } from "./rewriting.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
-import type { PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
+import type { OwnSenders, PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
-/** Files that belong to no stage. */
-export const OWN_FILES: readonly string[] = ["pipeline", "domains", "routing", "limits", "replies"];
+/** Files that are read for the whole snapshot, whichever stages there are. */
+export const OWN_FILES: readonly string[] = [
+  "pipeline",
+  "domains",
+  "routing",
+  "rewriting",
+  "limits",
+  "replies",
+];
+
+const REWRITING = "rewriting";
 
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
   readonly sourceOf: SourceOf;
-  readonly readRecipients: ReadRecipients;
+  readonly readRecipients: RecipientReader;
   readonly readFile: ReadNamedFile;
 }
 
@@ -44,20 +56,28 @@ export async function compilePolicy<Services>(
   const mail = await compileMail(input, pipeline?.thresholds ?? DEFAULT_THRESHOLDS);
   const limits = given(sourceOf("limits"), (source) => checkShape(limitsSchema, source));
   const replies = given(sourceOf("replies"), compileReplies);
+  const { domains, routing } = mail;
+  const rewriting = given(sourceOf(REWRITING), (source) =>
+    compileRewriting(source, domains && routing && { domains, routing }),
+  );
   if (!pipeline || !pipelineSource) return undefined;
 
-  const placed = placedStages(pipeline, catalog);
-  const options = new Map(checkStageOptions({ catalog, placed, sourceOf }));
-  const { domains, routing } = mail;
-  const hasRoute = (domain: string) => (routing?.route(domain) ?? null) !== null;
-  if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
+  const options = compileOptions(input, pipeline, mail, rewriting);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
-  const plan = compilePlan({ file: pipeline, source: pipelineSource, catalog, optionsOf });
-  if (!domains || !routing || !limits || !replies) return undefined;
+  const plans = compilePlans({ file: pipeline, source: pipelineSource, catalog, optionsOf });
+  if (mail.compiled && limits)
+    checkOverrides({
+      ...mail.compiled,
+      plan: plans.inbound,
+      limits,
+      source: sourceOf("domains"),
+    });
+  if (!domains || !routing || !rewriting || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
+  const { ownSenders, headers: outboundHeaders } = pipeline.outbound;
   const policy = {
-    plan,
+    plans,
     domains,
     routing,
     limits: bounds,
@@ -65,11 +85,57 @@ export async function compilePolicy<Services>(
     quarantine,
     tracking,
     headers: pipeline.headers,
+    outbound: { ownSenders, headers: outboundHeaders },
   };
-  return { ...policy, effective: toEffective(policy, catalog, options) };
+  const shown = { [REWRITING]: effectiveRewriting(rewriting.file) };
+  return {
+    ...policy,
+    effective: toEffective(policy, catalog, options, { names: OWN_FILES, shown }),
+  };
+}
+
+/** Of every stage, by its name: from its own file, or made of the files of the whole policy. */
+function compileOptions<Services>(
+  input: CompileInput<Services>,
+  pipeline: PipelineFile,
+  { domains, routing }: Mail,
+  rewriting: CompiledRewriting | undefined,
+): ReadonlyMap<string, unknown> {
+  const { sourceOf, catalog } = input;
+  const inEach = placedStages(pipeline, catalog);
+  const placed = inEach.inbound.union(inEach.outbound);
+  const options = new Map(checkStageOptions({ catalog, placed, sourceOf, compiled: OWN_FILES }));
+  const hasRoute = (domain: string) => (routing?.route(domain) ?? null) !== null;
+  if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
+  const owns = (domain: string) => (domains?.find(domain) ?? null) !== null;
+  options.set(OWN_SENDER_STAGE, { of: pipeline.outbound.ownSenders, owns } satisfies OwnSenders);
+  for (const [name, own] of rewritingOptions(input, rewriting, inEach)) options.set(name, own);
+  return options;
+}
+
+/** For those stages of the file that have something to do: the others cost nothing. */
+function rewritingOptions<Services>(
+  { catalog, sourceOf }: CompileInput<Services>,
+  compiled: CompiledRewriting | undefined,
+  placed: ReturnType<typeof placedStages>,
+): readonly (readonly [string, unknown])[] {
+  if (!compiled) return [];
+  const wanted = catalog.filter(
+    ({ file, name }) => file === REWRITING && compiled.stages.has(name),
+  );
+  for (const { name, concerns } of wanted) {
+    // A tag that is asked for inbound and not made outbound would refuse every bounce.
+    const isMissed =
+      (concerns !== "ours" && !placed.inbound.has(name)) ||
+      (concerns !== "strangers" && !placed.outbound.has(name));
+    const message = `stage \`${name}\`, which this needs, is not in pipeline.yaml`;
+    if (isMissed) sourceOf(REWRITING)?.complain([], message);
+  }
+  return wanted.map(({ name }) => [name, compiled.rewriting] as const);
 }
 
 interface Mail {
+  readonly compiled: CompiledDomains | undefined;
   readonly domains: CompiledDomains["domains"] | undefined;
   readonly routing: Routing | undefined;
 }
@@ -80,12 +146,15 @@ async function compileMail<Services>(
 ): Promise<Mail> {
   const domainsSource = sourceOf("domains");
   const routingSource = sourceOf("routing");
-  const compiled =
-    domainsSource && (await compileDomains(domainsSource, thresholds, readRecipients));
+  const compiled = domainsSource
+    ? await compileDomains(domainsSource, thresholds, readRecipients)
+    : undefined;
   const routing = routingSource ? await compileRouting(routingSource, readFile) : undefined;
-  if (!compiled || !routing || !routingSource) return { domains: compiled?.domains, routing };
+  const domains = compiled?.domains;
+  if (!compiled || !routing || !domainsSource || !routingSource)
+    return { compiled, domains, routing };
   checkRoutes(compiled, routing, domainsSource);
-  return { domains: compiled.domains, routing: withPostmaster(routing, compiled.domains) };
+  return { compiled, domains, routing: withPostmaster(routing, compiled.domains) };
 }
 
 function given<T>(source: Source | null, compile: (source: Source) => T): T | undefined {

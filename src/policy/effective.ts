@@ -2,15 +2,21 @@ import type { Json } from "../base/json.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
-import { DOMAINS_STAGE } from "./compile-plan.ts";
+import { formatDuration } from "./duration.ts";
 import { showConnector } from "./show-connector.ts";
-import type { AcceptedDomain, PolicySnapshot } from "./snapshot.ts";
+import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
 import { showTlsReports } from "./tls-reports.ts";
 
 type Parts<Services> = Omit<
   PolicySnapshot<Services>,
   "version" | "secrets" | "loadedAt" | "effective"
 >;
+
+/** Files that are compiled for the whole snapshot, and how those look that no stage shows. */
+export interface OwnFiles {
+  readonly names: readonly string[];
+  readonly shown: Readonly<Record<string, Json>>;
+}
 
 type JsonObject = { readonly [key: string]: Json | undefined };
 
@@ -22,6 +28,7 @@ export function toEffective<Services>(
   policy: Parts<Services>,
   catalog: readonly AnyStage<Services>[],
   options: ReadonlyMap<string, unknown>,
+  own: OwnFiles,
 ): Json {
   const { limits, quarantine, tracking, replies } = policy;
   return {
@@ -33,7 +40,8 @@ export function toEffective<Services>(
     },
     limits: { ...limits, quarantine, tracking },
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
-    ...stageFiles(catalog, options),
+    ...own.shown,
+    ...stageFiles(catalog, options, own.names),
   };
 }
 
@@ -44,14 +52,23 @@ function byName<T extends { readonly name: string }>(
   return Object.fromEntries(all.map((item) => [item.name, toEntry(item)]));
 }
 
-function pipelineOf<Services>({ plan, headers }: Parts<Services>): Json {
+function pipelineOf<Services>({ plans, headers, outbound }: Parts<Services>): Json {
+  const { scl, scores } = plans.inbound.scoring;
+  const { ownSenders, headers: removed } = outbound;
+  return {
+    ...planOf(plans.inbound),
+    scl,
+    scores: Object.fromEntries(scores),
+    headers: { ...headers },
+    outbound: { ...planOf(plans.outbound), ownSenders, headers: { ...removed } },
+  };
+}
+
+function planOf<Services>(plan: Plan<Services>): JsonObject {
   return {
     mode: plan.mode,
     phases: Object.fromEntries(PHASES.map((phase) => [phase, phaseOf(plan, phase)])),
     thresholds: { ...plan.scoring.thresholds },
-    scl: plan.scoring.scl,
-    scores: Object.fromEntries(plan.scoring.scores),
-    headers: { ...headers },
   };
 }
 
@@ -67,21 +84,48 @@ function placedOf<Services>(
   return { stage: name, mode, onFailure, timeoutMs };
 }
 
-function domainOf({ type, recipients, ack, lineEndings, thresholds }: AcceptedDomain): Json {
-  const known =
-    recipients.kind === "list"
-      ? { recipients: { from: recipients.from, count: recipients.count } }
-      : { verify: recipients.kind === "any" ? "off" : "call-out" };
-  return { type, ...known, ack, lineEndings, ...(thresholds && { thresholds: { ...thresholds } }) };
+function domainOf(domain: AcceptedDomain): Json {
+  const { type, recipients, ack, lineEndings, thresholds, limits, skip } = domain;
+  return {
+    type,
+    ...knownOf(recipients),
+    ack,
+    lineEndings,
+    ...(thresholds && { thresholds: { ...thresholds } }),
+    ...(limits && { limits: { ...limits } }),
+    ...(skip && { skip: [...skip] }),
+  };
+}
+
+function knownOf(recipients: RecipientSource): JsonObject {
+  if (recipients.kind === "any") return { verify: "off" };
+  if (recipients.kind === "call-out") return { verify: { callOut: callOutOf(recipients.rules) } };
+  const { from, count, age, key, tags } = recipients;
+  return {
+    recipients: {
+      from,
+      count,
+      ...(key !== undefined && { key }),
+      ...(age && { made: new Date(age.madeAt).toISOString(), stale: age.stale }),
+      ...(age && { fresh: formatDuration(age.freshUntil - age.madeAt) }),
+      ...(tags !== undefined && { tags }),
+    },
+  };
+}
+
+function callOutOf({ positiveMs, negativeMs, sender, perMinute }: CallOutRules): Json {
+  const [positive, negative] = [positiveMs, negativeMs].map(formatDuration);
+  return { positive, negative, sender: sender?.spoken ?? "<>", perMinute };
 }
 
 function stageFiles<Services>(
   catalog: readonly AnyStage<Services>[],
   options: ReadonlyMap<string, unknown>,
+  ownFiles: readonly string[],
 ): JsonObject {
   const files = new Map<string, JsonObject>();
   for (const { name, file, section } of catalog) {
-    if (name === DOMAINS_STAGE) continue;
+    if (ownFiles.includes(file)) continue;
     const own = toJson(options.get(name), 0);
     const content = section === null ? own : { [section]: own };
     files.set(file, { ...files.get(file), ...(isObject(content) ? content : { [name]: content }) });

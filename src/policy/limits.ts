@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { HEADER_BYTES_MAX } from "../mail/header-collector.ts";
 import type { SmtpLimits } from "../smtp/smtp-limits.ts";
+import { type BackPressureLimits, backPressureSchema } from "./back-pressure-limits.ts";
 import {
   checkListenerLimits,
   type ListenerLimits,
@@ -20,6 +21,7 @@ export interface Limits extends SmtpLimits {
     readonly giveUpAfterSeconds: number;
   };
   readonly disk: { readonly minFreePercent: number };
+  readonly backPressure: BackPressureLimits;
   /** By name of the listener: what is different there. */
   readonly listeners: Readonly<Record<string, ListenerLimits>>;
 }
@@ -61,6 +63,10 @@ const SESSION = {
   recipients: count(200, 100_000),
   errorsSoft: count(10, 10_000),
   errorsHard: count(20, 10_000),
+  unknownSoft: count(10, 1_000_000),
+  unknownHard: count(100, 1_000_000),
+  // RFC 5321 4.5.3.2.3: a client waits five minutes for the reply to RCPT.
+  unknownDelaySeconds: z.int().min(0).max(60).default(5),
   idleCommands: count(100, 1_000_000),
   // RFC 5321 4.5.3.1.4: a command line of 512 octets must work.
   commandBytes: z
@@ -80,6 +86,10 @@ const session = z
   .refine(({ errorsSoft, errorsHard }) => errorsSoft <= errorsHard, {
     path: ["errorsSoft"],
     message: "expected at most session.errorsHard",
+  })
+  .refine(({ unknownSoft, unknownHard }) => unknownSoft <= unknownHard, {
+    path: ["unknownSoft"],
+    message: "expected at most session.unknownHard",
   });
 
 const MESSAGE = {
@@ -148,6 +158,7 @@ export const limitsSchema: z.ZodType<Limits & Retention> = z
     memory: memory.prefault({}),
     delivery: delivery.prefault({}),
     disk: z.strictObject({ minFreePercent: z.number().min(0).max(90).default(2) }).prefault({}),
+    backPressure: backPressureSchema,
     quarantine: keep(30).prefault({}),
     tracking: keep(30).prefault({}),
     listeners: listenerLimitsSchema({

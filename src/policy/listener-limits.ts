@@ -61,6 +61,11 @@ export function checkListenerLimits(limits: Limits, context: z.RefinementCtx): v
         ["session", own.session?.errorsSoft === undefined ? "errorsHard" : "errorsSoft"],
         "expected session.errorsSoft to be at most session.errorsHard at this listener",
       );
+    if (session.unknownSoft > session.unknownHard)
+      complain(
+        ["session", own.session?.unknownSoft === undefined ? "unknownHard" : "unknownSoft"],
+        "expected session.unknownSoft to be at most session.unknownHard at this listener",
+      );
   }
 }
 

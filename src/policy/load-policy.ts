@@ -14,6 +14,8 @@ export interface PolicyInput<Services> {
   readonly folder: string;
   readonly catalog: readonly AnyStage<Services>[];
   readonly clock: Clock;
+  /** See RecipientReading. Default: nothing is in force. */
+  readonly exportInForce?: (file: string, key: string) => number | null;
 }
 
 /** What one reading of the folder came to: a snapshot, or why there is none. */
@@ -64,14 +66,15 @@ export async function readPolicy<Services>(
 
 async function compileFolder<Services>(
   folder: PolicyFolder,
-  { catalog, clock }: PolicyInput<Services>,
+  { catalog, clock, exportInForce = () => null }: PolicyInput<Services>,
   report: Report,
 ): Promise<PolicySnapshot<Services> | undefined> {
   const known = [...new Set([...OWN_FILES, ...catalog.map(({ file }) => file)])];
   const sourceOf = await readSources(folder, known, report);
-  const readRecipients = createRecipientReader(folder, report);
+  const readRecipients = createRecipientReader({ folder, report, now: clock.now(), exportInForce });
   const readFile = createFileReader(folder);
   const policy = await compilePolicy({ catalog, sourceOf, readRecipients, readFile });
   const loadedAt = clock.now();
-  return policy && { ...policy, version: folder.version(), secrets: folder.secrets(), loadedAt };
+  if (!policy) return undefined;
+  return { ...policy, version: await folder.version(), secrets: await folder.secrets(), loadedAt };
 }

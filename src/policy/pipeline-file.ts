@@ -52,6 +52,35 @@ const phaseSchema = (phase: Phase) =>
     })
     .prefault({});
 
+const headerPattern = z.string().regex(/^[!-)+-9;-~]+\*?$/, "expected a header name or prefix*");
+
+const outboundPhaseSchema = z
+  .strictObject({ budgetMs: milliseconds.optional(), steps: z.array(stepSchema).optional() })
+  .optional();
+
+/** Mail of those who may relay. A phase that is left out is made of the one for strangers. */
+const outboundSchema = z.strictObject({
+  mode: z.enum(["enforce", "monitor"]).optional(),
+  phases: z
+    .strictObject({
+      connect: outboundPhaseSchema,
+      helo: outboundPhaseSchema,
+      mail: outboundPhaseSchema,
+      rcpt: outboundPhaseSchema,
+      data: outboundPhaseSchema,
+    })
+    .prefault({}),
+  thresholds: thresholdsSchema.default({}),
+  ownSenders: z.array(z.enum(["network", "certificate", "password"])).default(["password"]),
+  headers: z
+    .strictObject({
+      remove: z.array(headerPattern).max(1000).default([]),
+      received: z.enum(["keep", "remove"]).default("keep"),
+      verdict: z.enum(["keep", "remove"]).default("keep"),
+    })
+    .prefault({}),
+});
+
 const pipelineSchema = z.strictObject({
   mode: z.enum(["enforce", "monitor"]).default("enforce"),
   phases: z
@@ -80,11 +109,12 @@ const pipelineSchema = z.strictObject({
     .strictObject({
       spamCompatibility: z.boolean().default(true),
       firewall: z
-        .array(z.string().regex(/^[!-)+-9;-~]+\*?$/, "expected a header name or prefix*"))
+        .array(headerPattern)
         .max(1000)
         .default([...DEFAULT_FIREWALL]),
     })
     .prefault({}),
+  outbound: outboundSchema.prefault({}),
 });
 
 /** `pipeline.yaml` with its defaults; a phase without steps takes every shipped stage of it. */
@@ -98,6 +128,8 @@ export function checkPipelineFile(source: Source): PipelineFile | undefined {
   if (!file) return undefined;
   const fault = thresholdsFault(file.thresholds);
   if (fault !== null) source.complain(["thresholds"], fault);
+  const ofOurs = thresholdsFault(withDefaults(file.outbound.thresholds, file.thresholds));
+  if (ofOurs !== null && fault === null) source.complain(["outbound", "thresholds"], ofOurs);
   for (const [index, least] of file.scl.entries()) {
     if (index === 0 || least > (file.scl[index - 1] ?? 0)) continue;
     source.complain(["scl", index], `expected more than ${file.scl[index - 1]}, got ${least}`);

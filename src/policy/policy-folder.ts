@@ -3,9 +3,12 @@ import { constants } from "node:fs";
 import { open, readdir, realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Marks, markOf, toMark } from "../base/file-marks.ts";
+import { createPacer } from "./pacer.ts";
 
 /** Characters of the version: 48 bits tell policies apart and fit a log line. */
 const VERSION_CHARS = 12;
+/** Octets: about 2 ms of work. */
+const HASHED_PER_TURN = 1024 * 1024;
 
 /** One reading of the policy folder. Everything read counts for the version and for `isStale`. */
 export interface PolicyFolder {
@@ -18,12 +21,12 @@ export interface PolicyFolder {
   /** As `read`, of a password or a key: rejects when others than its owner may read the file. */
   readSecret(name: string, maxBytes: number): Promise<Buffer>;
   /** Hash of names and bytes of everything read so far, but no secret: see `secrets`. */
-  version(): string;
+  version(): Promise<string>;
   /**
    * Hash of the secrets. Stays in memory: the version stands in headers, where it would let
    * everybody try passwords against it.
    */
-  secrets(): string;
+  secrets(): Promise<string>;
   /** The folder and everything read so far, or not found, each with its mark before that. */
   marks(): Marks;
   /** True when something changed since it was read: what was read may never have been one policy. */
@@ -54,7 +57,7 @@ export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
     label: (name) => join(folder, name),
     read: (name, maxBytes) => read(name, maxBytes, contents),
     readSecret: (name, maxBytes) => read(name, maxBytes, secrets),
-    version: () => digestOf(contents).slice(0, VERSION_CHARS),
+    version: async () => (await digestOf(contents)).slice(0, VERSION_CHARS),
     secrets: () => digestOf(secrets),
     marks: () => new Map([[root, rootMark], ...marks]),
     async isStale() {
@@ -65,10 +68,17 @@ export async function openPolicyFolder(folder: string): Promise<PolicyFolder> {
   };
 }
 
-function digestOf(contents: ReadonlyMap<string, Buffer>): string {
+/** Lets the event loop turn: a recipient file may have 25 MB. */
+async function digestOf(contents: ReadonlyMap<string, Buffer>): Promise<string> {
   const hash = createHash("sha256");
-  for (const [name, bytes] of [...contents].sort(([a], [b]) => (a < b ? -1 : 1)))
-    hash.update(`${name}\0${bytes.length}\0`).update(bytes);
+  const pacer = createPacer(1);
+  for (const [name, bytes] of [...contents].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name}\0${bytes.length}\0`);
+    for (let from = 0; from < bytes.length; from += HASHED_PER_TURN) {
+      hash.update(bytes.subarray(from, from + HASHED_PER_TURN));
+      if (pacer.due()) await pacer.rest();
+    }
+  }
   return hash.digest("hex");
 }
 

@@ -32,8 +32,10 @@ export async function createPolicyHolder<Services>(
     onChange: () => onFiles(),
     onError: (error) => log.warn("policy-watch-failed", { error: errorText(error) }),
   });
+  let current: () => PolicySnapshot<Services> | null = () => null;
+  const exportInForce = (file: string, key: string) => exportOf(current(), file, key);
   const readAndFollow = async () => {
-    const reading = await readPolicy(input);
+    const reading = await readPolicy({ ...input, exportInForce });
     await watcher.follow(reading.marks);
     if (reading.kind === "refused") throw reading.error;
     return reading.snapshot;
@@ -43,6 +45,7 @@ export async function createPolicyHolder<Services>(
     throw error;
   });
   const inForce = createInForce(first, input);
+  current = inForce.current;
   const reload = createSingleFlight(() => readAndFollow().then(inForce.adopt, inForce.refuse));
   onFiles = () => void reload().catch(ignore); // the log has said it
   return {
@@ -52,6 +55,19 @@ export async function createPolicyHolder<Services>(
     lastError: inForce.lastError,
     close: async () => watcher.close(),
   };
+}
+
+/** When the export that the snapshot goes by was made. */
+function exportOf<Services>(
+  snapshot: PolicySnapshot<Services> | null,
+  file: string,
+  key: string,
+): number | null {
+  for (const { recipients } of snapshot?.domains.all ?? []) {
+    const isIt = recipients.kind === "list" && recipients.from === file && recipients.key === key;
+    if (isIt && recipients.age) return recipients.age.madeAt;
+  }
+  return null;
 }
 
 interface InForce<Services>

@@ -1,6 +1,9 @@
 import { errorText } from "../base/errors.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
-import type { ReadRecipients } from "./domains.ts";
+import type { RecipientReader } from "./domain-recipients.ts";
+import { parsePublicKey } from "./export-key.ts";
+import { MAX_EXPORT_OCTETS } from "./hashed-format.ts";
+import { type HashedRecipients, MAX_AHEAD_MS, readHashedRecipients } from "./hashed-recipients.ts";
 import { nearest } from "./nearest.ts";
 import type { PolicyFolder } from "./policy-folder.ts";
 import { wholeFile } from "./problems.ts";
@@ -30,16 +33,57 @@ export async function readSources(
   return (name) => sources.get(name) ?? null;
 }
 
+export interface RecipientReading {
+  readonly folder: PolicyFolder;
+  readonly report: Report;
+  readonly now: number;
+  /** When the export in force from this file and of this key was made; null: there is none. */
+  readonly exportInForce: (file: string, key: string) => number | null;
+}
+
 /** Reads recipient files for compileDomains. */
-export function createRecipientReader(folder: PolicyFolder, report: Report): ReadRecipients {
-  return async (file, covers) => {
+export function createRecipientReader(reading: RecipientReading): RecipientReader {
+  const { folder, report } = reading;
+  const read = async <T>(
+    file: string,
+    maxBytes: number,
+    use: (bytes: Buffer) => Promise<T | string>,
+  ) => {
     try {
-      const bytes = await folder.read(file, MAX_RECIPIENT_FILE_BYTES);
-      return await readRecipientFile(folder.label(file), bytes, covers, report);
+      return await use(await folder.read(file, maxBytes));
     } catch (error) {
       return `\`${file}\` cannot be read: ${errorText(error)}`;
     }
   };
+  return {
+    file: (name, covers) =>
+      read(name, MAX_RECIPIENT_FILE_BYTES, async (bytes) => {
+        const table = await readRecipientFile(folder.label(name), bytes, covers, report);
+        const isAhead = table.madeAt !== null && table.madeAt > reading.now + MAX_AHEAD_MS;
+        return isAhead ? `\`${name}\`: it was made in the future: look at both clocks` : table;
+      }),
+    hashed: (name, key) =>
+      read(name, MAX_EXPORT_OCTETS, (bytes) => readExport(reading, name, key, bytes)),
+  };
+}
+
+async function readExport(
+  { now, exportInForce }: RecipientReading,
+  name: string,
+  key: string,
+  bytes: Buffer,
+): Promise<HashedRecipients | string> {
+  const publicKey = parsePublicKey(key);
+  if (publicKey === null) return "expected a public `key`, as keygen prints it";
+  const made = await readHashedRecipients(bytes, publicKey, now);
+  if (typeof made === "string") return `\`${name}\`: ${made}`;
+  const before = exportInForce(name, key);
+  // Who can only push the file must not be able to bring back those who have left.
+  if (before !== null && made.createdAt < before) {
+    const [own, newer] = [made.createdAt, before].map((at) => new Date(at).toISOString());
+    return `\`${name}\`: it was made ${own}, before the one in force (${newer}); export again`;
+  }
+  return made;
 }
 
 /** PEM files and passwords; the chain of a certificate has a few KiB. */

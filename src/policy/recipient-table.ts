@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { parseMailbox } from "../mail/address.ts";
-import { parseDomainName } from "../mail/domain-name.ts";
+import { z } from "zod";
 import { show } from "./check-shape.ts";
 import { createPacer } from "./pacer.ts";
+import { parseRecipientEntry, type RecipientKey } from "./recipient-key.ts";
 import type { Report } from "./source.ts";
 
 /** A million addresses. */
@@ -14,12 +14,10 @@ const MAX_LINE_PROBLEMS = 20;
 /** About 5 ms of work. */
 const LINES_PER_TURN = 2000;
 
-/** No local part: a NUL is never part of an address. */
-const EVERYONE = "\0everyone";
-
 /** Who is known, by domain. Each look-up costs the same however many there are. */
 export interface RecipientTable {
-  has(localPart: string, domain: string): boolean;
+  /** Of a key or of EVERYONE, just so; lookUp knows what else may stand for an address. */
+  has(key: RecipientKey, domain: string): boolean;
   /** How many entries the domains that `covers` accepts have. */
   count(covers: (domain: string) => boolean): number;
 }
@@ -33,17 +31,14 @@ export function createRecipientTable(): RecipientTableBuilder {
   const byDomain = new Map<string, Set<string>>();
   return {
     add(entry, covers) {
-      const parsed = parseEntry(entry);
+      const parsed = parseRecipientEntry(entry);
       if (!parsed) return `expected an address or @domain, got ${show(entry)}`;
       if (!covers(parsed.domain)) return `expected an address of this domain, got ${show(entry)}`;
       const known = byDomain.get(parsed.domain) ?? new Set();
       byDomain.set(parsed.domain, known.add(parsed.key));
       return null;
     },
-    has(localPart, domain) {
-      const known = byDomain.get(domain);
-      return known !== undefined && (known.has(EVERYONE) || known.has(keyOf(localPart)));
-    },
+    has: (key, domain) => byDomain.get(domain)?.has(key) ?? false,
     count(covers) {
       let total = 0;
       for (const [domain, known] of byDomain) if (covers(domain)) total += known.size;
@@ -51,6 +46,15 @@ export function createRecipientTable(): RecipientTableBuilder {
     },
   };
 }
+
+/** A file of addresses, and when it was made if it says so. */
+export interface RecipientFile extends RecipientTable {
+  readonly madeAt: number | null;
+}
+
+/** A comment near the top: `# made: 2026-11-25T10:00:00Z`. */
+const MADE = /^\ufeff?#[ \t]*made:[ \t]*(\S+)[ \t]*\r?$/m;
+const MADE_WITHIN_OCTETS = 1024;
 
 /**
  * Reads one address a line; `#` begins a comment at the start of a line or after a blank. Lets the
@@ -61,7 +65,7 @@ export async function readRecipientFile(
   bytes: Buffer,
   covers: (domain: string) => boolean,
   report: Report,
-): Promise<RecipientTable> {
+): Promise<RecipientFile> {
   const table = createRecipientTable();
   const pacer = createPacer(LINES_PER_TURN);
   let problems = 0;
@@ -81,7 +85,12 @@ export async function readRecipientFile(
     const message = `${problems - MAX_LINE_PROBLEMS} more lines are wrong`;
     report({ file, line, col: 1, path: "", message });
   }
-  return table;
+  return { ...table, madeAt: madeAtOf(bytes) };
+}
+
+function madeAtOf(bytes: Buffer): number | null {
+  const [, time = ""] = MADE.exec(bytes.toString("utf8", 0, MADE_WITHIN_OCTETS)) ?? [];
+  return z.iso.datetime({ offset: true }).safeParse(time).success ? Date.parse(time) : null;
 }
 
 /** Lines without their ending; null for one that is not UTF-8. */
@@ -111,21 +120,4 @@ function withoutComment(line: string): string {
   if (text.startsWith("#")) return "";
   // A quoted local part may hold a blank and a # itself.
   return text.startsWith('"') ? text : text.replace(/\s#.*$/, "").trimEnd();
-}
-
-function parseEntry(entry: string): { readonly key: string; readonly domain: string } | null {
-  if (entry.startsWith("@")) {
-    const domain = parseDomainName(entry.slice(1), { utf8: true });
-    return domain === null ? null : { key: EVERYONE, domain };
-  }
-  const address = parseMailbox(entry);
-  return address && { key: keyOf(address.localPart), domain: address.domain };
-}
-
-/** Case and quoting do not make another mailbox: `"Alice"` is `alice` (RFC 5321 4.1.2). */
-function keyOf(localPart: string): string {
-  const bare = localPart.startsWith('"')
-    ? localPart.slice(1, -1).replace(/\\(.)/g, "$1")
-    : localPart;
-  return bare.normalize("NFC").toLowerCase();
 }

@@ -1,7 +1,9 @@
 import type { Json } from "../base/json.ts";
 import type { Address } from "../mail/address.ts";
-import type { Plan, Thresholds } from "../pipeline/plan.ts";
+import type { Plans, Thresholds } from "../pipeline/plan.ts";
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { Limits } from "./limits.ts";
+import type { Known } from "./recipient-key.ts";
 
 /** The whole policy folder as one immutable value. A transaction keeps the one it started with. */
 export interface PolicySnapshot<Services> {
@@ -10,7 +12,7 @@ export interface PolicySnapshot<Services> {
   /** Hash of the passwords and keys that it holds. Shown nowhere. */
   readonly secrets?: string;
   readonly loadedAt: number;
-  readonly plan: Plan<Services>;
+  readonly plans: Plans<Services>;
   readonly domains: Domains;
   readonly routing: Routing;
   readonly limits: Limits;
@@ -18,6 +20,12 @@ export interface PolicySnapshot<Services> {
   readonly quarantine: { readonly keepDays: number };
   readonly tracking: { readonly keepDays: number };
   readonly headers: { readonly spamCompatibility: boolean; readonly firewall: readonly string[] };
+  /** What is different for mail of ours, beside its plan. */
+  readonly outbound: {
+    /** Whose MAIL FROM must be of an accepted domain, by what permits them to relay. */
+    readonly ownSenders: readonly RelayPermission["by"][];
+    readonly headers: OutboundHeaders;
+  };
   /** Everything with its defaults filled in, for `policy show --effective`. */
   readonly effective: Json;
 }
@@ -34,30 +42,91 @@ export interface RoutedDomains extends Domains {
   hasRoute(domain: string): boolean;
 }
 
+/** What the outside does not get to see of the inside. */
+export interface OutboundHeaders {
+  /** `name` or `prefix*`. */
+  readonly remove: readonly string[];
+  /** `remove`: those that hosts of the inside wrote; ours stay. */
+  readonly received: "keep" | "remove";
+  /** `remove`: what we think of the message is not stamped. */
+  readonly verdict: "keep" | "remove";
+}
+
+/** What the stage `own-sender` judges by. */
+export interface OwnSenders {
+  readonly of: readonly RelayPermission["by"][];
+  /** `domain` in its canonical form is one we accept mail for. */
+  owns(domain: string): boolean;
+}
+
 export interface AcceptedDomain {
   /** Lower-case A-labels. */
   readonly name: string;
+  /**
+   * `authoritative`: who is not known does not exist. `internal-relay`: a list knows some, and the
+   * hub behind the route knows the rest. `external-relay`: we only pass on, and look nobody up.
+   */
   readonly type: "authoritative" | "internal-relay" | "external-relay";
   readonly recipients: RecipientSource;
   readonly ack: "hub" | "spool";
   readonly lineEndings: "refuse" | "normalise";
   /** Absent: the plan's. */
   readonly thresholds?: Thresholds;
+  /** Below the general ones. */
+  readonly limits?: DomainLimits;
+  /** Spam stages that count for nothing here. */
+  readonly skip?: readonly string[];
+}
+
+export interface DomainLimits {
+  /** Octets of a message. */
+  readonly maxBytes?: number | undefined;
+  /** Of this domain in one transaction. */
+  readonly recipients?: number | undefined;
 }
 
 /** How we know at RCPT whether a recipient exists. */
 export type RecipientSource =
-  | {
-      readonly kind: "list";
-      /** Local parts compare without case; a list entry `@domain` means everyone. */
-      has(localPart: string, domain: string): boolean;
-      readonly count: number;
-      /** "domains.yaml" or the file's name. */
-      readonly from: string;
-    }
-  | { readonly kind: "call-out" }
+  | RecipientList
+  | { readonly kind: "call-out"; readonly rules: CallOutRules }
   /** `verify: off`: everyone is accepted. */
   | { readonly kind: "any" };
+
+export interface RecipientList {
+  readonly kind: "list";
+  /** Local parts compare without case; a list entry `@domain` means everyone. */
+  find(localPart: string, domain: string): Known;
+  readonly count: number;
+  /** "domains.yaml" or the file's name. */
+  readonly from: string;
+  /** Absent: what is not in it does not exist, however old it is. */
+  readonly age?: ListAge;
+  /** The public key that signed it. */
+  readonly key?: string;
+  /** What parts a mailbox from its tag, where tags count. */
+  readonly tags?: string;
+}
+
+/** Milliseconds since the epoch. */
+export interface ListAge {
+  readonly madeAt: number;
+  /** After this a recipient who is not in the list may have been made since. */
+  readonly freshUntil: number;
+  readonly stale: "accept" | "defer";
+}
+
+/** How the hub is asked. */
+export interface CallOutRules {
+  /** How long its yes and its no are believed. */
+  readonly positiveMs: number;
+  readonly negativeMs: number;
+  /** In MAIL FROM; null: the null sender. */
+  readonly sender: Address | null;
+  /** Questions a minute, answers from the cache not counted. */
+  readonly perMinute: number;
+  /** What shares them. */
+  readonly countedAs: string;
+}
 
 export interface Routing {
   /** The connector for a recipient's domain, most specific address space first, then least cost. */

@@ -1,6 +1,5 @@
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
-import { DOMAINS_STAGE } from "./compile-plan.ts";
 import { hint } from "./nearest.ts";
 import type { Source } from "./source.ts";
 
@@ -10,6 +9,8 @@ export interface StageFiles<Services> {
   readonly placed: ReadonlySet<string>;
   /** The parsed file by its name without .yaml; null when it was not readable. */
   readonly sourceOf: (file: string) => Source | null;
+  /** Files that are compiled for the whole snapshot: the loader hands their values on. */
+  readonly compiled: readonly string[];
 }
 
 /**
@@ -20,10 +21,9 @@ export function checkStageOptions<Services>(
   files: StageFiles<Services>,
 ): ReadonlyMap<string, unknown> {
   const options = new Map<string, unknown>();
-  const stages = files.catalog.filter(({ name }) => name !== DOMAINS_STAGE);
-  for (const [file, sharing] of Map.groupBy(stages, (stage) => stage.file)) {
+  for (const [file, sharing] of Map.groupBy(files.catalog, (stage) => stage.file)) {
     const source = files.sourceOf(file);
-    if (!source) continue;
+    if (!source || files.compiled.includes(file)) continue;
     reportStrangers(source, sharing, files.placed);
     for (const stage of sharing) {
       const own = stage.section === null ? source : source.under(stage.section);

@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import { errorText, Unavailable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts";
+import { returnAddress } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import { createHeldFiles, type HeldFiles, isHoldId, newHoldId } from "./held-files.ts";
 import type { Hold, HoldFilter, NewHold, Quarantine } from "./quarantine.ts";
@@ -147,9 +148,10 @@ function toStoredHold(
     heldAt,
     expiresAt,
     ...written,
-    sender: (envelope.sender?.spoken ?? "").toLowerCase(),
+    // As people know them, whatever was put in their place.
+    sender: (returnAddress(envelope)?.spoken ?? "").toLowerCase(),
     recipients: envelope.recipients
-      .map(({ address }) => address.spoken)
+      .flatMap(({ address, origin }) => [...(origin ? [origin.spoken] : []), address.spoken])
       .join("\n")
       .toLowerCase(),
     item: JSON.stringify(item),

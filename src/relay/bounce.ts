@@ -7,7 +7,7 @@ import { statusReport } from "./bounce-report.ts";
 import { printable, toAscii, toMailDate } from "./bounce-text.ts";
 import { explanation, subjectOf } from "./bounce-words.ts";
 import type { Leg } from "./relay.ts";
-import type { Told } from "./told.ts";
+import { asSpokenTo, type Told } from "./told.ts";
 
 export interface BounceFacts {
   /** Ours. */
@@ -40,9 +40,10 @@ export interface Bounce {
 export function toBounce(
   kind: BounceKind,
   leg: Leg,
-  told: readonly Told[],
+  about: readonly Told[],
   facts: BounceFacts,
 ): Bounce {
+  const told = about.map(asSpokenTo);
   const boundary = `=_bounce_${facts.token}`;
   const lines = [
     ...headerLines(kind, leg, facts, boundary),

@@ -1,59 +1,70 @@
 import { abandonOn, type Clock, startDeadline } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import { shareOf } from "../base/share.ts";
 import type { Address } from "../mail/address.ts";
-import type { Routing } from "../policy/snapshot.ts";
+import { defaultCallOutRules } from "../policy/call-out-rules.ts";
+import type { CallOutRules, Routing } from "../policy/snapshot.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { ProbeAnswer, RecipientProbe } from "../stages/domains/recipient-probe.ts";
+import { createAnswerCache } from "./answer-cache.ts";
+import { createCallOutPace } from "./call-out-pace.ts";
 import { destinationOf } from "./destination.ts";
+import { createHubCandour } from "./hub-candour.ts";
 import { type Borrowed, type Hubs, toUnsent, type Unsent } from "./hubs.ts";
 
 export interface CallOutOptions {
   readonly hubs: Hubs;
   readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
   readonly routing: () => Routing;
+  /** How many processes share the questions of a minute. Default: this one. */
+  readonly processes?: number;
 }
 
-/** A mailbox seldom goes away; a new one should not stay unknown for long. */
-const POSITIVE_MS = 60 * 60_000;
-const NEGATIVE_MS = 5 * 60_000;
-/** Of a harvest (threats.md P11) the cache keeps the latest, about 10 MB. */
-const MAX_ANSWERS = 50_000;
 /** A probe outlives whoever asked for it, so that its answer serves the next. */
 const PROBE_MS = 30_000;
 
-interface Cached {
-  readonly answer: ProbeAnswer;
-  readonly until: number;
-}
-
 /**
- * Asks the hub with MAIL FROM:<> and RCPT. Same questions at the same time share one probe.
- * Temporary answers are not kept. Never rejects.
+ * Asks the hub with MAIL and RCPT. Same questions at the same time share one probe. Temporary answers
+ * are not kept. Never rejects.
  */
 export function createCallOut(options: CallOutOptions): RecipientProbe {
-  const { clock } = options;
-  const answers = new Map<string, Cached>();
+  const { clock, metrics, processes = 1 } = options;
+  const answers = createAnswerCache(clock);
   const running = new Map<string, Promise<ProbeAnswer>>();
-
-  const ask = async (key: string, recipient: Address): Promise<ProbeAnswer> => {
-    const answer = await askHub(options, recipient);
+  const pace = createCallOutPace(clock);
+  const ask = (nobody: Address) => askHub(options, nobody, null);
+  const candour = createHubCandour({ ...options, ask });
+  const outcomes = metrics.counter(
+    "postern_call_outs_total",
+    "Recipients that a hub was to be asked about, by its answer, or cached or limited without one.",
+    ["outcome"],
+  );
+  const askAndKeep = async (key: string, recipient: Address, rules: CallOutRules) => {
+    const answer = await askHub(options, recipient, rules.sender);
     running.delete(key);
-    const lifeMs = lifetimeOf(answer);
-    if (lifeMs > 0) {
-      answers.delete(key);
-      answers.set(key, { answer, until: clock.monotonic() + lifeMs });
-      const [oldest] = answers.keys();
-      if (answers.size > MAX_ANSWERS && oldest !== undefined) answers.delete(oldest);
-    }
+    outcomes.add({ outcome: answer.kind });
+    candour.note(recipient, answer);
+    answers.keep(key, answer, lifetimeOf(answer, rules));
     return answer;
   };
+  const begin = (key: string, recipient: Address, rules: CallOutRules) => {
+    if (!pace.admit(rules.countedAs, shareOf(rules.perMinute, processes))) return null;
+    const asked = askAndKeep(key, recipient, rules);
+    running.set(key, asked);
+    return asked;
+  };
   return {
-    async probe(recipient, signal) {
+    async probe(recipient, signal, rules = defaultCallOutRules(recipient.domain)) {
       const key = `${recipient.localPart}@${recipient.domain}`;
       const known = answers.get(key);
-      if (known && clock.monotonic() < known.until) return { ...known.answer, cached: true };
-      const asked = running.get(key) ?? ask(key, recipient);
-      running.set(key, asked);
+      const asked = known ? null : (running.get(key) ?? begin(key, recipient, rules));
+      if (!asked) outcomes.add({ outcome: known ? "cached" : "limited" });
+      if (known) return { ...known, cached: true };
+      if (!asked) return { kind: "limited", cached: false };
       try {
         return await abandonOn(signal, asked);
       } catch (error) {
@@ -63,19 +74,23 @@ export function createCallOut(options: CallOutOptions): RecipientProbe {
   };
 }
 
-function lifetimeOf({ kind }: ProbeAnswer): number {
-  if (kind === "accepted") return POSITIVE_MS;
-  return kind === "refused" ? NEGATIVE_MS : 0;
+function lifetimeOf({ kind }: ProbeAnswer, { positiveMs, negativeMs }: CallOutRules): number {
+  if (kind === "accepted") return positiveMs;
+  return kind === "refused" ? negativeMs : 0;
 }
 
-async function askHub(options: CallOutOptions, recipient: Address): Promise<ProbeAnswer> {
+async function askHub(
+  options: CallOutOptions,
+  recipient: Address,
+  sender: Address | null,
+): Promise<ProbeAnswer> {
   const { hubs, clock, routing } = options;
   const deadline = startDeadline(clock, PROBE_MS);
   try {
     const destination = destinationOf(routing(), recipient.domain);
     if (!destination) return toUnknown(`no route for ${recipient.domain}`);
     const answer = await hubs.over(destination, deadline.signal, (borrowed) =>
-      probeOver(borrowed, recipient, deadline.signal),
+      probeOver(borrowed, sender, recipient, deadline.signal),
     );
     if (answer.kind === "unroutable")
       return { kind: "refused", reply: formatRemoteReply(answer.reply), cached: false };
@@ -89,13 +104,14 @@ async function askHub(options: CallOutOptions, recipient: Address): Promise<Prob
 
 async function probeOver(
   { hub, connection, release }: Borrowed,
+  sender: Address | null,
   recipient: Address,
   signal: AbortSignal,
 ): Promise<ProbeAnswer | Unsent> {
   const end = () => connection.close();
   signal.addEventListener("abort", end, { once: true });
   try {
-    const outcome = await connection.probe(null, recipient);
+    const outcome = await connection.probe(sender, recipient);
     if (outcome.kind !== "unsent") {
       return { kind: outcome.kind, reply: formatRemoteReply(outcome.reply), cached: false };
     }

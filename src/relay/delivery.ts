@@ -57,25 +57,45 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     },
     settleAnswered: (leg, source, answer) => settleAnswered(deps, leg, source, answer),
     async deliverEntry(lease, signal) {
-      const outcomes: Outcome[] = [];
-      const reached: string[] = [];
-      const unreached: string[] = [];
-      for (const recipients of deps.group(lease.item.envelope.recipients)) {
-        const leg = { ...lease.item, envelope: { ...lease.item.envelope, recipients } };
-        const result = await attempt(leg, lease.source, RETRY_ATTEMPT_MS, signal);
-        const ended = await waitFor(result);
-        outcomes.push(...toOutcomes(recipients, ended));
-        const domain = recipients[0]?.address.domain ?? "";
-        (ended.kind === "unsent" ? unreached : reached).push(domain);
-      }
+      const ends = await deliverLegs(deps, attempt, lease, signal);
+      const outcomes = ends.flatMap(({ recipients, ended }) => toOutcomes(recipients, ended));
       await finishEntry(deps, lease, outcomes, signal);
-      return { reached, unreached };
+      return toReach(ends);
     },
     async stop() {
       stopping.abort(new Error("the relay is stopping"));
       await Promise.all(adopted);
     },
   };
+}
+
+interface LegEnd {
+  readonly recipients: readonly EnvelopeRecipient[];
+  readonly ended: Ended;
+}
+
+async function deliverLegs(
+  { group }: DeliveryDeps,
+  attempt: Relay["attempt"],
+  { item, source }: SpoolLease,
+  signal: AbortSignal,
+): Promise<readonly LegEnd[]> {
+  const ends: LegEnd[] = [];
+  for (const recipients of group(item.envelope.recipients)) {
+    const leg = { ...item, envelope: { ...item.envelope, recipients } };
+    const result = await attempt(leg, source, RETRY_ATTEMPT_MS, signal);
+    ends.push({ recipients, ended: await waitFor(result) });
+  }
+  return ends;
+}
+
+function toReach(ends: readonly LegEnd[]): Reach {
+  const domainsOf = (some: readonly LegEnd[]) =>
+    some.map(({ recipients }) => recipients[0]?.address.domain ?? "");
+  const { reached = [], unreached = [] } = Object.groupBy(ends, ({ ended }) =>
+    ended.kind === "unsent" ? "unreached" : "reached",
+  );
+  return { reached: domainsOf(reached), unreached: domainsOf(unreached) };
 }
 
 interface Way {

@@ -1,4 +1,5 @@
 import { parseDomainName } from "../mail/domain-name.ts";
+import { trimBlanks } from "../mail/header-block.ts";
 
 /** RFC 8461 3.2. */
 export interface StsPolicy {
@@ -19,7 +20,8 @@ const MAX_AGE_SECONDS = 31_557_600;
 /** A domain has a handful; each is compared with every MX host. */
 const MAX_MX_PATTERNS = 100;
 
-const LINE = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):[ \t]*(.*?)[ \t]*$/;
+/** Blanks around the value are cut off apart: in a pattern they take the square of their number. */
+const LINE = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,31}):(.*)$/;
 const MODES: readonly string[] = ["none", "testing", "enforce"] satisfies StsPolicy["mode"][];
 
 /** The body of `/.well-known/mta-sts.txt`. Of a field given twice the first counts, but of `mx`. */
@@ -28,10 +30,11 @@ export function parseStsPolicy(body: string): ParsedStsPolicy {
   const mx: string[] = [];
   const lines = body.split(/\r?\n/);
   for (const line of lines.at(-1)?.trim() === "" ? lines.slice(0, -1) : lines) {
-    const [, name, value = ""] = LINE.exec(line) ?? [];
+    const [, name, written = ""] = LINE.exec(line) ?? [];
     if (name === undefined)
       return invalid(`a line that is no field: ${JSON.stringify(line.slice(0, 80))}`);
-    if (/[^\t\x20-\x7e\x80-\uffff]/.test(value)) return invalid(`a control character in ${name}`);
+    if (/[^\t\x20-\x7e\x80-\uffff]/.test(written)) return invalid(`a control character in ${name}`);
+    const value = trimBlanks(written);
     if (name !== "mx" && !fields.has(name)) fields.set(name, value);
     if (name !== "mx") continue;
     const pattern = toPattern(value);

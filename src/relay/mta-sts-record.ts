@@ -1,3 +1,5 @@
+import { fieldsOf } from "./txt-fields.ts";
+
 /** RFC 8461 3.1: what a domain's TXT record says. */
 export type StsRecord =
   | { readonly kind: "record"; readonly id: string }
@@ -7,7 +9,7 @@ export type StsRecord =
   | { readonly kind: "invalid"; readonly reason: string };
 
 const VERSION = /^v=STSv1[ \t]*;/;
-/** `*WSP ";" *WSP`, and a field: a name of at most 32 characters, `=`, a value without `;` and `=`. */
+/** A name of at most 32 characters, `=`, a value without `;` and `=`. */
 const FIELD = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([\x21-\x3a\x3c\x3e-\x7e]+)$/;
 const ID = /^[A-Za-z0-9]{1,32}$/;
 
@@ -17,9 +19,8 @@ export function parseStsRecord(texts: readonly string[]): StsRecord {
   const [text] = own;
   if (text === undefined) return { kind: "none" };
   if (own.length > 1) return invalid("more than one record");
-  const parts = text.split(/[ \t]*;[ \t]*/).slice(1);
-  // The last delimiter may stand alone.
-  const fields = parts.at(-1) === "" ? parts.slice(0, -1) : parts;
+  const fields = fieldsOf(text);
+  if (fields === null) return invalid("it is too long");
   const ids: string[] = [];
   for (const field of fields) {
     const [, name, value = ""] = FIELD.exec(field) ?? [];

@@ -1,5 +1,5 @@
 import { hash, randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseStsPolicy, policyLines, type StsPolicy } from "./mta-sts-policy.ts";
 
@@ -41,6 +41,7 @@ export function createStsStore(folder: string): StsStore {
     remove: (domain) => rm(pathOf(domain), { force: true }),
     async list() {
       const names = await readdir(folder).catch(() => []);
+      await removeOldDrafts(folder, names);
       const own = names.filter((name) => name.endsWith(SUFFIX)).slice(0, MAX_LISTED);
       const all: KeptPolicy[] = [];
       for (const name of own) {
@@ -53,6 +54,19 @@ export function createStsStore(folder: string): StsStore {
     },
   };
 }
+
+/** What a crash left. A draft that is being written is seconds old. */
+const OLD_DRAFT_MS = 60 * 60 * 1000;
+
+async function removeOldDrafts(folder: string, names: readonly string[]): Promise<void> {
+  for (const name of names.filter((name) => DRAFT.test(name))) {
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (Date.now() - mtimeMs > OLD_DRAFT_MS) await rm(path, { force: true });
+  }
+}
+
+const DRAFT = /\.json\.[0-9a-f-]{36}$/;
 
 /** The policy as its lines: what reads a host's answer reads it again, and checks it. */
 function toText({ policy, ...rest }: KeptPolicy): string {

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Metrics } from "../base/metrics.ts";
-import type { Resolver } from "../net/resolver.ts";
+import type { Resolver, TlsaRecord } from "../net/resolver.ts";
 import type { FactBus, TlsFailure, TlsPolicyFacts, TlsSessionFact } from "../pipeline/facts.ts";
 import { formatTlsa } from "../smtp/dane-records.ts";
 import type { TlsDemand } from "../smtp/remote-tls.ts";
@@ -84,7 +84,7 @@ async function ruleOn(options: MxTlsPolicyOptions, question: MxQuestion): Promis
   if (dane.kind === "unknown") return skipUnknown(question, dane.reason);
   if (dane.kind === "records" && dane.isEndToEnd) return ruleDane(question, dane, own);
   const sts = asksSts ? await options.mtaSts.find(domain, scope) : NO_STS;
-  const enforced = ruleEnforced(question, sts);
+  const enforced = ruleEnforced(question, sts, own);
   if (enforced) return enforced;
   if (dane.kind === "records") return ruleDane(question, dane, own);
   return ruleTesting(question, sts, own) ?? plain;
@@ -107,10 +107,13 @@ function skipUnknown({ host }: MxQuestion, reason: string): Ruled {
   return { kind: "skip", reason: `DANE cannot be asked: ${reason}`, policy, trouble };
 }
 
-function ruleDane({ domain, host }: MxQuestion, { all, usable }: Records, own: TlsDemand): Ruled {
-  const policy: TlsPolicyFacts = { type: "tlsa", domain: host, strings: all.map(formatTlsa) };
+function ruleDane({ domain, host }: MxQuestion, found: Records, own: TlsDemand): Ruled {
+  const { all, usable, isEndToEnd } = found;
+  const strings = all.slice(0, MAX_TOLD_RECORDS).map(toToldRecord);
+  const policy: TlsPolicyFacts = { type: "tlsa", domain: host, strings };
   if (usable.length > 0) {
-    const names = [...new Set([host, domain])];
+    // RFC 7672 3.2.2: who could forge the MX could have a certificate for the domain as well.
+    const names = isEndToEnd ? [...new Set([host, domain])] : [host];
     return {
       kind: "demand",
       demand: { kind: "dane", records: usable, names },
@@ -128,8 +131,20 @@ function ruleDane({ domain, host }: MxQuestion, { all, usable }: Records, own: T
   };
 }
 
+/** Of what a zone holds, in facts and in the log: whole certificates are long. */
+const MAX_TOLD_RECORDS = 8;
+const MAX_TOLD_CHARS = 4096;
+
+function toToldRecord(record: TlsaRecord): string {
+  return formatTlsa(record).slice(0, MAX_TOLD_CHARS);
+}
+
 /** Null: no policy is enforced. */
-function ruleEnforced({ domain, host }: MxQuestion, { kept, trouble }: StsFinding): Ruled | null {
+function ruleEnforced(
+  { domain, host }: MxQuestion,
+  { kept, trouble }: StsFinding,
+  own: TlsDemand,
+): Ruled | null {
   if (kept?.policy.mode !== "enforce") return null;
   const policy = stsFacts(domain, kept);
   if (!isMxAllowed(kept.policy, host)) {
@@ -139,7 +154,8 @@ function ruleEnforced({ domain, host }: MxQuestion, { kept, trouble }: StsFindin
   }
   return {
     kind: "demand",
-    demand: { kind: "verified", names: [host] },
+    // The connector may know by itself which authority and which name it must be.
+    demand: own.kind === "verified" ? own : { kind: "verified", names: [host] },
     policy: `MTA-STS enforce, ${host} is allowed`,
     about: groundOf(policy, toFailure(trouble)),
   };

@@ -95,6 +95,8 @@ export interface Relay extends RecipientProbe {
    * it failed; null: it may be tried. Cheap, and changes nothing.
    */
   restsUntil(destination: string): number | null;
+  /** A destination that had failed was reached, by another process: what waited for it is due. */
+  reached(destination: string): void;
   /** An entry was added, or is due earlier. */
   wake(): void;
   /** Begins to deliver from the spool, which must be recovered. */
@@ -111,6 +113,8 @@ export interface RelayOptions {
   readonly spool: SpoolIntake;
   /** Null in a process that only hands over: another one retries. */
   readonly queue: SpoolQueue | null;
+  /** Told of a destination that had failed and was reached here. */
+  readonly onReached?: (destination: string) => void;
   readonly quarantine: Pick<Quarantine, "hold">;
   readonly connector: SmtpConnector;
   /** For the mail servers of domains. */
@@ -140,8 +144,16 @@ const LAST_WORDS_MS = 2000;
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, queue, routing } = options;
   const { keepDays = () => KEEP_DAYS, random = Math.random, tlsPolicy = CONNECTOR_TLS } = options;
-  // What waits for it may be due at once.
-  const onRecovered = () => loop.wake();
+  const keyOf = (domain: string) => destinationOf(routing(), domain)?.key ?? domain;
+  // Whoever reached it, the client's own attempt included: what waited for it is due now.
+  const reached = (destination: string) => {
+    queue?.hasten((domain) => keyOf(domain) === destination, clock.now());
+    loop.wake();
+  };
+  const onRecovered = (destination: string) => {
+    reached(destination);
+    options.onReached?.(destination);
+  };
   const hubs = new Hubs({ ...options, random, tlsPolicy, onRecovered });
   const group = (recipients: Envelope["recipients"]) => groupByRoute(recipients, routing());
   const wake = () => loop.wake();
@@ -152,18 +164,13 @@ export function createRelay(options: RelayOptions): Relay {
         clock,
         log,
         work: delivery.deliverEntry,
-        destinationOf: (domain) => destinationOf(routing(), domain)?.key ?? domain,
+        destinationOf: keyOf,
         restsUntil: (destination) => hubs.restsUntil(destination),
       })
     : NO_RETRIES;
-  const { probe } = createCallOut({ hubs, clock, routing });
+  const { probe } = createCallOut({ ...options, hubs });
   const { metrics } = options;
-  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
-  metrics.gauge(
-    "postern_hubs_resting",
-    "Servers and destinations that are left alone because they failed",
-    () => hubs.resting(),
-  );
+  measureHubs(metrics, hubs);
   if (queue) measure(metrics, queue);
   return {
     attempt: delivery.attempt,
@@ -172,6 +179,7 @@ export function createRelay(options: RelayOptions): Relay {
     probe,
     offers: (domain) => hubs.offers(routing(), domain),
     restsUntil: (destination) => hubs.restsUntil(destination),
+    reached,
     wake: loop.wake,
     start: loop.start,
     async stop(deadlineMs) {
@@ -181,6 +189,15 @@ export function createRelay(options: RelayOptions): Relay {
       await within(clock, LAST_WORDS_MS, ended);
     },
   };
+}
+
+function measureHubs(metrics: Metrics, hubs: Hubs): void {
+  metrics.gauge("postern_hub_connections", "Open connections to hubs", () => hubs.connections());
+  metrics.gauge(
+    "postern_hubs_resting",
+    "Servers and destinations that are left alone because they failed",
+    () => hubs.resting(),
+  );
 }
 
 function measure(metrics: Metrics, spool: SpoolQueue): void {

@@ -1,5 +1,6 @@
-import type { Address } from "../mail/address.ts";
-import { parseMailbox } from "../mail/address.ts";
+import { type Address, parseMailbox } from "../mail/address.ts";
+import { parseDomainName } from "../mail/domain-name.ts";
+import { fieldsOf } from "./txt-fields.ts";
 
 /** Where a domain wants its reports (RFC 8460 3). */
 export type ReportTarget =
@@ -19,8 +20,7 @@ export function parseReportRecord(texts: readonly string[]): readonly ReportTarg
   const own = texts.filter((text) => VERSION.test(text));
   const [text] = own;
   if (text === undefined || own.length > 1) return [];
-  const fields = text.split(/[ \t]*;[ \t]*/).slice(1);
-  const rua = fields.find((field) => field.startsWith("rua="));
+  const rua = fieldsOf(text)?.find((field) => field.startsWith("rua="));
   if (rua === undefined) return [];
   const uris = rua.slice("rua=".length).split(",").slice(0, MAX_TARGETS);
   return uris.flatMap((uri) => toTarget(uri.trim()) ?? []);
@@ -35,11 +35,16 @@ function toTarget(uri: string): ReportTarget | null {
   }
   const url = URL.parse(uri);
   if (url?.protocol !== "https:" || url.username !== "" || url.password !== "") return null;
-  return { kind: "post", url };
+  return isHostName(url.hostname) ? { kind: "post", url } : null;
 }
 
 function isPlain({ spoken, domain }: Address): boolean {
   return domain !== "" && !domain.startsWith("[") && /^[\x21-\x7e]+$/.test(spoken);
+}
+
+/** Not an address, for which nobody has a certificate. */
+function isHostName(text: string): boolean {
+  return parseDomainName(text, { utf8: false })?.includes(".") === true && !/^[\d.]+$/.test(text);
 }
 
 /** RFC 8460 3: a comma, semicolon or exclamation mark in a URI is percent-encoded. */

@@ -179,6 +179,8 @@ async function post(
       headers: { "content-type": "application/tlsrpt+gzip" },
       body: toReportFile(report),
       maxBytes: MAX_ANSWER_BYTES,
+      // Any domain that we once wrote to could name any host of ours (threats.md W7).
+      isStrangers: !`.${url.hostname}`.endsWith(`.${report.domain}`),
     },
     signal,
   );

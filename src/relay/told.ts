@@ -45,3 +45,16 @@ export function hubOf(told: readonly Told[]): string | null {
   const [first] = told;
   return first && told.every(({ hub }) => hub === first.hub) ? first.hub : null;
 }
+
+/** As the sender knows the recipient: whom we put in his place is no matter of his. */
+export function asSpokenTo(told: Told): Told {
+  const { address, origin } = told.recipient;
+  if (!origin) return told;
+  const hide = (reply: RemoteReply): RemoteReply => ({
+    ...reply,
+    text: reply.text.replaceAll(address.spoken, origin.spoken),
+  });
+  const { reply, last } = told;
+  const recipient = { ...told.recipient, address: origin };
+  return { ...told, recipient, reply: hide(reply), ...(last && { last: hide(last) }) };
+}

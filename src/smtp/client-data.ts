@@ -43,7 +43,9 @@ function toWireChunk(
   let previous = before.octet;
   let startsLine = before.isLineEnd;
   let dots = 0;
-  for (const octet of chunk) {
+  // Not for...of: the iterator of a Buffer takes three times as long as the index.
+  for (let at = 0; at < chunk.length; at++) {
+    const octet = chunk[at] ?? 0;
     if (octet <= CR) checkOctet(octet, previous);
     if (previous === CR && octet !== LF) throw new UnsendableOctet("a bare CR");
     if (octet === DOT && startsLine) dots += 1;

@@ -43,6 +43,8 @@ export class ClientSession extends SMTPConnection {
   readonly #open = new Set<(lost: Lost) => void>();
   #end: Lost | null = null;
   #isWithoutTls = false;
+  /** Command lines that leave together. */
+  #batch: string | null = null;
 
   constructor(options: SMTPConnectionOptions, clock: Clock) {
     super({ ...options, socketCloseTimeout: 0 });
@@ -107,6 +109,7 @@ export class ClientSession extends SMTPConnection {
     const answer = this.expect(limitMs, what);
     if (this.isOver || !this._socket) return answer;
     if (/[\r\n\0]/.test(command)) this.fail("a command with a control character");
+    else if (this.#batch !== null) this.#batch += `${command}\r\n`;
     else this._socket.write(`${command}\r\n`);
     return answer;
   }
@@ -135,6 +138,11 @@ export class ClientSession extends SMTPConnection {
     });
   }
 
+  /** Without waiting for them to leave: whoever expects an answer to them has the limit on it. */
+  tell(octets: Buffer): void {
+    if (!this.isOver && this._socket) this._socket.write(octets);
+  }
+
   /** Resolves true once the octets have left this process, false when they never will. */
   write(octets: Buffer, limitMs: number): Promise<boolean> {
     const socket = this._socket;
@@ -156,10 +164,11 @@ export class ClientSession extends SMTPConnection {
 
   /** Commands written meanwhile leave in one segment (RFC 2920). */
   batch(write: () => void): void {
-    const socket = this._socket || null;
-    socket?.cork();
+    this.#batch = "";
     write();
-    socket?.uncork();
+    const text = this.#batch;
+    this.#batch = null;
+    if (text !== "" && !this.isOver && this._socket) this._socket.write(text);
   }
 
   /** Ends the connection at once; what was asked and not answered is lost for this reason. */

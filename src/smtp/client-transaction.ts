@@ -18,6 +18,13 @@ export interface Transaction {
 }
 
 const FINAL_DOT = Buffer.from(".\r\n");
+/** One write of a larger message. */
+const BLOCK_BYTES = 65_536;
+/**
+ * A message within this leaves with its dot in one write: a socket takes so much at once, so that
+ * the dot could not be taken back any more either when it came in a write of its own.
+ */
+const SMALL_BYTES = 16_384;
 const UNSPEAKABLE = localReply(553, "5.1.3", "address cannot be spoken in SMTP");
 
 /** One message over one session, from MAIL to the answer to the final dot. Never throws. */
@@ -76,27 +83,30 @@ async function sendData(
   spoken: readonly RecipientFate[],
 ): Promise<SendOutcome> {
   const { session, times, onDot } = transaction;
-  const stopped = await writeBody(transaction, spoken);
-  if (stopped) return stopped;
+  const written = await writeBody(transaction, spoken);
+  if (written.kind !== "ready") return written;
   onDot();
-  void session.write(FINAL_DOT, times.finalMs);
+  session.tell(Buffer.concat([...written.rest, FINAL_DOT]));
   const answer = await session.expect(times.finalMs, "the final dot");
   if (answer.kind === "reply") return toAnswered(spoken, answer.reply);
   if (answer.reply?.code === 421) return toUnsent(answer);
   return { kind: "uncertain", reason: answer.reason };
 }
 
-/** Null when every octet before the dot has left this process. */
+/** Every octet before the dot has left this process, or is the little that leaves with it. */
+interface Ready {
+  readonly kind: "ready";
+  readonly rest: readonly Buffer[];
+}
+
 async function writeBody(
   transaction: Transaction,
   spoken: readonly RecipientFate[],
-): Promise<SendOutcome | null> {
-  const { session, source, times } = transaction;
+): Promise<Ready | SendOutcome> {
+  const { session } = transaction;
   try {
-    for await (const octets of toWireData(source.read())) {
-      if (!(await session.write(octets, times.blockMs))) break;
-    }
-    if (!session.isOver) return null;
+    const rest = await writeBlocks(transaction);
+    if (rest && !session.isOver) return { kind: "ready", rest };
     session.fail("the server closed the connection");
   } catch (error) {
     const reason = errorText(error);
@@ -109,6 +119,29 @@ async function writeBody(
   // Some servers refuse in the middle and close: it is their answer to the message.
   if (early && early.code >= 400 && early.code !== 421) return toAnswered(spoken, early);
   return toUnsent(session.lost);
+}
+
+/** In blocks of about BLOCK_BYTES; a small message is left to the caller. Null: a block did not leave. */
+async function writeBlocks(transaction: Transaction): Promise<readonly Buffer[] | null> {
+  const { session, source, times } = transaction;
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  let isSmall = true;
+  const flush = () => {
+    const block = Buffer.concat(waiting, waitingBytes);
+    waiting = [];
+    waitingBytes = 0;
+    isSmall = false;
+    return session.write(block, times.blockMs);
+  };
+  for await (const octets of toWireData(source.read())) {
+    waiting.push(octets);
+    waitingBytes += octets.length;
+    if (waitingBytes >= BLOCK_BYTES && !(await flush())) return null;
+  }
+  const isLeft = isSmall && waitingBytes <= SMALL_BYTES;
+  if (waitingBytes > 0 && !isLeft && !(await flush())) return null;
+  return waiting;
 }
 
 function isAccepted(answer: Answer): boolean {

@@ -1,3 +1,5 @@
+import { continueAuth } from "./auth-command.ts";
+import type { CommandContext } from "./command-context.ts";
 import { isForeignProtocol, isForeignStart, splitCommandLine } from "./command-line.ts";
 import type { LineStep } from "./line-reader.ts";
 import {
@@ -9,7 +11,7 @@ import {
   UNKNOWN_COMMAND,
 } from "./protocol-replies.ts";
 import type { Reply } from "./reply.ts";
-import { type CommandContext, isKnownCommand, runCommand } from "./session-commands.ts";
+import { isKnownCommand, runCommand } from "./session-commands.ts";
 
 /** From a line to its one reply. */
 export class CommandRunner {
@@ -26,6 +28,9 @@ export class CommandRunner {
    * must not be waited for.
    */
   async run(step: LineStep, start: number | undefined): Promise<Reply | null> {
+    const { exchange } = this.#context.state;
+    if (exchange !== null)
+      return step.kind === "partial" ? null : continueAuth(this.#context, exchange, step);
     if (start !== undefined && isForeignStart(start)) return FOREIGN_PROTOCOL;
     switch (step.kind) {
       case "partial":

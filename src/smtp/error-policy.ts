@@ -1,4 +1,5 @@
 import { type Clock, pause } from "../base/clock.ts";
+import { type Harvest, isUnknownRecipient } from "./harvest.ts";
 import type { ClosingReason } from "./protocol-replies.ts";
 import type { Reply } from "./reply.ts";
 import type { SessionBudget } from "./session-budget.ts";
@@ -14,9 +15,10 @@ const STRESS_ERRORS_HARD = 1;
 
 export interface ErrorPolicyOptions {
   readonly budget: SessionBudget;
+  readonly harvest: Harvest;
   readonly clock: Clock;
-  /** Nobody vouches for the client: not a hub, not a partner. They are never kept waiting. */
-  readonly isAnonymous: boolean;
+  /** Nobody vouches for the client yet: no hub, no partner. Those are not kept waiting for errors. */
+  readonly isAnonymous: () => boolean;
   /** Until the session is over: no delay lasts longer. */
   readonly remainingMs: () => number;
 }
@@ -41,11 +43,15 @@ export class ErrorPolicy {
    */
   async charge(reply: Reply, signal: AbortSignal): Promise<ClosingReason | null> {
     if (reply.code < 500) return null;
-    const { budget, isAnonymous } = this.#options;
+    const { budget, harvest } = this.#options;
+    const isAnonymous = this.#options.isAnonymous();
+    const pace = isAnonymous && isUnknownRecipient(reply) ? harvest.note() : null;
     // A hub or a partner is no part of the flood, and the addresses it tries are its users'.
     const over = budget.error(this.#stressed && isAnonymous ? STRESS_ERRORS_HARD : undefined);
-    if (over === null && isAnonymous && budget.isSlowed() && !reply.close) await this.#wait(signal);
-    return over;
+    if (over !== null || pace?.kind === "over") return "too-many-errors";
+    const delayMs = pace?.kind === "late" ? pace.delayMs : budget.isSlowed() ? ERROR_DELAY_MS : 0;
+    if (isAnonymous && delayMs > 0 && !reply.close) await this.delay(delayMs, signal);
+    return null;
   }
 
   stress(on: boolean): void {
@@ -58,13 +64,14 @@ export class ErrorPolicy {
     this.#hurry?.();
   }
 
-  async #wait(signal: AbortSignal): Promise<void> {
+  /** Before a reply: so long, or until the session is over or in a hurry. */
+  async delay(ms: number, signal: AbortSignal): Promise<void> {
     if (this.#inHurry || signal.aborted) return;
     const { clock, remainingMs } = this.#options;
     const cut = new AbortController();
     this.#hurry = () => cut.abort();
     signal.addEventListener("abort", this.#hurry, { once: true });
-    await pause(clock, Math.min(ERROR_DELAY_MS, remainingMs()), cut.signal);
+    await pause(clock, Math.min(ms, remainingMs()), cut.signal);
     signal.removeEventListener("abort", this.#hurry);
     this.#hurry = null;
   }

@@ -29,6 +29,14 @@ export function isXtext(value: string): boolean {
   return /^(?:[!-*,-<>-~]|\+[0-9A-F]{2})+$/.test(value);
 }
 
+/** RFC 3461 4, of printable ASCII. */
+export function encodeXtext(text: string): string {
+  return text.replace(/[^!-*,-<>-~]/g, (char) => {
+    const code = char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
+    return `+${code}`;
+  });
+}
+
 /** What xtext stands for, one octet a char; `+` codes that are none stay as they are. */
 export function decodeXtext(value: string): string {
   return value.replace(/\+([0-9A-F]{2})/g, (_, code) =>

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import { type Cidr, canonicalIp, isInside, prefixKey } from "../net/ip.ts";
 import type { ConnectionCounters, CountedConnection } from "./connection-counters.ts";
+import type { HarvestCounts } from "./harvest-counts.ts";
 import type { KnownClients, SessionReport } from "./known-clients.ts";
 import { closing, notAllowed } from "./protocol-replies.ts";
 import { type ProxiedArrival, readProxyHeader } from "./proxied-arrival.ts";
@@ -31,6 +32,7 @@ export interface FrontDoorOptions {
   readonly clock: Clock;
   readonly counters: ConnectionCounters;
   readonly known: KnownClients;
+  readonly harvest: HarvestCounts;
   readonly metrics: Pick<SmtpMetrics, "connections">;
   /**
    * Takes whom the door lets in, and calls `leave` once his socket is closed. Whoever hands the socket
@@ -112,7 +114,7 @@ function awaitHeader(door: Door, visitor: Visitor): void {
 
 function judge(door: Door, visitor: Visitor, { source, head }: ProxiedArrival): void {
   const { socket, peer, connection } = visitor;
-  const { known, limits, listener, metrics, rules } = door;
+  const { harvest, known, limits, listener, metrics, rules } = door;
   const ip = source?.ip ?? peer;
   const client = prefixKey(ip);
   const isAllowed = rules.from === null || isAmong(ip, rules.from);
@@ -127,9 +129,12 @@ function judge(door: Door, visitor: Visitor, { source, head }: ProxiedArrival): 
   // A proxy that checks our health takes the first line of a greeting for all of it. haproxy says LOCAL
   // in version 2, and in version 1 its own address.
   const isProxy = ip === peer && isAmong(peer, rules.proxies);
-  door.admit({ socket, client: facts, head, isKnown: isProxy || known.has(client) }, (report) => {
+  const isKnown = isProxy || known.has(client);
+  const unknownBefore = harvest.of(client);
+  door.admit({ socket, client: facts, head, isKnown, unknownBefore }, (report) => {
     connection.leave();
     known.learn(client, report);
+    harvest.add(client, report.unknown ?? 0);
   });
 }
 

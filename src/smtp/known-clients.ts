@@ -5,9 +5,12 @@ const KNOWN_MS = 24 * 60 * 60 * 1000;
 /** Some 20 MB; when more have waited, those who did so first wait again. */
 const MAX_KNOWN = 100_000;
 
-/** What a session tells the door when it ends, about the wait before its greeting. */
+/** What a session tells the door when it ends. */
 export interface SessionReport {
+  /** About the wait before its greeting. */
   readonly greeting: "waited" | "talked-early" | "not-tested";
+  /** How many unknown recipients the client named. Default: none. */
+  readonly unknown?: number;
 }
 
 /**

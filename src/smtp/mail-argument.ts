@@ -23,12 +23,16 @@ type Setter = (draft: Draft, value: string | null) => boolean;
 /** RFC 3461 4.4. */
 const MAX_ENVID = 100;
 
+/** RFC 4954 3: MAIL may be so much longer because of it. */
+const MAX_AUTH = 500;
+
 const SETTERS: ReadonlyMap<string, Setter> = new Map<string, Setter>([
   ["SIZE", setSize],
   ["BODY", setBody],
   ["SMTPUTF8", setSmtpUtf8],
   ["RET", setRet],
   ["ENVID", setEnvid],
+  ["AUTH", setAuth],
 ]);
 
 /** The argument of MAIL, or the reply that refuses it. Only what EHLO offered is understood. */
@@ -51,7 +55,16 @@ function isOffered(keyword: string, offers: Offers): boolean {
   if (keyword === "BODY") return offers.eightBitMime;
   if (keyword === "SMTPUTF8") return offers.smtpUtf8;
   if (keyword === "RET" || keyword === "ENVID") return offers.dsn === true;
+  if (keyword === "AUTH") return offers.auth === true;
   return true;
+}
+
+/**
+ * RFC 4954 5: who the submitter was, in the word of the client. It is understood and not believed:
+ * nothing is made of it, and nothing of it is handed on, as for AUTH=<>.
+ */
+function setAuth(_draft: Draft, value: string | null): boolean {
+  return value !== null && value.length <= MAX_AUTH && isXtext(value);
 }
 
 /** RFC 1870 3: up to 20 digits. Beyond what a number holds exactly it is too large anyway. */

@@ -40,6 +40,38 @@ export const BAD_PARAMETER: Reply = { code: 501, status: "5.4", text: "Invalid p
 export const TOO_LARGE: Reply = { code: 552, status: "3.4", text: "Message too large" };
 export const TOO_MANY_RECIPIENTS: Reply = { code: 452, status: "5.3", text: "Too many recipients" };
 
+// RFC 4954 4 and 6. One text for a wrong name and a wrong password.
+export const LOGGED_ON: Reply = { code: 235, status: "7.0", text: "Authentication succeeded" };
+export const LOGON_FAILED: Reply = { code: 535, status: "7.8", text: "Authentication failed" };
+export const LOGON_UNAVAILABLE: Reply = {
+  code: 454,
+  status: "7.0",
+  text: "Authentication is not possible now, try again later",
+};
+export const LOGON_FIRST: Reply = { code: 530, status: "7.0", text: "Authentication required" };
+export const TLS_BEFORE_LOGON: Reply = {
+  code: 538,
+  status: "7.11",
+  text: "Encryption required: issue a STARTTLS command first",
+};
+export const UNKNOWN_MECHANISM: Reply = {
+  code: 504,
+  status: "5.4",
+  text: "Unrecognised authentication type",
+};
+export const CANCELLED: Reply = { code: 501, status: "7.0", text: "Authentication cancelled" };
+export const BAD_BASE64: Reply = { code: 501, status: "5.2", text: "Cannot decode the response" };
+export const BAD_RESPONSE: Reply = {
+  code: 501,
+  status: "5.4",
+  text: "The response does not fit the mechanism",
+};
+export const EXCHANGE_TOO_LONG: Reply = {
+  code: 500,
+  status: "5.6",
+  text: "Authentication exchange line too long",
+};
+
 /** To a client whose address is not among those a listener is for. He and his postmaster read it. */
 export function notAllowed(hostname: string, ip: string): Reply {
   const text = `${hostname} is not for clients at ${ip}, ask its postmaster for access`;
@@ -83,6 +115,7 @@ const CLOSING = {
   "session-over": { status: "4.2", text: "This session has lasted too long, closing connection" },
   "too-many-connections": { status: "7.0", text: "Too many connections, try again later" },
   "too-many-errors": { status: "7.0", text: "Too many errors, closing connection" },
+  "too-many-logon-failures": { status: "7.0", text: "Too many failed log-ons, try again later" },
   "too-many-commands": {
     status: "7.0",
     text: "Too many commands without mail, closing connection",

@@ -6,6 +6,8 @@ import type { SmtpLimits } from "./smtp-limits.ts";
  * large lists learn of the limit from the 452 and come back, harvesters do not (threats.md R3).
  */
 const RECIPIENT_OVERSHOOT = 1000;
+/** As Exchange's MaxLogonFailures: who mistypes thrice looks the password up (field notes e.11). */
+const MAX_LOGON_FAILURES = 3;
 
 /** What a session has used up so far. Each method answers why the session must end, or null. */
 export class SessionBudget {
@@ -13,6 +15,7 @@ export class SessionBudget {
   #errors = 0;
   #idleCommands = 0;
   #transactions = 0;
+  #logonFailures = 0;
 
   constructor(limits: SmtpLimits["session"]) {
     this.#limits = limits;
@@ -36,6 +39,11 @@ export class SessionBudget {
   transaction(): ClosingReason | null {
     this.#transactions += 1;
     return this.#transactions > this.#limits.transactions ? "too-many-transactions" : null;
+  }
+
+  logonFailure(): ClosingReason | null {
+    this.#logonFailures += 1;
+    return this.#logonFailures < MAX_LOGON_FAILURES ? null : "too-many-logon-failures";
   }
 
   /** Mail came through: what it takes to send a message may be repeated. */

@@ -1,5 +1,8 @@
+import { auth, authCapability } from "./auth-command.ts";
+import type { CommandContext } from "./command-context.ts";
 import type { CommandLine } from "./command-line.ts";
 import { isHeloName } from "./helo-name.ts";
+import { unmetLogon } from "./logon-demand.ts";
 import { parseMailArgument } from "./mail-argument.ts";
 import {
   badSyntax,
@@ -14,31 +17,11 @@ import {
   TOO_MANY_RECIPIENTS,
 } from "./protocol-replies.ts";
 import { parseRcptArgument } from "./rcpt-argument.ts";
-import { isPositive, type Reply, type ReplyCode } from "./reply.ts";
-import type { SessionBudget } from "./session-budget.ts";
-import type { DataSink, HeloFacts, Offers } from "./session-handler.ts";
-import { dropTransaction, type OpenTransaction, type SessionState } from "./session-state.ts";
-import { type TlsDemands, unmetDemand } from "./tls-demands.ts";
-
-/** What commands may do with their session. */
-export interface CommandContext {
-  readonly state: SessionState;
-  readonly budget: SessionBudget;
-  readonly hostname: string;
-  /** The operator's limit on a message; the hub's may be lower. */
-  readonly maxBytes: number;
-  /** Of TLS, before MAIL. */
-  readonly demands: TlsDemands;
-  /** Aborts when the client leaves. */
-  readonly signal: AbortSignal;
-  /** Octets that have arrived behind this command. */
-  unread(): number;
-  /** Says several lines of a positive reply. */
-  sayLines(code: ReplyCode, lines: readonly string[]): void;
-  startTls(): void;
-  /** The sink is the session's from here on: it will be told its end. */
-  startData(transaction: OpenTransaction, sink: DataSink): void;
-}
+import { relayPermission } from "./relay-permission.ts";
+import { isPositive, type Reply } from "./reply.ts";
+import type { HeloFacts, Offers } from "./session-handler.ts";
+import { dropTransaction, type OpenTransaction } from "./session-state.ts";
+import { unmetDemand } from "./tls-demands.ts";
 
 /** A reply, or null when the command has said what there is to say. */
 type Run = (context: CommandContext, argument: string) => Promise<Reply | null> | Reply | null;
@@ -64,7 +47,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["VRFY", { run: verify, idle: true }],
   ["HELP", { run: () => HELP, idle: true }],
   ["EXPN", { run: () => NOT_IMPLEMENTED, idle: true }],
-  ["AUTH", { run: () => NOT_IMPLEMENTED, idle: true }],
+  ["AUTH", { run: auth, idle: true }],
   ["ETRN", { run: () => NOT_IMPLEMENTED, idle: true }],
   ["TURN", { run: () => NOT_IMPLEMENTED, idle: true }],
   // Its octets follow at once and would be taken for commands.
@@ -102,9 +85,12 @@ async function greet(
   if (refusal !== null) return refusal;
   state.helo = helo;
   const offers = state.handler.offers();
-  state.offers = { ...offers, maxBytes: Math.min(offers.maxBytes, context.maxBytes) };
+  const maxBytes = Math.min(offers.maxBytes, context.maxBytes);
+  const logon = authCapability(context);
+  state.offers = { ...offers, maxBytes, ...(logon.length > 0 && { auth: true }) };
   if (verb === "HELO") return { code: 250, status: null, text: hostname };
-  context.sayLines(250, [hostname, ...capabilities(state.offers, state.tls !== null)]);
+  const offered = capabilities(state.offers, state.tls !== null);
+  context.sayLines(250, [hostname, ...offered, ...logon]);
   return null;
 }
 
@@ -124,7 +110,10 @@ async function mail(context: CommandContext, argument: string): Promise<Reply> {
   const { state } = context;
   if (state.helo === null) return outOfOrder("Send HELO or EHLO first");
   if (state.transaction !== null) return outOfOrder("A transaction is open already");
-  const unmet = unmetDemand(context.demands, state.tls);
+  const { client, rules } = context;
+  const permission = relayPermission(client, state.tls, state.user);
+  const unmet =
+    unmetDemand(rules.demands, state.tls) ?? unmetLogon(rules.logon, permission, state.tls);
   if (unmet !== null) return unmet;
   const parsed = parseMailArgument(argument, state.offers);
   if ("code" in parsed) return parsed;

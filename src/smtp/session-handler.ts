@@ -56,6 +56,8 @@ export interface SessionHandler {
     parameters: MailParameters,
     signal: AbortSignal,
   ): Promise<TransactionHandler | Reply>;
+  /** The client proved who he is; holds for the transactions to come. */
+  loggedOn?(user: string): void;
   /** What the hub can take and EHLO may therefore offer. Asked at each EHLO. */
   offers(): Offers;
   /** The connection is over. Called once, whatever happened. */
@@ -68,6 +70,8 @@ export interface Offers {
   readonly smtpUtf8: boolean;
   /** RFC 3461: RET, ENVID, NOTIFY and ORCPT are understood. Default: no. */
   readonly dsn?: boolean;
+  /** RFC 4954: AUTH, and AUTH= of MAIL. smtp/ says it. */
+  readonly auth?: boolean;
 }
 
 /** One transaction: dropped by RSET, EHLO, STARTTLS, the connection's end, or the end of data. */
@@ -85,6 +89,8 @@ export interface TransactionHandler {
 export interface DataSink {
   /** Bare CR, LF and NUL: refused with 550 5.6.11, or made CRLF (NUL removed) before `write`. */
   readonly lineEndings: "refuse" | "normalise";
+  /** The recipients take no larger message. Absent: what EHLO promised. */
+  readonly maxBytes?: number;
   /** What the client is told about a fault, with the reference that every refusal carries. */
   refusal(fault: DataFault): Reply;
   /** Back-pressure: smtp/ reads no further until this resolves. */

@@ -1,11 +1,13 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Authenticator } from "./authenticator.ts";
 import { judgeClientCertificate } from "./client-certificate.ts";
 import { EdgeConnection, type JudgeClient } from "./edge-connection.ts";
 import { createEngine } from "./engine.ts";
 import { assertEngineSeam } from "./engine-seam.ts";
 import { Greeting } from "./greeting.ts";
+import { Harvest } from "./harvest.ts";
 import type { SessionReport } from "./known-clients.ts";
 import { type ListenerRules, PLAIN_RULES, relayNetwork } from "./listener-rules.ts";
 import type { TlsSource } from "./listener-tls.ts";
@@ -24,6 +26,8 @@ export interface Arrival {
   readonly head: Buffer;
   /** He has waited for his greeting before. */
   readonly isKnown: boolean;
+  /** How many unknown recipients he named of late. */
+  readonly unknownBefore: number;
 }
 
 export interface SessionHostOptions {
@@ -31,6 +35,8 @@ export interface SessionHostOptions {
   readonly tls: TlsSource;
   /** Default: those of an internet listener. */
   readonly rules?: ListenerRules;
+  /** Judges who logs on. Default: nobody can. */
+  readonly authenticator?: Authenticator | null;
   /** Asked for each connection, so that a reload holds for the next one. */
   readonly limits: () => SmtpLimits;
   readonly clock: Clock;
@@ -101,24 +107,38 @@ type Open = (arrival: Arrival, closed: (report: SessionReport) => void) => OpenS
 
 function sessionOpener(options: SessionHostOptions): Open {
   const { clock, handler, limits, log, metrics, rules = PLAIN_RULES, tls } = options;
+  const { authenticator = null } = options;
   const engine = createEngine(tls);
   const judge: JudgeClient = (socket) => {
     const trust = tls.current().clients;
     return trust && judgeClientCertificate(socket, trust, clock.now());
   };
-  return ({ socket, client: arrived, head, isKnown }, closed) => {
+  return ({ socket, client: arrived, head, isKnown, unknownBefore }, closed) => {
     const client = { ...arrived, network: relayNetwork(rules, arrived.ip) };
     if (head.length > 0) socket.unshift(head);
     const connection = new EdgeConnection(engine, socket);
     const shared = { client, limits: limits(), clock, metrics, rules };
     const greeting = new Greeting({ ...shared, isKnown });
-    const session = new Session({ ...shared, handler, greeting, log }, connection);
+    const { session: sessionLimits } = shared.limits;
+    const listener = client.listener.name;
+    const harvest = new Harvest({
+      before: unknownBefore,
+      limits: sessionLimits,
+      metrics,
+      listener,
+    });
+    const parts = { ...shared, handler, greeting, harvest, authenticator, log };
+    const session = new Session(parts, connection);
     return {
       connection,
       session,
       greet() {
         const watched = watchTls(session, { client, log, metrics });
-        connection.open(watched, () => closed(greeting.report()), judge);
+        connection.open(
+          watched,
+          () => closed({ ...greeting.report(), unknown: harvest.count() }),
+          judge,
+        );
         void session.greet();
       },
     };

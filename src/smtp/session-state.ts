@@ -1,3 +1,4 @@
+import type { SaslStep } from "./sasl-exchange.ts";
 import type {
   HeloFacts,
   Offers,
@@ -24,6 +25,15 @@ export interface SessionState {
   /** What it was answered. */
   offers: Offers;
   transaction: OpenTransaction | null;
+  /** Who logged on, as the operator writes the name. Only within TLS. */
+  user: string | null;
+  /** The client's next line answers it. */
+  exchange: (SaslStep & { readonly kind: "challenge" }) | null;
+}
+
+export function newSessionState(handler: SessionHandler, maxBytes: number): SessionState {
+  const offers = { maxBytes, eightBitMime: false, smtpUtf8: false };
+  return { handler, tls: null, helo: null, offers, transaction: null, user: null, exchange: null };
 }
 
 export function dropTransaction(state: SessionState, reason: string): void {

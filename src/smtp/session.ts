@@ -1,12 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { MAX_RESPONSE_OCTETS } from "./auth-command.ts";
+import type { Authenticator } from "./authenticator.ts";
+import { type CommandContext, toCommandContext } from "./command-context.ts";
 import { CommandRunner } from "./command-runner.ts";
 import { CommandTimer } from "./command-timer.ts";
 import { type DataEnd, DataPhase } from "./data-phase.ts";
 import { ErrorPolicy } from "./error-policy.ts";
 import type { Greeting } from "./greeting.ts";
+import type { Harvest } from "./harvest.ts";
 import { LineReader } from "./line-reader.ts";
-import type { ListenerRules } from "./listener-rules.ts";
+import { isAnonymous, type ListenerRules } from "./listener-rules.ts";
 import {
   type ClosingReason,
   closing,
@@ -17,10 +21,9 @@ import {
 import { isPositive, type Reply } from "./reply.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { SessionBudget } from "./session-budget.ts";
-import type { CommandContext } from "./session-commands.ts";
 import { endSession, logFailure } from "./session-ending.ts";
 import type { ClientFacts, ConnectionHandler, DataSink, TlsFacts } from "./session-handler.ts";
-import type { OpenTransaction, SessionState } from "./session-state.ts";
+import { newSessionState, type OpenTransaction, type SessionState } from "./session-state.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
 import { TlsHandshake } from "./tls-handshake.ts";
@@ -30,12 +33,14 @@ export interface SessionOptions {
   readonly handler: ConnectionHandler;
   readonly client: ClientFacts;
   readonly greeting: Greeting;
+  readonly harvest: Harvest;
   /** Those in force when the client connected. */
   readonly limits: SmtpLimits;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: SmtpMetrics;
   readonly rules: ListenerRules;
+  readonly authenticator: Authenticator | null;
 }
 
 /**
@@ -59,6 +64,8 @@ export class Session implements WireListener {
   readonly #replies: ReplyWriter;
   readonly #handshake: TlsHandshake;
   #lines: LineReader;
+  /** Of what answers a challenge of AUTH; each line begins in the one it ends in. */
+  readonly #responses = new LineReader(MAX_RESPONSE_OCTETS);
   #state: SessionState | null = null;
   #commands: CommandRunner | null = null;
   #data: DataPhase | null = null;
@@ -72,15 +79,16 @@ export class Session implements WireListener {
   #rest = 0;
 
   constructor(options: SessionOptions, wire: Wire) {
-    const { client, clock, limits, metrics } = options;
+    const { client, clock, harvest, limits, metrics } = options;
     this.#options = options;
     this.#wire = wire;
     this.#budget = new SessionBudget(limits.session);
     this.#timer = new CommandTimer(clock, limits.session, (reason) => this.#sayGoodbye(reason));
     this.#errors = new ErrorPolicy({
       budget: this.#budget,
+      harvest,
       clock,
-      isAnonymous: client.listener.kind === "internet",
+      isAnonymous: () => isAnonymous(options.rules, client, this.#state),
       remainingMs: () => this.#timer.remainingMs(),
     });
     this.#replies = new ReplyWriter(wire, metrics, client.listener.name);
@@ -93,12 +101,12 @@ export class Session implements WireListener {
   }
 
   async greet(): Promise<void> {
-    const { client, greeting, handler, limits } = this.#options;
+    const { client, greeting, handler, harvest, limits } = this.#options;
     await this.#exclusively(async () => {
       const answer = await handler.connect(client, this.#abort.signal);
       if ("code" in answer) return this.#say({ ...answer, close: true });
-      const offers = { maxBytes: limits.message.maxBytes, eightBitMime: false, smtpUtf8: false };
-      this.#state = { handler: answer, tls: null, helo: null, offers, transaction: null };
+      if (answer.isTrusted) harvest.trust();
+      this.#state = newSessionState(answer, limits.message.maxBytes);
       if (!this.#draining) await greeting.wait(answer, this.#wire, this.#abort.signal);
       this.#commands = new CommandRunner(this.#contextOf(this.#state));
       if (this.#draining) this.#sayGoodbye("draining");
@@ -168,7 +176,7 @@ export class Session implements WireListener {
 
   async #readCommand(commands: CommandRunner, chunk: Buffer): Promise<number> {
     const start = this.#lineBegun ? undefined : chunk[0];
-    const step = this.#lines.read(chunk);
+    const step = (this.#state?.exchange ? this.#responses : this.#lines).read(chunk);
     this.#rest = chunk.length - step.used;
     this.#lineBegun = step.kind === "partial";
     if (this.#lineBegun) await this.#answer(await commands.run(step, start));
@@ -179,18 +187,17 @@ export class Session implements WireListener {
   }
 
   #contextOf(state: SessionState): CommandContext {
-    return {
+    const { signal } = this.#abort;
+    return toCommandContext(this.#options, {
       state,
       budget: this.#budget,
-      hostname: this.#hostname,
-      maxBytes: this.#options.limits.message.maxBytes,
-      demands: this.#options.rules.demands,
-      signal: this.#abort.signal,
+      signal,
       unread: () => this.#unread(),
       sayLines: (code, lines) => this.#replies.writeLines(code, lines),
       startTls: () => this.#startTls(),
+      delay: (ms) => this.#errors.delay(ms, signal),
       startData: (transaction, sink) => this.#startData(state, transaction, sink),
-    };
+    });
   }
 
   #unread(): number {
@@ -210,7 +217,7 @@ export class Session implements WireListener {
     this.#data = new DataPhase({
       sink,
       limits: limits.message,
-      maxBytes: state.offers.maxBytes,
+      maxBytes: Math.min(state.offers.maxBytes, sink.maxBytes ?? Number.POSITIVE_INFINITY),
       declaredBytes: transaction.declaredBytes,
       clock,
     });

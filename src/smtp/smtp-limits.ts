@@ -11,6 +11,11 @@ export interface SmtpLimits {
     readonly recipients: number;
     readonly errorsSoft: number;
     readonly errorsHard: number;
+    /** Unknown recipients of one client within some minutes, over all his sessions. */
+    readonly unknownSoft: number;
+    readonly unknownHard: number;
+    /** How late each beyond the soft limit is answered. */
+    readonly unknownDelaySeconds: number;
     readonly idleCommands: number;
     readonly commandBytes: number;
     readonly commandWaitSeconds: number;

@@ -15,6 +15,8 @@ export interface SmtpMetrics {
   readonly tlsFailures: CounterMetric;
   /** By listener: clients that spoke before they were greeted. */
   readonly earlyTalkers: CounterMetric;
+  /** By listener, and by how they were answered: at-once, late, over. */
+  readonly unknownRecipients: CounterMetric;
 }
 
 export function createSmtpMetrics(
@@ -51,6 +53,11 @@ export function createSmtpMetrics(
       "postern_smtp_early_talkers_total",
       "Clients that spoke before they were greeted.",
       ["listener"],
+    ),
+    unknownRecipients: metrics.counter(
+      "postern_smtp_unknown_recipients_total",
+      "Recipients that do not exist, by how the client was told: at-once, late, over.",
+      ["listener", "answered"],
     ),
   };
 }

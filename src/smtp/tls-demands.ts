@@ -9,7 +9,11 @@ export interface TlsDemands {
 }
 
 /** RFC 3207 section 4. */
-const TLS_FIRST: Reply = { code: 530, status: "7.0", text: "Must issue a STARTTLS command first" };
+export const TLS_FIRST: Reply = {
+  code: 530,
+  status: "7.0",
+  text: "Must issue a STARTTLS command first",
+};
 
 /** The answer to MAIL when the client does not meet the demands, else null. */
 export function unmetDemand(demands: TlsDemands, tls: TlsFacts | null): Reply | null {

@@ -109,10 +109,12 @@ async function release(state: SpoolState, id: string, order: DeskOrder): Promise
 }
 
 /** Its file need not say so: after a restart everything is due. */
-async function hasten(state: SpoolState, slot: Slot, now: number): Promise<DeskResult> {
-  const { item } = await readEntry(state.io, pathOf(state, slot), slot.id);
-  keepEntry(state, item, "due", { dueAt: Math.min(slot.dueAt, now) });
-  return { kind: "done", item, wasHeld: false };
+function hasten(state: SpoolState, slot: Slot, now: number): DeskResult {
+  if (slot.dueAt > now) {
+    state.entries.set(slot.id, { ...slot, dueAt: now });
+    state.order.push(slot.id, now);
+  }
+  return { kind: "done", item: null };
 }
 
 /** The record says by whom, the folder what it is; durable when it resolves. */
@@ -133,7 +135,7 @@ async function move(
   const item = applyLeft(entry.item, entry.allRecipients, record);
   keepEntry(state, item, to);
   await Promise.all([state.sync.due(), state.sync.held()]);
-  return { kind: "done", item, wasHeld: slot.state === "held" };
+  return { kind: "done", item };
 }
 
 function clean(record: { readonly [K in keyof Left]: Left[K] | undefined }): Left {

@@ -130,6 +130,7 @@ async function adopt(
 
 function hasten(state: SpoolState, isReached: (domain: string) => boolean, now: number): number {
   let hastened = 0;
+  state.order.reopen();
   for (const slot of state.entries.values()) {
     const { id, known, dueAt } = slot;
     if (slot.state !== "due" || !known?.isUnreached || dueAt <= now) continue;

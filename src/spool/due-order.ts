@@ -6,7 +6,8 @@ import type { Slot } from "./spool-slot.ts";
  * Which of the entries that are due comes next:
  *
  * - fresh before old, small before large, so that a short message does not wait behind thousands;
- * - every fourth the one that has been due for the longest, whatever it is: nothing starves;
+ * - every fourth, whatever it is, the one of the next destination that has been due for the longest:
+ *   nothing starves;
  * - destinations in turn, and none that its gate closes;
  * - entries during whose delivery a process died alone, the worst first: they must not draw others
  *   into the next crash.
@@ -19,6 +20,8 @@ export interface DueOrder {
   pick(now: number, gate: LeaseGate): string | null;
   /** When a pick may succeed; null when nothing waits. Asked after a pick that gave null. */
   nextAt(): number | null;
+  /** A gate may be open that was closed for a time that has not passed. */
+  reopen(): void;
 }
 
 /** Every so many picks the longest due. */
@@ -31,7 +34,7 @@ const FRESH_MS = 60 * 60_000;
  * What has been due for so long gets its turn although its destination rests, so that its age is
  * looked at: the sender is to hear of the delay, and of the end (behaviour.md section 5).
  */
-const OVERDUE_MS = 30 * 60_000;
+const OVERDUE_MS = 10 * 60_000;
 /** What kills a process does so at once: a hub that is only slow must not hold up other suspects. */
 const ALONE_MS = 60_000;
 const RANKS = 4;
@@ -39,16 +42,24 @@ const RANKS = 4;
 const SUSPECTS = "?";
 
 interface Lane {
+  readonly name: string;
   readonly byRank: readonly DueQueue[];
   /** As the last pick found it; null: open. */
   blockedUntil: number | null;
 }
 
 interface Head {
-  readonly lane: string;
+  readonly lane: Lane;
   readonly rank: number;
   readonly id: string;
   readonly dueAt: number;
+}
+
+/** Lanes in the order of their next turns. Thousands may wait: no pick looks into all of them. */
+interface Lanes {
+  readonly all: Map<string, Lane>;
+  /** Those with an entry of a rank. */
+  readonly withRank: readonly Set<Lane>[];
 }
 
 /**
@@ -60,10 +71,11 @@ export function createDueOrder(
   unread: (id: string) => void,
 ): DueOrder {
   const waiting = createDueQueue();
-  const lanes = new Map<string, Lane>();
+  const withRank = Array.from({ length: RANKS }, () => new Set<Lane>());
+  const lanes: Lanes = { all: new Map(), withRank };
   const placed = new Set<string>();
-  let picks = 0;
   const suspect = createSuspectWatch();
+  let picks = 0;
   const isDue = (id: string, now: number) => {
     const slot = look(id);
     return slot?.state === "due" && slot.dueAt <= now ? slot : null;
@@ -81,23 +93,26 @@ export function createDueOrder(
     push: waiting.push,
     pick(now, gate) {
       ripen(now);
-      cleanAll(lanes, (id) => isDue(id, now) === null, placed);
-      const wantsLongest = (picks + 1) % LONGEST_EVERY === 0;
-      const closedUntil = (name: string, { id }: Head) =>
-        (name === SUSPECTS ? suspect.until(look, now) : null) ??
+      const isGone = (id: string) => isDue(id, now) === null && placed.delete(id);
+      const closedUntil = ({ lane, id }: Head) =>
+        (lane.name === SUSPECTS ? suspect.until(look, now) : null) ??
         gate.blockedUntil(look(id)?.known?.domains[0] ?? "", now);
-      const best = choose(lanes, now, closedUntil, wantsLongest);
+      const wantsLongest = (picks + 1) % LONGEST_EVERY === 0;
+      const best = choose(lanes, wantsLongest, { now, isGone, closedUntil });
       if (!best) return null;
       picks += 1;
       placed.delete(best.id);
-      if (best.lane === SUSPECTS) suspect.began(best.id, now);
+      if (best.lane.name === SUSPECTS) suspect.began(best.id, now);
       takeOut(lanes, best);
       return best.id;
     },
     nextAt() {
       let next = waiting.nextDueAt() ?? Number.POSITIVE_INFINITY;
-      for (const { blockedUntil } of lanes.values()) next = Math.min(next, blockedUntil ?? 0);
+      for (const { blockedUntil } of lanes.all.values()) next = Math.min(next, blockedUntil ?? 0);
       return Number.isFinite(next) ? next : null;
+    },
+    reopen() {
+      for (const lane of lanes.all.values()) lane.blockedUntil = null;
     },
   };
 }
@@ -118,95 +133,96 @@ function createSuspectWatch() {
   };
 }
 
-function place(lanes: Map<string, Lane>, { id, dueAt, known }: Slot, now: number): void {
+function place({ all, withRank }: Lanes, { id, dueAt, known }: Slot, now: number): void {
   if (!known) return;
   const isSuspect = known.crashes > 0;
   const name = isSuspect ? SUSPECTS : (known.domains[0] ?? "");
   const isFresh = known.attempts === 0 && now - known.receivedAt < FRESH_MS;
   const usual = (isFresh ? 0 : 2) + (known.bytes <= SMALL_BYTES ? 0 : 1);
   const rank = isSuspect ? Math.max(0, MAX_CRASHES - 1 - known.crashes) : usual;
-  const lane = lanes.get(name) ?? {
-    byRank: Array.from({ length: RANKS }, createDueQueue),
-    blockedUntil: null,
-  };
+  const byRank = () => Array.from({ length: RANKS }, createDueQueue);
+  const lane = all.get(name) ?? { name, byRank: byRank(), blockedUntil: null };
   lane.byRank[rank]?.push(id, dueAt);
-  lanes.set(name, lane);
+  all.set(name, lane);
+  withRank[rank]?.add(lane);
 }
 
-/** Takes off what is no longer due: dropped, held, or leased by an earlier ticket. */
-function cleanAll(
-  lanes: Map<string, Lane>,
-  isGone: (id: string) => boolean,
-  placed: Set<string>,
-): void {
-  for (const [name, lane] of lanes) if (!clean(lane, isGone, placed)) lanes.delete(name);
+/** Takes an entry from its lane, which goes to the end of the line. */
+function takeOut(lanes: Lanes, { lane, rank }: Head): void {
+  lane.byRank[rank]?.pop(Number.POSITIVE_INFINITY);
+  lanes.all.delete(lane.name);
+  for (const turns of lanes.withRank) turns.delete(lane);
+  for (const [nth, queue] of lane.byRank.entries()) {
+    if (!queue.first()) continue;
+    lanes.all.set(lane.name, lane);
+    lanes.withRank[nth]?.add(lane);
+  }
 }
 
-function clean(lane: Lane, isGone: (id: string) => boolean, placed: Set<string>): boolean {
-  let isUsed = false;
-  for (const queue of lane.byRank) {
-    let first = queue.first();
-    while (first && isGone(first.id)) {
-      queue.pop(Number.POSITIVE_INFINITY);
-      placed.delete(first.id);
-      first = queue.first();
+interface Choice {
+  readonly now: number;
+  readonly isGone: (id: string) => boolean;
+  readonly closedUntil: (head: Head) => number | null;
+}
+
+/** What comes next; null when all lanes are closed. */
+function choose(lanes: Lanes, wantsLongest: boolean, choice: Choice): Head | null {
+  if (wantsLongest) {
+    for (const lane of lanes.all.values()) {
+      const head = headOf(lanes, lane, null, choice);
+      if (head) return head;
     }
-    isUsed ||= first !== null;
+    return null;
   }
-  return isUsed;
-}
-
-/** Its lane goes to the end of the line, so that the others have their turn. */
-function takeOut(lanes: Map<string, Lane>, { lane: name, rank }: Head): void {
-  const lane = lanes.get(name);
-  lane?.byRank[rank]?.pop(Number.POSITIVE_INFINITY);
-  lanes.delete(name);
-  if (lane?.byRank.some((queue) => queue.first())) lanes.set(name, lane);
-}
-
-type ClosedUntil = (lane: string, head: Head) => number | null;
-
-/** The head of the lane whose turn it is; null when all are closed. */
-function choose(
-  lanes: ReadonlyMap<string, Lane>,
-  now: number,
-  closedUntil: ClosedUntil,
-  wantsLongest: boolean,
-): Head | null {
-  let best: Head | null = null;
-  for (const [name, lane] of lanes) {
-    const head = headOf(name, lane, now, closedUntil, wantsLongest);
-    if (head && (!best || isBetter(head, best, wantsLongest))) best = head;
+  for (const [rank, turns] of lanes.withRank.entries()) {
+    for (const lane of turns) {
+      const head = headOf(lanes, lane, rank, choice);
+      if (head) return head;
+    }
   }
-  return best;
+  return null;
 }
 
-/** What the lane offers now; null when it is closed, and until when is noted. */
-function headOf(
-  name: string,
-  lane: Lane,
-  now: number,
-  closedUntil: ClosedUntil,
-  wantsLongest: boolean,
-): Head | null {
-  const heads = lane.byRank.flatMap((queue, rank) => {
-    const first = queue.first();
-    return first ? [{ lane: name, rank, id: first.id, dueAt: first.dueAt }] : [];
-  });
+/** What a lane offers now, of a rank or of all; null when it is closed, and until when is noted. */
+function headOf(lanes: Lanes, lane: Lane, rank: number | null, choice: Choice): Head | null {
+  const { now, closedUntil } = choice;
+  if (isResting(lane, now)) return null;
+  const heads = clean(lanes, lane, choice.isGone);
   const [foremost] = heads;
   if (!foremost) return null;
   const longest = heads.reduce((a, b) => (b.dueAt < a.dueAt ? b : a));
-  const head = wantsLongest && name !== SUSPECTS ? longest : foremost;
-  const until = closedUntil(name, head);
+  const any = lane.name === SUSPECTS ? foremost : longest;
+  const head = rank === null ? any : heads.find((one) => one.rank === rank);
+  if (!head) return null;
+  const until = closedUntil(head);
   lane.blockedUntil = until !== null && until > now ? until : null;
   if (lane.blockedUntil === null) return head;
+  if (!Number.isFinite(lane.blockedUntil) || lane.name === SUSPECTS) return null;
   const overdueAt = longest.dueAt + OVERDUE_MS;
-  if (!Number.isFinite(lane.blockedUntil) || name === SUSPECTS) return null;
   if (overdueAt <= now) return longest;
   lane.blockedUntil = Math.min(lane.blockedUntil, overdueAt);
   return null;
 }
 
-function isBetter(a: Head, b: Head, wantsLongest: boolean): boolean {
-  return wantsLongest ? a.dueAt < b.dueAt : a.rank < b.rank;
+/** No need to ask its gate again. What is closed until something ends is asked each time. */
+function isResting({ name, blockedUntil }: Lane, now: number): boolean {
+  if (name === SUSPECTS || blockedUntil === null) return false;
+  return Number.isFinite(blockedUntil) && blockedUntil > now;
+}
+
+/** The heads of a lane, after what is no longer due: dropped, held, or leased by an earlier ticket. */
+function clean(
+  { all, withRank }: Lanes,
+  lane: Lane,
+  isGone: (id: string) => boolean,
+): readonly Head[] {
+  const heads = lane.byRank.flatMap((queue, rank) => {
+    let first = queue.first();
+    for (; first && isGone(first.id); first = queue.first()) queue.pop(Number.POSITIVE_INFINITY);
+    if (first) return [{ lane, rank, id: first.id, dueAt: first.dueAt }];
+    withRank[rank]?.delete(lane);
+    return [];
+  });
+  if (heads.length === 0) all.delete(lane.name);
+  return heads;
 }

@@ -25,7 +25,8 @@ export interface SpoolDesk {
 export type DeskOrder = Pick<HoldOrder, "at">;
 
 export type DeskResult =
-  | { readonly kind: "done"; readonly item: SpoolItem; readonly wasHeld: boolean }
+  /** `item`: as it is now; null where its file did not change. */
+  | { readonly kind: "done"; readonly item: SpoolItem | null }
   /** An attempt has it; `willHold`: it is held when that has ended. */
   | { readonly kind: "active"; readonly willHold: boolean }
   | { readonly kind: "not-found" }

@@ -7,17 +7,32 @@ import { type DmarcServices, dmarcStage } from "./dmarc.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
 import { fromStage } from "./from/from.ts";
+import { ownSenderStage } from "./own-sender.ts";
+import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
+import { copiesStage } from "./rewriting/copies.ts";
+import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
+import { rewriteRecipientStage } from "./rewriting/rewrite-recipient.ts";
+import { rewriteSenderStage } from "./rewriting/rewrite-sender.ts";
+import { type SrsServices, srsStage } from "./rewriting/srs.ts";
+import {
+  recipientRateStage,
+  type SenderRateServices,
+  senderRateStage,
+} from "./sender-rate/sender-rate.ts";
 import { type SpfServices, spfStage } from "./spf.ts";
 
 /** What the stages need of the world; compose.ts gives it. */
 export interface StageServices
   extends AntivirusServices,
     AttachmentsServices,
+    BounceTagServices,
     DkimServices,
     DmarcServices,
     DnsblServices,
     DomainsServices,
-    SpfServices {}
+    SenderRateServices,
+    SpfServices,
+    SrsServices {}
 
 /** Every stage there is, in the order of a session. A new one is one more word here. */
 export function createCatalog(): readonly AnyStage<StageServices>[] {
@@ -25,11 +40,20 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     accessStage,
     dnsblStage,
     spfStage,
+    bounceTagStage,
+    rewriteRecipientStage,
+    srsStage,
+    ownSenderStage,
+    senderRateStage,
+    recipientRateStage,
+    rewriteSenderStage,
     domainsStage,
+    copiesStage,
     dkimStage,
     fromStage,
     dmarcStage,
     attachmentsStage,
     antivirusStage,
+    rewriteHeadersStage,
   ];
 }

@@ -63,6 +63,8 @@ export const dkimStage: Stage<"data", DkimServices> = defineStage<
   // The wall ends before: what fails here is no zone, and DMARC must not be blind for it.
   onFailure: "closed",
   trustable: true,
+  concerns: "strangers",
+  precedes: ["from", "dmarc"],
   file: "sender-auth",
   section: "dkim",
   options,

@@ -61,6 +61,7 @@ export const dmarcStage: Stage<"data", DmarcServices> = defineStage<
   timeoutMs: TIMEOUT_MS,
   onFailure: "closed",
   trustable: true,
+  concerns: "strangers",
   file: "sender-auth",
   section: "dmarc",
   options,

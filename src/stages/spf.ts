@@ -49,6 +49,7 @@ export const spfStage: Stage<"mail", SpfServices> = defineStage<
   timeoutMs: TIMEOUT_MS,
   onFailure: "open",
   trustable: true,
+  concerns: "strangers",
   file: "sender-auth",
   section: "spf",
   options,

@@ -145,7 +145,8 @@ function insertRecord(db: StoreDatabase, fact: Extract<StoredFact, { kind: "deci
   db.prepare("INSERT OR REPLACE INTO records (seq, row, record) VALUES (?, ?, ?)").run(
     Number(seq),
     fact.row,
-    deflateRawSync(fact.record, { level: 1 }),
+    // At the default memLevel 8 an ordinary record costs more to prepare for than to compress.
+    deflateRawSync(fact.record, { level: 1, memLevel: 7 }),
   );
 }
 

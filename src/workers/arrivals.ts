@@ -11,6 +11,7 @@ export interface HandedArrival {
   readonly client: ClientFacts;
   readonly head: Uint8Array;
   readonly isKnown: boolean;
+  readonly unknownBefore: number;
 }
 
 /** What is told when the client has left. */
@@ -72,9 +73,9 @@ export function createArrivals(hosts: () => readonly Host[]): Arrivals {
     const connection = next++;
     guests.set(connection, { host: host.name, arrival, leave, isSeated: false });
     count(crowds, host.name, 1);
-    const { socket, client, head, isKnown } = arrival;
+    const { socket, ...about } = arrival;
     keepFromReading(socket);
-    channel.hand({ connection, client, head, isKnown } satisfies HandedArrival, socket);
+    channel.hand({ connection, ...about } satisfies HandedArrival, socket);
     return true;
   };
 

@@ -49,6 +49,29 @@ test("a good installation is a table and exit code 0", async (context) => {
   assert.match(text, /^clamd +none: mail is not scanned$/m);
 });
 
+test("how each domain knows its recipients is told, with numbers and age, and a stale list is warned of", async (context) => {
+  const made = new Date(Date.now() - 3 * 3_600_000).toISOString();
+  const files = {
+    ...GOOD,
+    "policies/domains.yaml": `domains:
+  a.test: { recipients: { list: ["x@a.test", "y@a.test"], tags: + } }
+  b.test: { recipients: { file: b.txt, fresh: 2h } }
+  c.test: { type: internal-relay }
+  d.test:
+`,
+    "policies/routing.yaml": "connectors: { hub: { domains: ['*'], smarthosts: [hub] } }\n",
+    "policies/b.txt": `# made: ${made}\nx@b.test\n`,
+  };
+  const { code, out } = await check(context, files);
+  assert.equal(code, 0);
+  const text = out.join("\n");
+  assert.match(text, /^recipients +a\.test: 2 addresses in domains\.yaml, with tags behind \+$/m);
+  assert.match(text, /^recipients +b\.test: 1 address in b\.txt, 3 h old, fresh for 2h$/m);
+  assert.match(text, /^recipients +c\.test \(internal-relay\): everyone; nobody is looked up$/m);
+  assert.match(text, /^recipients +d\.test: the hub is asked, at most 300 times a minute$/m);
+  assert.match(text, /^warning: b\.test: b\.txt is stale, of .*: everyone is accepted$/m);
+});
+
 test("mistakes of settings and policies come together, with exit code 2", async (context) => {
   const { code, out, err } = await check(context, {
     ...GOOD,
@@ -187,4 +210,44 @@ test("a certificate that cannot be read is a mistake", async (context) => {
   });
   assert.equal(code, 2);
   assert.match(out.join("\n"), /^c\.pem:1:1 {2}ENOENT/);
+});
+
+test("a file of users that cannot serve is told with the settings", async (context) => {
+  const { code, out } = await check(context, {
+    ...GOOD,
+    "postern.yaml":
+      "hostname: mx1.example.org\nclamd: none\nlisteners:\n" +
+      "  - { name: sub, kind: hub, listen: 127.0.0.1:2587, auth: users.txt }\n" +
+      "  - { name: none, kind: hub, listen: 127.0.0.1:2588, auth: { users: nobody.txt } }\n",
+    "users.txt": "alice:secret\n",
+  });
+  assert.equal(code, 2);
+  const text = out.join("\n");
+  assert.match(text, /^users\.txt:1:1 {2}others can read or change it \(mode 0[0-7]{3}\)/m);
+  assert.match(text, /^nobody\.txt:1:1 {2}cannot be read: ENOENT/m);
+  assert.doesNotMatch(text, /secret/);
+});
+
+test("the stages of both pipelines are listed", async (context) => {
+  const { out } = await check(context, GOOD);
+  const text = out.join("\n");
+  assert.match(text, /^stages +access, dnsbl, spf, domains, attachments, antivirus$/m);
+  assert.match(text, /^outbound +access, own-sender, sender-rate, recipient-rate, domains, /m);
+});
+
+test("a file without users is probably not meant", async (context) => {
+  const { cwd } = await check(context, GOOD);
+  const users = join(cwd, "users.txt");
+  await writeFile(users, "# nobody yet\n", { mode: 0o600 });
+  const { code, out } = await check(context, {
+    ...GOOD,
+    "postern.yaml":
+      "hostname: mx1.example.org\nclamd: none\nlisteners:\n" +
+      `  - { name: sub, kind: hub, listen: 127.0.0.1:2587, auth: ${users} }\n`,
+  });
+  assert.equal(code, 0);
+  assert.ok(
+    out.includes(`warning: listener sub: ${users}: it has no users, so that nobody can log on`),
+    out.join("\n"),
+  );
 });

@@ -124,6 +124,24 @@ describe("evidence sentences", () => {
       "the hub was asked: refused, from the cache: 550 5.1.1 No such user",
     ]);
     assert.deepEqual(sayEvidence("domains", { probe: null }), ["the hub was not asked"]);
+    assert.deepEqual(sayEvidence("domains", { probe: { kind: "limited", cached: false } }), [
+      "the hub was not asked: it was too often before",
+    ]);
+  });
+
+  test("domains tells which list knew the address, how old it was, and what counts for nothing", () => {
+    const madeAt = Date.UTC(2026, 10, 25, 10);
+    const hashed: DomainsEvidence = {
+      probe: null,
+      list: { from: "r.hashed", known: "tag", madeAt, freshUntil: madeAt + 86_400_000 },
+      skips: ["dnsbl", "spf"],
+    };
+    assert.deepEqual(sayEvidence("domains", hashed), [
+      "r.hashed (made 2026-11-25 10:00:00, fresh until 2026-11-26 10:00:00) has the address without its tag",
+      "at this domain dnsbl, spf count for nothing",
+    ]);
+    const list: DomainsEvidence = { probe: null, list: { from: "domains.yaml", known: "no" } };
+    assert.deepEqual(sayEvidence("domains", list), ["domains.yaml does not have the address"]);
   });
 
   test("attachments tells of each part its type, names, octets, doubts and what is inside", () => {

@@ -95,7 +95,10 @@ describe("explain", () => {
       { kind: "told-of-delay", at: 7000, ...delivery, bounceTo: "s@y.test", reply: "450 full" },
       { kind: "told-of-relay", at: 8000, ...delivery, bounceTo: "s@y.test" },
       { kind: "bounce-dropped", at: 9000, ...delivery, recipients: ["s@y.test"], reply: "550 no" },
-      { kind: "beamed", at: 10_000, new: true },
+      { kind: "queue-held", at: 10_000, ...base, entry: "E1", reason: "planned work" },
+      { kind: "queue-released", at: 11_000, ...base, entry: "E1", reason: "" },
+      { kind: "queue-dropped", at: 12_000, ...base, entry: "E1", reason: "with a bounce" },
+      { kind: "beamed", at: 13_000, new: true },
     ] as readonly unknown[] as readonly Fact[];
     const lines = describeStory({ record: testRecord(1), fate });
     assert.deepEqual(lines.slice(lines.indexOf("Fate") + 1), [
@@ -109,7 +112,10 @@ describe("explain", () => {
       "  1970-01-01 00:00:07  told <s@y.test> of the delay for <a@x.test>, <b@x.test>: 450 full",
       "  1970-01-01 00:00:08  told <s@y.test>, who asked for it, that it was passed on for <a@x.test>, <b@x.test>: 250 ok",
       "  1970-01-01 00:00:09  a notice to <s@y.test> could not be delivered and was dropped: 550 no",
-      '  1970-01-01 00:00:10  another version of the gateway noted: {"kind":"beamed","at":10000,"new":true}',
+      "  1970-01-01 00:00:10  held in the queue by admin for <a@x.test>, <b@x.test>: planned work",
+      "  1970-01-01 00:00:11  let go in the queue by admin for <a@x.test>, <b@x.test>",
+      "  1970-01-01 00:00:12  dropped from the queue by admin for <a@x.test>, <b@x.test>: with a bounce",
+      '  1970-01-01 00:00:13  another version of the gateway noted: {"kind":"beamed","at":13000,"new":true}',
     ]);
   });
 
@@ -199,6 +205,44 @@ describe("explain", () => {
     assert.match(told, / {2}later/);
   });
 
+  test("what stages want to be changed is told, each edit in a line of its own", () => {
+    const address = { spoken: "j@in.test", localPart: "j", domain: "in.test" };
+    const lines = text(1, {
+      reports: [
+        testReport("any", {
+          verdict: {
+            kind: "neutral",
+            findings: [],
+            edits: [
+              { kind: "add-header", name: "X-A", value: "1" },
+              { kind: "remove-header", name: "X-B" },
+              { kind: "replace-in-header", name: "To", at: 9, old: "a.test", text: "b.test" },
+              { kind: "set-sender", sender: address },
+              { kind: "replace-recipient", address },
+              { kind: "add-recipient", address },
+            ],
+          },
+        }),
+      ],
+    });
+    for (const line of [
+      "adds the header X-A: 1",
+      "removes the header X-B",
+      "in To, at octet 9: a.test → b.test",
+      "the next server is told the sender <j@in.test>",
+      "the mail goes to <j@in.test>",
+      "a blind copy goes to <j@in.test>",
+    ])
+      assert.ok(lines.includes(`      ${line}\n`), line);
+  });
+
+  test("of many edits the first are told, and how many more there are", () => {
+    const edit = { kind: "replace-in-header", name: "To", at: 9, old: "a", text: "b" } as const;
+    const edits = Array.from({ length: 25 }, () => edit);
+    const verdict = { kind: "neutral", findings: [], edits } as const;
+    assert.match(text(1, { reports: [testReport("any", { verdict })] }), /and 5 more edits/);
+  });
+
   test("a fate tells the server, its address, its TLS, and what demanded it", () => {
     const fact = (more: object): Fact => ({
       kind: "delivered",
@@ -224,6 +268,11 @@ describe("explain", () => {
     assert.equal(
       told({ address: "192.0.2.1", tls: { ...tls, verified: "no" } }),
       "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate not checked) for <a@x.test>: 250 ok",
+    );
+    const unmet = { fault: "certificate-name", reason: "the certificate is for y.test" };
+    assert.match(
+      told({ address: "192.0.2.1", tls: { ...tls, verified: "no", unmet } }) ?? "",
+      /TLSv1\.3, not verified: the certificate is for y\.test\)/,
     );
     const verified = { ...tls, verified: "ca", match: "mx1.x.test" };
     assert.equal(

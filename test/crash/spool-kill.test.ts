@@ -24,6 +24,9 @@ function run(folder: string, dieAt: number) {
     promised: said("promised").map(([, id = ""]) => id),
     ended: said("ended").map(([, id, recipient]) => `${id} ${recipient}`),
     removing: said("removing").map(([, id = ""]) => id),
+    held: said("held").map(([, id = ""]) => id),
+    releasing: said("releasing").map(([, id = ""]) => id),
+    released: said("released").map(([, id = ""]) => id),
     removed: said("removed").map(([, id = ""]) => id),
   };
 }
@@ -44,7 +47,7 @@ test("killed before any touch of the disk, the spool loses nothing that was prom
   try {
     const { operations, promised, removed, stderr } = run(join(root, "whole"), 0);
     assert.ok(operations > 30, stderr);
-    assert.deepEqual([promised.length, removed.length], [3, 2]);
+    assert.deepEqual([promised.length, removed.length], [3, 3]);
     for (let dieAt = 1; dieAt <= operations; dieAt++) {
       const folder = join(root, String(dieAt));
       const before = run(folder, dieAt);
@@ -59,9 +62,13 @@ test("killed before any touch of the disk, the spool loses nothing that was prom
       assert.deepEqual(readdirSync(join(folder, "incoming")), [], `at ${dieAt}`);
       const leases = await leaseAll(spool);
       const owed = new Map(leases.map((lease) => [lease.item.id, lease]));
+      const held = new Set(readdirSync(join(folder, "held")));
       for (const id of before.promised) {
         const isOver = before.removing.includes(id);
-        assert.ok(owed.has(id) || isOver, `at ${dieAt}: ${id} is lost`);
+        assert.ok(owed.has(id) || held.has(id) || isOver, `at ${dieAt}: ${id} is lost`);
+        const mustBeHeld = before.held.includes(id) && !before.releasing.includes(id);
+        assert.ok(!(mustBeHeld && owed.has(id)), `at ${dieAt}: ${id} is no longer held`);
+        assert.ok(!(before.released.includes(id) && held.has(id)), `at ${dieAt}: ${id} is held`);
         assert.ok(!(before.removed.includes(id) && owed.has(id)), `at ${dieAt}: ${id} is back`);
       }
       for (const lease of leases) {

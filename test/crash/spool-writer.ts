@@ -6,14 +6,18 @@ import { createFaultyIo } from "../support/faulty-spool-io.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
 
 /**
- * A child process that works with a spool and dies at its Nth touch of the disk (0: never):
+ * A child process that works with a spool and dies at its Nth change of the disk (0: never):
  * `spool-writer.ts FOLDER N`. Each promise made or ended is a line on standard output, written
- * synchronously: "promised ID", "ended ID recipient", "removed ID".
+ * synchronously: "promised ID", "ended ID recipient", "held ID", "releasing ID", "released ID",
+ * "removing ID", "removed ID".
  */
 const [folder = "", dieAt = "0"] = process.argv.slice(2);
 const clock = createSystemClock();
 let operations = 0;
-const io = createFaultyIo(() => {
+/** They leave nothing on the disk: a death before them is one before the next operation. */
+const LOOKS = new Set(["open", "read", "peek"]);
+const io = createFaultyIo((name) => {
+  if (LOOKS.has(name)) return;
   operations += 1;
   if (operations === Number(dieAt)) process.kill(process.pid, "SIGKILL");
 });
@@ -33,6 +37,22 @@ for (const lease of [held, ...(await spool.leaseDue(clock.now(), 5))]) {
   await lease.retry({ recipients: rest, dueAt: clock.now(), reason: "first is done" });
   say(`ended ${lease.item.id} ${first?.address.spoken}`);
 }
+const [first, second, third] = spool.list().map(({ id }) => id);
+const at = clock.now();
+for (const id of [first, third]) {
+  await spool.desk.hold(id ?? "", { by: "admin", reason: "a test", at });
+  say(`held ${id}`);
+}
+say(`releasing ${first}`);
+await spool.desk.release(first ?? "", { at });
+say(`released ${first}`);
+const taken = await spool.desk.take(third ?? "");
+if (taken.kind === "taken") {
+  say(`removing ${third}`);
+  await taken.remove();
+  say(`removed ${third}`);
+}
+await spool.desk.retry(second ?? "", { at });
 for (const lease of await spool.leaseDue(clock.now(), 2)) {
   say(`removing ${lease.item.id}`);
   await lease.remove();

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { domainFault } from "../../src/gateway/domain-fault.ts";
 import { foldRecipients, type Ruled } from "../../src/gateway/fold.ts";
+import type { Recipient } from "../../src/gateway/session-state.ts";
 import type { Action, Decision } from "../../src/pipeline/decision.ts";
+import type { AcceptedDomain } from "../../src/policy/snapshot.ts";
 
 function ruled(name: string, action: Action): Ruled {
   const decision: Decision = {
@@ -50,4 +53,43 @@ test("a message that only quarantine takes is taken", () => {
   const folded = foldRecipients([ruled("a", "reject"), ruled("b", "quarantine")]);
   assert.ok(folded.kind === "take");
   assert.deepEqual(names(folded.hold), ["a", "b"]);
+});
+
+function domain(name: string, more: Partial<AcceptedDomain> = {}): AcceptedDomain {
+  const recipients = { kind: "any" } as const;
+  return { name, type: "authoritative", recipients, ack: "hub", lineEndings: "refuse", ...more };
+}
+
+function faultOf(
+  next: AcceptedDomain | null,
+  before: readonly (AcceptedDomain | null)[],
+  size?: number,
+) {
+  const recipients = before.map((one) => ({ domain: one }) as Recipient);
+  const mail = { body: "7bit", smtputf8: false, ...(size !== undefined && { size }) } as const;
+  return domainFault({ recipients, mail }, next)?.cause ?? null;
+}
+
+test("recipients share a message only when one reply and one limit can hold for all", () => {
+  const [a, b] = [domain("a"), domain("b")];
+  assert.equal(faultOf(b, [a]), null);
+  for (const other of [
+    domain("b", { ack: "spool" }),
+    domain("b", { lineEndings: "normalise" }),
+    domain("b", { limits: { maxBytes: 70_000 } }),
+  ]) {
+    assert.equal(faultOf(other, [a]), "recipients-differ");
+    assert.equal(faultOf(other, [null, a]), "recipients-differ", "behind the bare postmaster too");
+    assert.equal(faultOf(null, [other]), null);
+  }
+  assert.equal(faultOf(domain("b", { limits: { recipients: 5 } }), [a]), null);
+});
+
+test("the limits of a domain are its own: others' recipients and sizes do not count", () => {
+  const small = domain("a", { limits: { maxBytes: 70_000, recipients: 2 } });
+  assert.equal(faultOf(small, [], 70_000), null);
+  assert.equal(faultOf(small, [], 70_001), "too-large");
+  assert.equal(faultOf(domain("b"), [], 70_001), null);
+  assert.equal(faultOf(small, [small]), null);
+  assert.equal(faultOf(small, [small, small]), "too-many-recipients");
 });

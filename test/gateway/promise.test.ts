@@ -34,14 +34,17 @@ const POLICY = {
   held.test: { verify: "off", thresholds: { quarantine: 0, reject: null } }
 `,
   "routing.yaml": `connectors:
-  first: { domains: [one.test, held.test], smarthosts: ["127.0.0.1:1"] }
+  first: { domains: [one.test, held.test, journal.test], smarthosts: ["127.0.0.1:1"] }
   second: { domains: [two.test], smarthosts: ["127.0.0.1:2"] }
 `,
   "pipeline.yaml": `phases:
   connect: { steps: [] }
   mail: { steps: [] }
-  rcpt: { steps: [[domains]] }
+  rcpt: { steps: [[domains], [copies]] }
   data: { steps: [] }
+`,
+  "rewriting.yaml": `copies:
+  - { recipients: [two.test, b@one.test, held.test], to: copies@journal.test }
 `,
 };
 
@@ -51,6 +54,8 @@ before(async () => {
   snapshot = await loadPolicy({ folder, catalog: createCatalog(), clock });
 });
 after(() => rm(folder, { recursive: true, force: true }));
+
+const JOURNAL = "copies@journal.test";
 
 type Answered = Extract<AttemptResult, { kind: "answered" }>;
 type Ending = SendOutcome["kind"] | "bug";
@@ -68,7 +73,13 @@ interface World {
 
 /** Who has which recipient's copy in the end. */
 function createKeepers(world: World) {
-  const kept = { hub: [] as string[], spool: [] as string[], held: new Map<string, string[]>() };
+  const kept = {
+    hub: [] as string[],
+    spool: [] as string[],
+    held: new Map<string, string[]>(),
+    /** Blind copies, by whether they may go out. */
+    copies: new Map<object, "leased" | "due">(),
+  };
   const settled: string[] = [];
   const spoken = (recipients: readonly EnvelopeRecipient[]) =>
     recipients.map(({ address }) => address.spoken);
@@ -84,6 +95,19 @@ function createKeepers(world: World) {
     if (ending === "answered") return { kind: ending, fates: toFates(leg) };
     if (ending === "unsent") return { kind: ending, reason: "away", reply: null };
     return { kind: "uncertain", reason: "cut" };
+  };
+  const addCopy = (item: { envelope: Leg["envelope"] }) => {
+    demand(world.spool, "spool");
+    const lease = {
+      item,
+      retry: async () => {
+        demand(world.settle, "spool");
+        kept.copies.set(lease, "due");
+      },
+      remove: async () => void kept.copies.delete(lease),
+    };
+    kept.copies.set(lease, "leased");
+    return lease;
   };
   const attempt = async (leg: Leg): Promise<AttemptResult> => {
     const hub = leg.envelope.recipients[0]?.address.domain === "two.test" ? "second" : "first";
@@ -102,9 +126,12 @@ function createKeepers(world: World) {
     kept.spool.push(...spoken(item.envelope.recipients));
     return item;
   };
+  const addLeased = async (item: { envelope: Leg["envelope"] }, source: AsyncSource) =>
+    spoken(item.envelope.recipients).includes(JOURNAL) ? addCopy(item) : add(item, source);
   const relay = {
     attempt,
-    adopt: () => {},
+    // The end of an attempt frees what could not be freed before.
+    adopt: (lease: object) => void (kept.copies.has(lease) && kept.copies.set(lease, "due")),
     async settleAnswered(leg: Leg, _source: unknown, { fates }: Answered) {
       const refused = leg.envelope.recipients.filter((_, i) => fates[i]?.kind === "refused");
       if (refused.length > 0) demand(world.settle, "quarantine");
@@ -122,7 +149,7 @@ function createKeepers(world: World) {
     },
     delete: async (id: string) => kept.held.delete(id),
   };
-  const spool = { add, addLeased: async (item: never, source: AsyncSource) => add(item, source) };
+  const spool = { add, addLeased };
   const everyone = () =>
     new Set([...kept.hub, ...kept.spool, ...settled, ...[...kept.held.values()].flat()]);
   return { parts: { relay, quarantine, spool }, kept, everyone };
@@ -157,6 +184,7 @@ async function receive(
     log: createSilentLog(),
     authservIds: ["mx.example.org"],
     services: {},
+    pressure: { refusesMail: () => false, refusesDisk: () => false, levels: () => ({}) },
   } as unknown as ReceiveDeps;
   const { signal } = new AbortController();
   const listener = { name: "internet", kind: "internet", hostname: "mx.example.org" } as const;
@@ -213,6 +241,19 @@ test("after a refusal for good nobody has a copy, and after any refusal none is 
       const { reply, kept, everyone } = await receive(world, to);
       if (reply.code >= 500) assert.deepEqual(everyone(), new Set());
       if (reply.code >= 400) assert.deepEqual(kept.held, new Map());
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("a blind copy is due once when a recipient it belongs to is relayed, and gone after a refusal", async () => {
+  await fc.assert(
+    fc.asyncProperty(world, fc.subarray(EVERYONE, { minLength: 1 }), async (world, to) => {
+      const { reply, kept } = await receive(world, to);
+      const isCopied = to.includes("c@two.test") || to.includes("b@one.test");
+      const due = reply.code === 250 && isCopied ? ["due"] : [];
+      assert.deepEqual([...kept.copies.values()], due);
+      if (isCopied && !world.spool) assert.deepEqual([reply.code, kept.hub], [452, []]);
     }),
     { numRuns: 400 },
   );

@@ -32,11 +32,19 @@ const FACTS: MailFacts = {
   mail: { body: "7bit", smtputf8: false },
 };
 
+const PLAN = { scoring: { thresholds: { quarantine: 6, reject: null } } };
+const OUTBOUND = {
+  remove: ["X-Originating-IP", "X-Inside-*"],
+  received: "remove",
+  verdict: "remove",
+} as const;
+
 function context(over: Partial<StampContext> = {}): StampContext {
   const snapshot = {
     version: "abcdef123456",
     headers: { spamCompatibility: true, firewall: ["X-MS-Exchange-Organization-*", "X-Internal"] },
-    plan: { scoring: { thresholds: { quarantine: 6, reject: null } } },
+    plans: { inbound: PLAN, outbound: PLAN },
+    outbound: { ownSenders: [], headers: OUTBOUND },
   } as unknown as Snapshot;
   return {
     id: "01ABCDEFGH01ABCDEF" as TransactionId,
@@ -122,4 +130,47 @@ test("everything else of the sender stays", () => {
   assert.ok(
     !isForgedField(field("Authentication-Results", " other.test; spf=pass"), context(), DECISION),
   );
+});
+
+const NETWORK = { by: "network", network: "10.1.0.0/16" } as const;
+const PASSWORD = { by: "password", user: "alice" } as const;
+
+test("Received says A for who logged on, and for nobody else", () => {
+  const protocolOf = (facts: MailFacts) =>
+    / with (\S+)/.exec(stampHeaders(context({ facts }), DECISION)[0]?.value ?? "")?.[1];
+  assert.equal(protocolOf({ ...FACTS, relay: PASSWORD }), "ESMTPSA");
+  assert.equal(protocolOf({ ...FACTS, relay: NETWORK }), "ESMTPS");
+  const mail = { body: "8bitmime", smtputf8: true } as const;
+  assert.equal(protocolOf({ ...FACTS, relay: PASSWORD, mail }), "UTF8SMTPSA");
+});
+
+test("headers of the inside leave only inbound mail alone, and our own Received stays", () => {
+  const facts: MailFacts = { ...FACTS, relay: NETWORK };
+  const ours = field("Received", " from a.test ([10.1.2.3]) by\r\n mx.example.org (Postern); x");
+  const theirs = field("received ", " from mx.example.org by hub.inside (by mx.example.org); x");
+  const inside = [theirs, field("X-Originating-Ip"), field("X-Inside-Rule")];
+  for (const one of inside) {
+    assert.ok(isForgedField(one, context({ facts }), DECISION), JSON.stringify(one));
+    assert.ok(!isForgedField(one, context(), DECISION), `inbound: ${JSON.stringify(one)}`);
+  }
+  for (const one of [ours, field("Subject"), field("X-Insider")])
+    assert.ok(!isForgedField(one, context({ facts }), DECISION), JSON.stringify(one));
+});
+
+test("where the Received of the inside goes, ours does not name the client of the inside", () => {
+  const received = (facts: MailFacts) => stampHeaders(context({ facts }), DECISION)[0]?.value;
+  assert.match(
+    received({ ...FACTS, relay: NETWORK }) ?? "",
+    /^by mx\.example\.org \(Postern\) with /,
+  );
+  assert.match(received(FACTS) ?? "", /^from mail\.friend\.test /);
+});
+
+test("what we think of mail of ours may stay with us, what we think of others' never", () => {
+  const namesOf = (facts: MailFacts) =>
+    stampHeaders(context({ facts }), DECISION).map(({ name }) => name);
+  assert.deepEqual(namesOf({ ...FACTS, relay: NETWORK }), [
+    ...["Received", "Authentication-Results", "X-Postern-Id"],
+  ]);
+  assert.ok(namesOf(FACTS).includes("X-Postern-SCL"));
 });

@@ -72,3 +72,62 @@ test("any removal leaves the concatenation of what stays", async () => {
     { numRuns: 50 },
   );
 });
+
+test("octets inside a field are replaced, and no others", async () => {
+  const text = "From: Ann <ann@in.test>\r\nTo : a@in.test,\r\n b@in.test\r\n\r\nann@in.test";
+  const message = await toMessage(text);
+  const at = (piece: string, from = 0) => text.indexOf(piece, from);
+  const replace = [
+    { name: "to", at: at("b@"), old: "b", text: "bob" },
+    { name: "From", at: at("in.test"), old: "in.test", text: "example.org" },
+    { name: "To", at: at("in.test", at("a@in")), old: "in.test", text: "" },
+  ];
+  const addOnTop = [{ name: "X-New", value: "1" }];
+  assert.equal(
+    await textOf(applyHeaderEdits(message, { replace, addOnTop })),
+    "X-New: 1\r\nFrom: Ann <ann@example.org>\r\nTo : a@,\r\n bob@in.test\r\n\r\nann@in.test",
+  );
+  const remove = isNamedOneOf(["from"]);
+  assert.equal(
+    await textOf(applyHeaderEdits(message, { replace, remove })),
+    "To : a@,\r\n bob@in.test\r\n\r\nann@in.test",
+    "what is in a field that goes is gone",
+  );
+});
+
+test("a replacement across many chunks of a long header is exact", async () => {
+  const long = "a@in.test,\r\n ".repeat(40_000);
+  const text = `To: ${long}b@in.test\r\n\r\nbody`;
+  const message = await toMessage(text);
+  const replace = [...text.matchAll(/in\.test/g)].map(({ index }) => ({
+    name: "To",
+    at: index,
+    old: "in.test",
+    text: "out.example",
+  }));
+  const edited = await textOf(applyHeaderEdits(message, { replace }));
+  assert.equal(edited, text.replaceAll("in.test", "out.example"));
+});
+
+for (const [what, replacement] of [
+  ["octets that stand elsewhere", { name: "From", at: 7, old: "ann", text: "x" }],
+  ["a field of another name", { name: "To", at: 6, old: "ann", text: "x" }],
+  ["the name of a field", { name: "From", at: 0, old: "From", text: "To" }],
+  ["the body", { name: "From", at: 24, old: "ann", text: "x" }],
+  ["more than the field", { name: "From", at: 6, old: "ann@in.test\r\n", text: "x" }],
+  ["text with a line break", { name: "From", at: 6, old: "ann", text: "x\r\nBcc: y" }],
+  ["text beyond ASCII", { name: "From", at: 6, old: "ann", text: "\xfc" }],
+] as const)
+  test(`no replacement of or by ${what}`, async () => {
+    const message = await toMessage("From: ann@in.test\r\n\r\nann and a body");
+    assert.throws(() => applyHeaderEdits(message, { replace: [replacement] }), TypeError);
+  });
+
+test("two replacements of one octet are refused", async () => {
+  const message = await toMessage("From: ann@in.test\r\n\r\n");
+  const replace = [
+    { name: "From", at: 6, old: "ann", text: "x" },
+    { name: "From", at: 8, old: "n@", text: "y" },
+  ];
+  assert.throws(() => applyHeaderEdits(message, { replace }), TypeError);
+});

@@ -110,6 +110,17 @@ test("a malware reject stays one although a stage able to trust could not answer
   assert.equal(decide([access, report(reject), virus], RULE).cause, "malware");
 });
 
+test("a spam stage that the domain skips counts for nothing there, with its score; others do", () => {
+  const skip = { ...RULE, skip: ["dnsbl", "antivirus"] };
+  const listed = report(reject, { stage: "dnsbl" });
+  const scored = { kind: "neutral", findings: [{ symbol: "DNSBL_LISTED", score: 9 }] } as const;
+  assert.equal(decide([listed], skip).action, "relay");
+  assert.deepEqual(decide([report(scored, { stage: "dnsbl" })], skip).findings, []);
+  assert.equal(decide([report(reject, { stage: "spf" })], skip).action, "reject");
+  const virus = report(malware, { stage: "antivirus", trustable: false });
+  assert.equal(decide([virus], skip).action, "reject", "malware holds whatever a policy says");
+});
+
 test("postmaster is exempt from spam stages and the score, never from malware", () => {
   const exempt = { ...RULE, exempt: true };
   const spam = report({ ...reject, findings: [{ symbol: "X", score: 99 }] });

@@ -289,7 +289,7 @@ test("100,000 recipients are reloaded in under a second", async (context) => {
     const { domains } = await holder.reload();
     times.push(performance.now() - started);
     const recipients = domains.find("example.org")?.recipients;
-    assert.ok(recipients?.kind === "list" && recipients.has(name, "example.org"));
+    assert.ok(recipients?.kind === "list" && recipients.find(name, "example.org") === "yes");
   }
   assert.ok(Math.min(...times) < 1000, `took ${times} ms`);
 });

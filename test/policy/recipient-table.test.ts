@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatProblem, type Problem } from "../../src/base/errors.ts";
-import { createRecipientTable, readRecipientFile } from "../../src/policy/recipient-table.ts";
+import { lookUp } from "../../src/policy/recipient-key.ts";
+import {
+  createRecipientTable,
+  type RecipientTable,
+  readRecipientFile,
+} from "../../src/policy/recipient-table.ts";
 
+const has = (table: RecipientTable, localPart: string, domain: string): boolean =>
+  lookUp((key) => table.has(key, domain), localPart, null) !== "no";
 const isExample = (domain: string) => domain === "example.org";
 
 async function read(text: string | Buffer) {
@@ -16,30 +23,30 @@ test("an address is found in any case and with needless quotes", () => {
   const table = createRecipientTable();
   assert.equal(table.add("Alice.Smith@Example.org", isExample), null);
   for (const localPart of ["alice.smith", "ALICE.SMITH", '"alice.smith"', '"alice\\.smith"'])
-    assert.equal(table.has(localPart, "example.org"), true, localPart);
-  assert.equal(table.has("alice", "example.org"), false);
-  assert.equal(table.has("alice.smith", "example.com"), false);
+    assert.equal(has(table, localPart, "example.org"), true, localPart);
+  assert.equal(has(table, "alice", "example.org"), false);
+  assert.equal(has(table, "alice.smith", "example.com"), false);
 });
 
 test("an entry of a domain alone means everyone there", () => {
   const table = createRecipientTable();
   table.add("@example.org", isExample);
-  assert.equal(table.has("whoever", "example.org"), true);
-  assert.equal(table.has("whoever", "example.com"), false);
+  assert.equal(has(table, "whoever", "example.org"), true);
+  assert.equal(has(table, "whoever", "example.com"), false);
 });
 
 test("composed and decomposed letters are the same mailbox", () => {
   const table = createRecipientTable();
   table.add("jos\u00e9@example.org", isExample);
-  assert.equal(table.has("jose\u0301", "example.org"), true);
+  assert.equal(has(table, "jose\u0301", "example.org"), true);
 });
 
 test("names of the language's own are mailboxes like any other", () => {
   const table = createRecipientTable();
-  assert.equal(table.has("constructor", "example.org"), false);
-  assert.equal(table.has("__proto__", "example.org"), false);
+  assert.equal(has(table, "constructor", "example.org"), false);
+  assert.equal(has(table, "__proto__", "example.org"), false);
   assert.equal(table.add("__proto__@example.org", isExample), null);
-  assert.equal(table.has("__proto__", "example.org"), true);
+  assert.equal(has(table, "__proto__", "example.org"), true);
 });
 
 test("a file has comments, blank lines, a byte order mark and any line ending", async () => {
@@ -48,13 +55,13 @@ test("a file has comments, blank lines, a byte order mark and any line ending", 
   const { table, problems } = await read(text);
   assert.deepEqual(problems, []);
   assert.equal(table.count(isExample), 3);
-  for (const name of ["alice", "bob", "cy"]) assert.equal(table.has(name, "example.org"), true);
+  for (const name of ["alice", "bob", "cy"]) assert.equal(has(table, name, "example.org"), true);
 });
 
 test("a # within an address is part of it", async () => {
   const { table } = await read('a#b@example.org\n"c #d"@example.org\n');
-  assert.equal(table.has("a#b", "example.org"), true);
-  assert.equal(table.has('"c #d"', "example.org"), true);
+  assert.equal(has(table, "a#b", "example.org"), true);
+  assert.equal(has(table, '"c #d"', "example.org"), true);
 });
 
 test("wrong lines are told with their numbers", async () => {
@@ -95,7 +102,7 @@ test("100,000 addresses are read while the event loop turns", async () => {
   const { table } = await read(lines.join("\n"));
   running = false;
   assert.equal(table.count(isExample), 100_000);
-  assert.equal(table.has("first.last-99999", "example.org"), true);
-  assert.equal(table.has("first.last-100000", "example.org"), false);
+  assert.equal(has(table, "first.last-99999", "example.org"), true);
+  assert.equal(has(table, "first.last-100000", "example.org"), false);
   assert.ok(turns >= 40, `${turns} turns`);
 });

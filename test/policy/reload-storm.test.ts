@@ -23,8 +23,8 @@ const clock: Clock = { ...system, after: (ms, fn) => system.after(ms / 50, fn) }
 const first = (n: number) => `thresholds: { quarantine: ${n} }\n# ${"x".repeat(n * 10)}\n`;
 const last = (n: number) => `connections: { perClient: ${n} }\n`;
 
-function seenIn({ plan, limits }: PolicySnapshot<object>): Seen {
-  return { first: plan.scoring.thresholds.quarantine, last: limits.connections.perClient };
+function seenIn({ plans, limits }: PolicySnapshot<object>): Seen {
+  return { first: plans.inbound.scoring.thresholds.quarantine, last: limits.connections.perClient };
 }
 
 /** Loads again and again while `edit` works; the snapshots that came about. */

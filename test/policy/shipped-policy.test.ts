@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { parse } from "yaml";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { PHASES } from "../../src/pipeline/report.ts";
 import { loadPolicy } from "../../src/policy/load-policy.ts";
@@ -14,19 +15,35 @@ const root = join(import.meta.dirname, "../..");
 const clock = createSystemClock();
 const load = (folder: string) => loadPolicy({ folder, catalog: createCatalog(), clock });
 
-test("the shipped policy loads and runs every stage there is", async () => {
-  const { plan } = await load(join(root, "policies"));
-  const placed = PHASES.flatMap((phase) =>
-    plan.phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
+test("the shipped policy places every stage there is, and runs those that have something to do", async () => {
+  const folder = join(root, "policies");
+  const { phases } = parse(await readFile(join(folder, "pipeline.yaml"), "utf8"));
+  const written = PHASES.flatMap((phase): string[] => phases[phase]?.steps.flat() ?? []);
+  const { plans } = await load(folder);
+  const running = (pipeline: "inbound" | "outbound") =>
+    PHASES.flatMap((phase) =>
+      plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
+    );
+  const strangers = ["access", "dnsbl", "spf", "domains", "attachments", "antivirus"];
+  const ours = ["own-sender", "sender-rate", "recipient-rate"];
+  assert.deepEqual(running("inbound"), strangers);
+  assert.deepEqual(running("outbound"), ["access", ...ours, ...strangers.slice(3)]);
+  const shipped = createCatalog();
+  const forBoth = shipped.filter(({ concerns }) => concerns !== "ours").map(({ name }) => name);
+  assert.deepEqual(written.toSorted(), forBoth.toSorted());
+  const idle = shipped.filter(({ file }) => file === "rewriting").map(({ name }) => name);
+  assert.deepEqual(
+    shipped.map(({ name }) => name).toSorted(),
+    [...strangers, ...ours, ...idle].toSorted(),
   );
-  const shipped = createCatalog().map(({ name }) => name);
-  assert.deepEqual(placed.toSorted(), shipped.toSorted());
 });
 
 test("the shipped policy enforces, and refuses nothing by score", async () => {
-  const { plan } = await load(join(root, "policies"));
-  assert.equal(plan.mode, "enforce");
-  assert.equal(plan.scoring.thresholds.reject, null);
+  const { plans } = await load(join(root, "policies"));
+  for (const plan of [plans.inbound, plans.outbound]) {
+    assert.equal(plan.mode, "enforce");
+    assert.equal(plan.scoring.thresholds.reject, null);
+  }
 });
 
 test("no DNS list of the shipped policy can refuse a client alone", async () => {
@@ -41,8 +58,10 @@ test("the limits written in the shipped policy are the defaults", async (context
   const bare = await load(await policyOnDisk(context, {}));
   assert.deepEqual(shipped.limits, bare.limits);
   assert.deepEqual(shipped.quarantine, bare.quarantine);
-  assert.deepEqual(shipped.plan.scoring, bare.plan.scoring);
+  assert.deepEqual(shipped.plans.inbound.scoring, bare.plans.inbound.scoring);
   assert.deepEqual(shipped.headers, bare.headers);
+  assert.deepEqual(shipped.outbound, bare.outbound);
+  assert.deepEqual(shipped.plans.outbound.scoring, bare.plans.outbound.scoring);
 });
 
 test("the example of the settings can be used", async (context) => {

@@ -207,3 +207,13 @@ test("servers of the inside are not told of", async () => {
     assert.ok(!text.includes(hub.replace(/:25$/, "")), hub);
   }
 });
+
+test("a recipient who was put in another's place is told of by the name that was spoken", async () => {
+  const origin = toAddress("john@example.org");
+  const recipient = { address: toAddress("j.doe@corp.example.org"), origin };
+  const reply = { ...REPLY, text: "<j.doe@corp.example.org> is unknown" };
+  const text = await textOf({ told: [{ recipient, reply, last: reply }] });
+  assert.match(text, /^Final-Recipient: rfc822; john@example\.org\r$/m);
+  assert.match(text, /<john@example\.org> is unknown/);
+  assert.doesNotMatch(text, /j\.doe|corp/);
+});

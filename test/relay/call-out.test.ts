@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import type { CallOutRules } from "../../src/policy/snapshot.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench } from "../support/relay-bench.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { toAddress } from "../support/spool-item.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -102,4 +104,82 @@ test("no route, no hub, a mute hub and a refused null sender are unknown, never 
   await clock.advance(30_000);
   assert.equal((await probe).kind, "unknown");
   await mute.waitFor(() => mute.openConnections() === 0);
+});
+
+const RULES: CallOutRules = {
+  ...{ positiveMs: 60_000, negativeMs: 1000, sender: null, perMinute: 100 },
+  countedAs: "x.test",
+};
+
+test("a domain's own lifetimes and probe sender hold", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, { script: knowsSome });
+  const { relay } = await openRelayBench(t, { hubs: [hub], clock });
+  const rules = { ...RULES, sender: toAddress("probe@example.org") };
+  const isCached = async (spoken: string) =>
+    (await relay.probe(toAddress(spoken), NEVER, rules)).cached;
+  await isCached("somebody@x.test");
+  await isCached("nobody@x.test");
+  assert.ok(hub.lines.includes("MAIL FROM:<probe@example.org>"));
+  await clock.advance(1000);
+  assert.equal(await isCached("nobody@x.test"), false);
+  assert.equal(await isCached("somebody@x.test"), true);
+  await clock.advance(59_000);
+  assert.equal(await isCached("somebody@x.test"), false);
+});
+
+test("a hub is asked so often a minute, and beyond it nobody is taken unseen", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, { script: knowsSome });
+  const { relay } = await openRelayBench(t, { hubs: [hub], clock, domains: ["x.test", "y.test"] });
+  const rules = { ...RULES, perMinute: 2 };
+  const kindOf = async (spoken: string, own = rules) =>
+    (await relay.probe(toAddress(spoken), NEVER, own)).kind;
+  assert.deepEqual(
+    [await kindOf("a@x.test"), await kindOf("nobody@x.test")],
+    ["accepted", "refused"],
+  );
+  assert.equal(await kindOf("b@x.test"), "limited");
+  assert.equal(await kindOf("a@x.test"), "accepted", "what is known is told");
+  assert.equal(await kindOf("b@y.test", { ...rules, countedAs: "y.test" }), "accepted");
+  assert.equal(
+    await kindOf("c@y.test"),
+    "limited",
+    "a wildcard's subdomains share their questions",
+  );
+  await clock.advance(60_000);
+  assert.equal(await kindOf("b@x.test"), "accepted");
+});
+
+test("a hub that never says no is asked for nobody, once an hour, and found out", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t);
+  const { metrics, relay } = await openRelayBench(t, { hubs: [hub], clock });
+  const askMany = async (name: string, count: number) => {
+    for (let i = 0; i < count; i++)
+      await relay.probe(toAddress(`${name}${i}@x.test`), NEVER, RULES);
+  };
+  const probes = () => hub.lines.filter((line) => line.includes("<postern-probe-"));
+  await askMany("a", 19);
+  assert.equal(probes().length, 0);
+  await askMany("b", 30);
+  await hub.waitFor(() => probes().length === 1);
+  const takesAll = async () =>
+    /postern_hub_accepts_unknown\{domain="x.test"\} 1/.test((await metrics.expose()).text)
+      ? true
+      : undefined;
+  await waitUntil(() => "the hub is not found out", takesAll);
+  await clock.advance(60 * 60_000);
+  await askMany("c", 1);
+  await hub.waitFor(() => probes().length === 2);
+});
+
+test("a hub that says no to some is not asked for nobody", async (t) => {
+  const hub = await hubFor(t, { script: knowsSome });
+  const { relay } = await openRelayBench(t, { hubs: [hub] });
+  for (let i = 0; i < 40; i++) {
+    const name = i % 15 === 14 ? "nobody" : `a${i}`;
+    await relay.probe(toAddress(`${name}@x.test`), NEVER, { ...RULES, negativeMs: 0 });
+  }
+  assert.ok(!hub.lines.some((line) => line.includes("<postern-probe-")));
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, describe, it, type TestContext } from "node:test";
@@ -216,6 +216,17 @@ describe("the MTA-STS policy of a domain", () => {
     await clock.advance(400 * DAY_MS);
     await sts.refresh();
     assert.equal((await readdir(folder)).length, 0);
+  });
+
+  it("leaves no drafts of a crash behind, and spares one that is being written", async (t) => {
+    const { make, folder } = await setUp(t);
+    const draft = (uuid: string) => join(folder, `${"ab".repeat(32)}.json.${uuid}`);
+    const old = draft("123e4567-e89b-12d3-a456-426614174000");
+    await writeFile(old, "{");
+    await utimes(old, new Date(0), new Date(0));
+    await writeFile(draft("123e4567-e89b-12d3-a456-426614174001"), "{");
+    await make().refresh();
+    assert.equal((await readdir(folder)).length, 1);
   });
 
   it("is fetched again when its file is damaged", async (t) => {

@@ -27,6 +27,8 @@ interface Meeting {
   /** The certificate that the zone describes. */
   readonly described?: MadeCertificate;
   readonly sts?: StsPolicy;
+  /** A mail server at the same address that the domain prefers. */
+  readonly before?: string;
 }
 
 describe("mail to a mail server with a policy", () => {
@@ -37,13 +39,14 @@ describe("mail to a mail server with a policy", () => {
     made = { authority, right, other: await makeCertificate("other.example", { by: authority }) };
   });
 
-  async function setUp(t: TestContext, { hub: options, described, sts }: Meeting) {
+  async function setUp(t: TestContext, { hub: options, described, sts, before }: Meeting) {
     const hub = await startScriptedHub(options);
     t.after(() => hub.close());
     const secure = described !== undefined;
     const { usage, selector, matchingType, data } = toTlsa(described ?? made.right, 3, 1, 1);
     const bench = await openMxPolicyBench(t, {
-      [DOMAIN]: { MX: [[10, HOST]], secure },
+      [DOMAIN]: { MX: [...(before ? [[5, before] as const] : []), [10, HOST]], secure },
+      ...(before && { [before]: { A: [hub.host], secure } }),
       [HOST]: { A: [hub.host], secure },
       ...(secure && {
         [`_${hub.port}._tcp.${HOST}`]: { TLSA: [[usage, selector, matchingType, data]], secure },
@@ -135,6 +138,19 @@ describe("mail to a mail server with a policy", () => {
     const { hub, result } = await meet(t, { hub: shows(made.right), sts });
     assert.match("reason" in result ? result.reason : "", /does not allow the host/);
     assert.equal(hub.connections, 0);
+  });
+
+  it("goes to the next server when the first one is not allowed", async (t) => {
+    const before = "mx.elsewhere.example";
+    const { hub, kind, failures, hop } = await meet(t, {
+      hub: shows(made.right),
+      sts: STS,
+      before,
+    });
+    assert.equal(kind, "answered");
+    assert.equal(hub.connections, 1);
+    assert.deepEqual(failures, ["validation-failure", null]);
+    assert.equal(hop?.tls?.match, HOST);
   });
 
   it("never goes in the clear when somebody takes STARTTLS away", async (t) => {

@@ -9,6 +9,7 @@ import {
   openRelayBench,
   type RelayBench,
   toLeg,
+  toTestConnector,
 } from "../support/relay-bench.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { toAddress, toSpoolItem } from "../support/spool-item.ts";
@@ -264,4 +265,32 @@ test("RET=FULL brings a failed message back, unless it is large; other notices b
     assert.match(trip.hub.messages[0]?.data.toString() ?? "", expected, name);
     await trip.bench.relay.stop(0);
   }
+});
+
+test("of many messages for a hub that is away each has its warning and its end in time", async (t) => {
+  const count = 40;
+  const clock = createFakeClock();
+  const start = clock.now();
+  const hub = await startScriptedHub();
+  t.after(() => hub.close());
+  const away = await startScriptedHub();
+  await away.close();
+  const connectors = [
+    toTestConnector({ name: "dead", domains: ["x.test"], hosts: [away] }),
+    toTestConnector({ name: "senders", domains: ["away.test"], hosts: [hub] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], clock, connectors, limits: SELDOM });
+  for (let i = 0; i < count; i++) await addMail({ bench, clock });
+  bench.relay.start();
+  await bench.pass(() => bench.spool.list().length === 0);
+  for (const [kind, from, to] of [
+    ["told-of-delay", 4 * HOUR, 6 * HOUR],
+    ["bounced", 5 * DAY, 5 * DAY + 2 * HOUR],
+  ] as const) {
+    const ages = bench.facts.flatMap((fact) => (fact.kind === kind ? [fact.at - start] : []));
+    assert.equal(ages.length, count, kind);
+    assert.ok(Math.min(...ages) >= from, `${kind} after ${Math.min(...ages)} ms`);
+    assert.ok(Math.max(...ages) <= to, `${kind} after ${Math.max(...ages)} ms`);
+  }
+  assert.equal(hub.messages.length, 2 * count);
 });

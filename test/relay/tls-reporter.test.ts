@@ -38,7 +38,7 @@ const POLICY: TlsReportPolicy = {
 describe("the daily TLS reports", () => {
   let identity: MadeCertificate;
   before(async () => {
-    identity = await makeCertificate("r.example.org");
+    identity = await makeCertificate("r", { names: ["r.example.org", "hub.internal"] });
   });
 
   /** Sessions with example.org on the day before; the clock stands at midnight. */
@@ -49,9 +49,9 @@ describe("the daily TLS reports", () => {
     const dns = await startFakeDns(
       rua === null ? {} : { "_smtp._tls.example.org": { TXT: [text] } },
     );
-    const hosts = { "r.example.org": "127.0.0.1" };
+    const hosts = { "r.example.org": "127.0.0.1", "hub.internal": "127.0.0.1" };
     const resolver = createDnsResolver({ clock, servers: [dns.address], hosts });
-    const isOwnHost = (host: string) => host === "r.example.org";
+    const isOwnHost = (host: string) => Object.hasOwn(hosts, host);
     const https = createHttpsClient({ resolver, isOwnHost, authorities: [identity.cert] });
     const noted = new Set<string>();
     const counts: TlsSessionCounts = {
@@ -124,6 +124,14 @@ describe("the daily TLS reports", () => {
     assert.equal(json["organization-name"], "mx1.example.net");
     assert.equal(json.policies[0].summary["total-successful-session-count"], 7);
     assert.equal(noted.size, 1);
+  });
+
+  it("are not posted to a host of ours that a stranger names", async (t) => {
+    const { clock, report, receiver, noted } = await setUp(t, "https://hub.internal:PORT/");
+    await clock.advance(5 * HOUR_MS);
+    await report();
+    assert.equal(receiver.requests.length, 0);
+    assert.equal(noted.size, 0);
   });
 
   it("are tried again while their receiver is away, and no longer than the day", async (t) => {

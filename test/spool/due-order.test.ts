@@ -125,13 +125,22 @@ describe("the order of what is due", () => {
     assert.equal(order.nextAt(), null);
   });
 
-  test("what has waited for half an hour for a resting destination gets its turn all the same", () => {
+  test("a rest that ends early is not waited for", () => {
+    const { add, order, pick } = openOrder();
+    add("a", { dueAt: NOW });
+    assert.equal(pick(NOW, closed(["x.test"], NOW + HOUR)), null);
+    assert.equal(pick(), null, "its gate is not asked again and again");
+    order.reopen();
+    assert.equal(pick(), "a");
+  });
+
+  test("what has waited for ten minutes for a resting destination gets its turn all the same", () => {
     const { add, order, pick } = openOrder();
     const gate = closed(["rests.test"], NOW + 10 * HOUR);
     add("a", { domain: "rests.test", dueAt: NOW });
     assert.equal(pick(NOW, gate), null);
-    assert.equal(order.nextAt(), NOW + HOUR / 2);
-    assert.equal(pick(NOW + HOUR / 2, gate), "a");
+    assert.equal(order.nextAt(), NOW + HOUR / 6);
+    assert.equal(pick(NOW + HOUR / 6, gate), "a");
   });
 
   test("what a process died with is tried alone, the worst first", () => {

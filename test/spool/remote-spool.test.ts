@@ -74,6 +74,21 @@ test("when a process dies its leases are due again and its drafts go, those of o
   assert.deepEqual(readdirSync(join(folder, "incoming")), ["y.gateway-2-43"]);
   const [lease] = await spool.leaseDue(clock.now(), 1);
   assert.match(lease?.item.reason ?? "", /process .* died/);
+  assert.equal(lease?.item.crashes, 1);
+});
+
+test("what three processes in a row died with is held", async (t) => {
+  const { folder, spool, owner, remote } = await openPair(t);
+  await remote.addLeased(toSpoolItem(clock, ["bob@example.org"]), toBytesSource(TEXT));
+  await owner.gone("gateway-1-42");
+  for (let i = 0; i < 2; i++) {
+    const [lease] = await spool.leaseDue(clock.now(), 1);
+    const { recipients } = lease!.item.envelope;
+    const left = { recipients, dueAt: clock.now(), reason: "it died", hasCrashed: true };
+    await lease!.retry(left);
+  }
+  assert.deepEqual(await spool.leaseDue(clock.now(), 1), []);
+  assert.equal(readdirSync(join(folder, "held")).length, 1);
 });
 
 test("without the owner nothing is promised and no draft is left", async (t) => {

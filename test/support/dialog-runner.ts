@@ -1,3 +1,4 @@
+import { createSystemClock } from "../../src/base/clock.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
 import type { Dialog, DialogStep, LinePattern } from "./dialog.ts";
 import { RawClient } from "./raw-client.ts";
@@ -11,16 +12,18 @@ const ANY_NAME = "[A-Za-z0-9.-]+";
 /** Plays a dialog against a front of its own. Throws with the line that did not come true. */
 export async function runDialog(dialog: Dialog): Promise<void> {
   const handler = createDialogHandler();
-  await using edge = await startEdge(handler, { limits: toLimits(dialog) });
+  const options = { limits: toLimits(dialog), ...usersOf(dialog) };
+  await using edge = await startEdge(handler, options);
   const delivered = () => handler.delivered().length;
   await playDialog(dialog, await edge.open(), { delivered, hostname: HOSTNAME });
 }
 
 /** What a dialog asks of a server that only the one of `runDialog` is sure to have; "" for nothing. */
-export function needsOf({ limits, needs }: Dialog): string {
+export function needsOf({ limits, needs, users }: Dialog): string {
   // Without it errors are answered late; the replies are the same.
   const special = limits.filter(([path]) => path !== "session.errorsSoft");
-  return [...special.map(([path, value]) => `${path}=${value}`), ...needs].join(", ");
+  const others = [...needs, ...users.map(([name]) => `user ${name}`)];
+  return [...special.map(([path, value]) => `${path}=${value}`), ...others].join(", ");
 }
 
 /** Plays a dialog against any server. What only the inside knows is not checked. */
@@ -119,6 +122,26 @@ function createDialogHandler(): ScriptedHandler {
       return { code: 250, status: "1.5", text: "Recipient OK" };
     },
   });
+}
+
+/** A dialog about passwords waits for the tarpit, and must not wait long. */
+const HURRY = 25;
+
+function usersOf({ users }: Dialog): Partial<EdgeOptions> {
+  if (users.length === 0) return {};
+  const system = createSystemClock();
+  const passwords = new Map(users);
+  return {
+    kind: "hub",
+    clock: { ...system, after: (ms, fn) => system.after(ms / HURRY, fn) },
+    listenerRules: { logon: "permission" },
+    authenticator: {
+      async logOn({ name, password }) {
+        const isRight = passwords.get(name) === password;
+        return isRight ? { kind: "accepted", user: name } : { kind: "refused" };
+      },
+    },
+  };
 }
 
 function toLimits(dialog: Dialog): NonNullable<EdgeOptions["limits"]> {

@@ -10,10 +10,11 @@
  *   closed                the server closes and says nothing more
  *   delivered 1           so many messages were taken (known only in-process)
  *   with session.transactions=2    a limit, before the first step
+ *   user alice=secret    a hub listener on which she can log on, and to which all must
  *   needs x@y.test to be refused   what else the server must do; in-process it does
  *
- * Against a server that runs already (test/dialogs/play.ts), dialogs with limits or needs are left
- * out, and `mx.test` in what the server says is any host name.
+ * Against a server that runs already (test/dialogs/play.ts), dialogs with limits, users or needs are
+ * left out, and `mx.test` in what the server says is any host name.
  *
  * `c 3x:` and `s 3x:` repeat a step. `{2000 x}` stands for 2000 times x.
  */
@@ -38,6 +39,8 @@ export interface Dialog {
   /** `["session.transactions", 2]` */
   readonly limits: readonly (readonly [path: string, value: number])[];
   readonly needs: readonly string[];
+  /** Name and password. */
+  readonly users: readonly (readonly [name: string, password: string])[];
 }
 
 /** Throws with the number of the first line that is none of the above. */
@@ -45,11 +48,17 @@ export function parseDialog(text: string): Dialog {
   const lines: DialogLine[] = [];
   const limits: [string, number][] = [];
   const needs: string[] = [];
+  const users: [string, string][] = [];
   text.split("\n").forEach((line, index) => {
     if (/^\s*(#|$)/.test(line)) return;
     const limit = /^with ([a-zA-Z.]+)=(\d+)$/.exec(line);
     if (limit?.[1] && limit[2]) {
       limits.push([limit[1], Number(limit[2])]);
+      return;
+    }
+    const user = /^user ([^=]+)=(.+)$/.exec(line);
+    if (user?.[1] && user[2]) {
+      users.push([user[1], user[2]]);
       return;
     }
     const need = /^needs (.+)$/.exec(line)?.[1];
@@ -61,7 +70,7 @@ export function parseDialog(text: string): Dialog {
     if (steps === null) throw new Error(`line ${index + 1} is no step: ${line}`);
     lines.push({ number: index + 1, text: line, steps });
   });
-  return { lines, limits, needs };
+  return { lines, limits, needs, users };
 }
 
 function parseSteps(line: string): readonly DialogStep[] | null {

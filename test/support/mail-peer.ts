@@ -21,6 +21,8 @@ export interface PeerOptions {
   readonly gatewayPort: number;
   /** STARTTLS, or the message is not sent; else plain SMTP, though it is offered. */
   readonly tls: boolean;
+  /** Only Postfix logs on. */
+  readonly login?: { readonly name: string; readonly password: string };
 }
 
 /** All of them need accounts or ports of their own. */

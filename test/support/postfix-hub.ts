@@ -31,6 +31,8 @@ export interface HubMessage {
 
 export interface PostfixHub {
   readonly port: number;
+  /** Of its master, until it is restarted. */
+  pid(): number;
   /** One for each recipient, in order of arrival. */
   messages(): Promise<readonly HubMessage[]>;
   /** Resolves when at least `count` have arrived. */
@@ -65,6 +67,7 @@ export async function startPostfixHub(options: PostfixHubOptions): Promise<Postf
   const messages = () => readMessages(maildirOf(layout));
   return {
     port: layout.port,
+    pid: () => server.pid,
     messages,
     waitForMessages: (count, limitMs) => {
       let seen = 0;

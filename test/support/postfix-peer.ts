@@ -4,7 +4,11 @@ import { sendMail } from "./send-mail.ts";
 import { waitUntil } from "./wait-until.ts";
 
 /** Postfix that has no mailboxes and sends all to the gateway. */
-export async function startPostfixPeer({ gatewayPort, tls }: PeerOptions): Promise<MailPeer> {
+export async function startPostfixPeer({
+  gatewayPort,
+  tls,
+  login,
+}: PeerOptions): Promise<MailPeer> {
   const server = await startPostfixHub({
     domains: [],
     main: {
@@ -13,6 +17,7 @@ export async function startPostfixPeer({ gatewayPort, tls }: PeerOptions): Promi
       mynetworks: "127.0.0.0/8",
       smtpd_relay_restrictions: "permit_mynetworks, reject",
       smtp_tls_security_level: tls ? "encrypt" : "none",
+      ...(login && toSasl(`[127.0.0.1]:${gatewayPort}`, login)),
       // It tries again by itself and soon.
       queue_run_delay: "1s",
       minimal_backoff_time: "1s",
@@ -37,5 +42,16 @@ export async function startPostfixPeer({ gatewayPort, tls }: PeerOptions): Promi
     },
     retry: () => Promise.resolve(),
     stop: () => server.stop(),
+  };
+}
+
+function toSasl(
+  next: string,
+  { name, password }: NonNullable<PeerOptions["login"]>,
+): Readonly<Record<string, string>> {
+  return {
+    smtp_sasl_auth_enable: "yes",
+    smtp_sasl_password_maps: `inline:{ { ${next} = ${name}:${password} } }`,
+    smtp_sasl_security_options: "noanonymous",
   };
 }

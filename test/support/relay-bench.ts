@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { type Clock, createSystemClock } from "../../src/base/clock.ts";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
-import { createMetrics } from "../../src/base/metrics.ts";
+import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
 import type { MessageSource } from "../../src/mail/message.ts";
 import type { Resolver } from "../../src/net/resolver.ts";
 import { createFactBus, type Fact, type FactBus } from "../../src/pipeline/facts.ts";
@@ -29,6 +29,7 @@ import { toSpoolItem } from "./spool-item.ts";
 /** A relay with a real spool and real sockets; the quarantine is kept in memory. */
 export interface RelayBench {
   readonly relay: Relay;
+  readonly metrics: Metrics;
   readonly spool: Spool;
   readonly folder: string;
   readonly facts: readonly Fact[];
@@ -90,6 +91,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
   const { quarantine, holds, fail } = memoryQuarantine();
   const spool = createDiskSpool({ folder, clock, log });
   await spool.recover();
+  const metrics = createMetrics();
   const relay = createRelay({
     routing: () => routingTo(options),
     spool,
@@ -108,7 +110,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
     facts: bus,
     clock,
     log,
-    metrics: createMetrics(),
+    metrics,
     limits: () => ({ ...LIMITS, ...limits }),
     hostname: "mx.postern.test",
     random: options.random ?? (() => 0.5),
@@ -122,7 +124,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
       const isIdle = spool.stats().active === 0 && dueAt !== null && dueAt > clock.now();
       await fake.advance?.(isIdle ? dueAt - clock.now() : 0);
     });
-  return { relay, spool, folder, facts, holds, failHold: fail, until, pass };
+  return { relay, metrics, spool, folder, facts, holds, failHold: fail, until, pass };
 }
 
 function routingTo({ hubs, domains, maxConnections = 20, connectors }: BenchOptions): Routing {

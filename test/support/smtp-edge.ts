@@ -2,13 +2,16 @@ import type { Clock } from "../../src/base/clock.ts";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog, type Log } from "../../src/base/log.ts";
 import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
+import type { Authenticator } from "../../src/smtp/authenticator.ts";
 import { makeCertificate } from "../../src/smtp/certificate.ts";
 import {
   type ConnectionCounters,
   createConnectionCounters,
 } from "../../src/smtp/connection-counters.ts";
 import type { DoorRules } from "../../src/smtp/front-door.ts";
+import { createHarvestCounts, type HarvestCounts } from "../../src/smtp/harvest-counts.ts";
 import { createKnownClients, type KnownClients } from "../../src/smtp/known-clients.ts";
+import { type ListenerRules, PLAIN_RULES } from "../../src/smtp/listener-rules.ts";
 import { fixedTls, type TlsSource } from "../../src/smtp/listener-tls.ts";
 import type { ConnectionHandler, ListenerFacts } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
@@ -27,6 +30,9 @@ export const DEFAULT_LIMITS: SmtpLimits = {
     recipients: 200,
     errorsSoft: 10,
     errorsHard: 20,
+    unknownSoft: 10,
+    unknownHard: 100,
+    unknownDelaySeconds: 5,
     idleCommands: 100,
     commandBytes: 2048,
     commandWaitSeconds: 300,
@@ -51,8 +57,13 @@ export interface EdgeOptions {
   /** Default: internet. */
   readonly kind?: ListenerFacts["kind"];
   readonly known?: KnownClients;
+  readonly harvest?: HarvestCounts;
   readonly rules?: Partial<DoorRules>;
   readonly metrics?: Metrics;
+  /** Of the sessions; default: those of an internet listener. */
+  readonly listenerRules?: Partial<ListenerRules>;
+  /** Default: nobody can log on. */
+  readonly authenticator?: Authenticator;
   readonly stressChanged?: (isOn: boolean) => void;
   /** Default: a free one. */
   readonly port?: number;
@@ -92,7 +103,13 @@ export async function startEdge(
     log: options.log ?? createSilentLog(),
     metrics: createSmtpMetrics(options.metrics ?? createMetrics(), counters),
   };
-  const host = createSessionHost({ ...shared, handler, tls: options.tls ?? fixedTls(CERTIFICATE) });
+  const host = createSessionHost({
+    ...shared,
+    handler,
+    tls: options.tls ?? fixedTls(CERTIFICATE),
+    rules: { ...PLAIN_RULES, ...options.listenerRules },
+    authenticator: options.authenticator ?? null,
+  });
   const listener = createSmtpListener({
     ...shared,
     listener: { name: "internet", kind: options.kind ?? "internet", hostname: "mx.test" },
@@ -100,6 +117,7 @@ export async function startEdge(
     rules: { proxies: [], from: null, ...options.rules },
     counters,
     known: options.known ?? createKnownClients(clock),
+    harvest: options.harvest ?? createHarvestCounts(clock),
     admit: host.admit,
   });
   await listener.listen();

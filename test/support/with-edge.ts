@@ -5,6 +5,7 @@ import type { TransactionStory } from "../../src/tracking/tracking.ts";
 import { RawClient } from "./raw-client.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "./scripted-hub.ts";
 import { startTestGateway, type TestGateway, type TestGatewayOptions } from "./test-gateway.ts";
+import { waitUntil } from "./wait-until.ts";
 
 export interface EdgeOptions extends Omit<TestGatewayOptions, "hubPort"> {
   readonly hub?: HubOptions;
@@ -47,14 +48,19 @@ export async function openTransaction(
   return client;
 }
 
-/** What `postern explain` gets to tell. Throws ControlError. */
-export async function storyOf(
+/** What `postern explain` gets to tell, once it is stored: another process may have noted it. */
+export function storyOf(
   edge: TestGateway,
   id: string | null,
   dataDir: string = `${edge.folder}/data`,
 ): Promise<TransactionStory> {
   const request = { command: "explain", args: { id } };
   const options = { timeoutMs: 5000, clock: createSystemClock() };
-  const [story] = await callControl(controlPath(dataDir), request, options);
-  return story as TransactionStory;
+  return waitUntil(
+    () => `nothing is stored about ${id}`,
+    async () => {
+      const found = await callControl(controlPath(dataDir), request, options).catch(() => []);
+      return found[0] as TransactionStory | undefined;
+    },
+  );
 }

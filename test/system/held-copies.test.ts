@@ -56,6 +56,27 @@ test("recipients whose scores differ have held copies of their own, each with it
   }
 });
 
+test("recipients in whose place others are put share a held copy all the same", () => {
+  const policies = {
+    domains: { domains: { "example.org": { verify: "off" } } },
+    rewriting: {
+      addresses: ["alice", "bob"].map((name) => ({
+        internal: `${name}.inside@example.org`,
+        external: `${name}@example.org`,
+      })),
+    },
+  };
+  return withEdge({ policies }, async (edge) => {
+    const to = ["alice@example.org", "bob@example.org"];
+    await sendMail({ port: edge.port, to, message: await readFile(MESSAGE) });
+    const holds = await listHolds(edge);
+    assert.deepEqual(
+      holds.map(({ envelope }) => envelope.recipients.map(({ address }) => address.spoken)),
+      [["alice.inside@example.org", "bob.inside@example.org"]],
+    );
+  });
+});
+
 test("a release to where no connector leads is refused at once, by a gateway and without one", () =>
   withEdge({}, async (edge, hub) => {
     await sendMail({ port: edge.port, message: await readFile(MESSAGE) });

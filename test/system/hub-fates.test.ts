@@ -60,16 +60,19 @@ test("while the hub is down mail gets 250, rests in the spool, and arrives once 
   }
 });
 
-test("the hub's 550 for one of two recipients reaches the client at RCPT", async () => {
+test("the hub's 550 for one of two recipients is said at RCPT, and its words are for explain only", async () => {
   const script: HubOptions["script"] = ({ step, line }) =>
     step === "rcpt" && line.includes("bob") ? "550 5.1.1 No Bob here" : undefined;
   await withEdge({ script }, CALL_OUT, async (edge, hub) => {
     const to = ["alice@example.org", "bob@example.org"];
     const sent = await sendMail({ port: edge.port, to, message: SIMPLE_MESSAGE });
     assert.equal(sent.rcpt[0]?.code, 250);
-    assert.match(sent.rcpt[1]?.text ?? "", /^550 5\.1\.1 .*No Bob here/);
+    assert.match(sent.rcpt[1]?.text ?? "", /^550 5\.1\.1 Recipient unknown \(ref /);
     assert.equal(sent.final?.code, 250);
     assert.deepEqual((await hub.waitForMessages(1))[0]?.recipients, ["alice@example.org"]);
+    const { record } = await explain(edge, sent.id);
+    const findings = record.reports.flatMap(({ verdict }) => verdict.findings);
+    assert.ok(findings.some(({ detail }) => detail === "hub: 550 5.1.1 No Bob here"));
   });
 });
 

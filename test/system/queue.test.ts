@@ -15,8 +15,12 @@ const DOMAINS = {
   "other.test": { verify: "off", ack: "spool" },
 };
 const LIMITS = { delivery: { waitSeconds: 1, retryFirstSeconds: 1, retryMaxSeconds: 1 } };
+const PATIENT = {
+  connections: { newPerClientPerMinute: 10_000 },
+  delivery: { waitSeconds: 5, retryFirstSeconds: 3600, retryMaxSeconds: 3600 },
+};
 
-async function openBench(t: TestContext, workers: number) {
+async function openBench(t: TestContext, workers: number, limits: unknown = LIMITS) {
   const mood: { mail: HubAction; dot: Promise<string> | null } = { mail: undefined, dot: null };
   const hub = await startScriptedHub({
     script: ({ step }) => {
@@ -31,7 +35,7 @@ async function openBench(t: TestContext, workers: number) {
     policies: {
       domains: { domains: DOMAINS },
       routing: { connectors: { hub: connector } },
-      limits: LIMITS,
+      limits,
     },
     settings: { workers },
   });
@@ -147,5 +151,32 @@ for (const workers of [1, 2]) {
     );
     assert.equal(hub.messages.length, 2);
     assert.deepEqual(readdirSync(join(edge.folder, "data/spool/held")), []);
+  });
+
+  test(`when a hub is back, what waited follows the next message, with ${workers} workers`, async (t) => {
+    const { mood, hub, edge, entries, rows, send } = await openBench(t, workers, PATIENT);
+    mood.mail = AWAY;
+    for (let i = 0; i < 3; i++) await send("bob@spooled.test");
+    // Their next attempt is an hour away; the gateway's own attempts fail as well.
+    await waitUntil(
+      () => "not all were tried",
+      async () => {
+        const tried = (await rows()).filter(({ attempts }) => attempts > 0);
+        return tried.length === 3 || undefined;
+      },
+    );
+    for (let i = 0; i < 4; i++) await send("alice@example.org");
+    mood.mail = undefined;
+    await waitUntil(
+      () => `${hub.messages.length} messages arrived`,
+      async () => {
+        await send("alice@example.org");
+        const names = hub.messages.flatMap(({ recipients }) => recipients);
+        return names.filter((name) => name === "bob@spooled.test").length === 3 || undefined;
+      },
+      90_000,
+    );
+    assert.ok(edge.log.some(({ event }) => event === "destination-recovered"));
+    await entries("due", 0);
   });
 }

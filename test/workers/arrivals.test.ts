@@ -16,6 +16,7 @@ function toArrival(): Arrival {
     client: { ip: "192.0.2.1", port: 1, listener: LISTENER },
     head: Buffer.alloc(0),
     isKnown: false,
+    unknownBefore: 0,
   };
 }
 

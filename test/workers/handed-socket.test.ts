@@ -23,7 +23,7 @@ test("what a client says behind its PROXY header is left to the process that is 
     readProxyHeader(socket, createFakeClock(), (arrival) => {
       const client = { ip: "192.0.2.1", port: 1, listener: LISTENER };
       const head = arrival?.head ?? Buffer.alloc(0);
-      arrivals.admit({ socket, client, head, isKnown: false }, () => {});
+      arrivals.admit({ socket, client, head, isKnown: false, unknownBefore: 0 }, () => {});
     });
   });
   try {

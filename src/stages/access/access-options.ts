@@ -3,7 +3,15 @@ import { type Cidr, parseCidr } from "../../net/ip.ts";
 import { createNetworkMap, maskTo, networkKey } from "./network-map.ts";
 
 /** Stages that nobody can be let past, so that a scope naming them would promise what is not. */
-const NEVER_TRUSTED: readonly string[] = ["access", "domains", "attachments", "antivirus"];
+const NEVER_TRUSTED: readonly string[] = [
+  "access",
+  "own-sender",
+  "sender-rate",
+  "recipient-rate",
+  "domains",
+  "attachments",
+  "antivirus",
+];
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 /** A value in a message is shown this far. */

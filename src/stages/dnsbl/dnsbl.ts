@@ -30,6 +30,7 @@ export const dnsblStage: Stage<"connect", DnsblServices> = defineStage<
   timeoutMs: TIMEOUT_MS,
   onFailure: "open",
   trustable: true,
+  concerns: "strangers",
   file: "dnsbl",
   options: dnsblOptions,
 

@@ -1,10 +1,13 @@
 import { z } from "zod";
 import { type Clock, startDeadline } from "../../base/clock.ts";
 import type { Address } from "../../mail/address.ts";
+import { editsOf, recipientAfter } from "../../pipeline/edit.ts";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import type { Verdict } from "../../pipeline/verdict.ts";
-import type { AcceptedDomain, RoutedDomains } from "../../policy/snapshot.ts";
+import type { Known } from "../../policy/recipient-key.ts";
+import type { CallOutRules, RecipientList, RoutedDomains } from "../../policy/snapshot.ts";
 import type { RelayPermission } from "../../smtp/relay-permission.ts";
+import { judgeKnown } from "./judge-recipient.ts";
 import type { ProbeAnswer, RecipientProbe } from "./recipient-probe.ts";
 import { isRoutingForm } from "./routing-form.ts";
 
@@ -13,8 +16,23 @@ export interface DomainsServices {
   readonly clock: Clock;
 }
 
-/** The hub's answer, where it was asked. Domains and lists are policy: judge looks them up. */
-export type DomainsEvidence = { readonly probe: ProbeAnswer | null };
+/** What was known of the recipient. Domains and lists are policy: judge looks them up again. */
+export type DomainsEvidence = {
+  /** The hub's answer, where it was asked. */
+  readonly probe: ProbeAnswer | null;
+  /** What the list said, for explain. */
+  readonly list?: ListAnswer;
+  /** Stages that count for nothing at this domain, for explain. */
+  readonly skips?: readonly string[];
+};
+
+export type ListAnswer = {
+  readonly from: string;
+  readonly known: Known;
+  /** Milliseconds since the epoch. */
+  readonly madeAt?: number;
+  readonly freshUntil?: number;
+};
 
 /** Below the rcpt budget of 8 s. */
 const TIMEOUT_MS = 7000;
@@ -44,21 +62,35 @@ export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
   // The policy loader compiles domains.yaml for the whole snapshot and hands its value on.
   options: z.custom<RoutedDomains>(),
 
-  async observe({ recipient }, domains, services, signal) {
-    if (!needsProbe(recipient, domains)) return { probe: null };
-    return { probe: await askHub(recipient, services, signal) };
+  async observe({ recipient, reports }, domains, services, signal) {
+    const routed = recipientAfter(recipient, editsOf(reports));
+    const domain = isLookedUp(routed) ? domains.find(routed.domain) : null;
+    if (!domain) return { probe: null };
+    const { recipients } = domain;
+    const skip = domains.find(recipient.domain)?.skip;
+    const skips = skip ? { skips: [...skip] } : {};
+    if (recipients.kind === "list")
+      return { probe: null, list: askList(routed, recipients), ...skips };
+    if (recipients.kind === "any") return { probe: null, ...skips };
+    return { probe: await askHub(routed, recipients.rules, services, signal), ...skips };
   },
 
   judge: judgeRecipient,
 });
 
-function needsProbe(recipient: Address, domains: RoutedDomains): boolean {
-  if (isRoutingForm(recipient) || isAlwaysKnown(recipient)) return false;
-  return domains.find(recipient.domain)?.recipients.kind === "call-out";
+function isLookedUp(recipient: Address): boolean {
+  return !isRoutingForm(recipient) && !isAlwaysKnown(recipient);
+}
+
+function askList({ localPart, domain }: Address, list: RecipientList): ListAnswer {
+  const { from, age } = list;
+  const made = age ? { madeAt: age.madeAt, freshUntil: age.freshUntil } : {};
+  return { from, known: list.find(localPart, domain), ...made };
 }
 
 async function askHub(
   recipient: Address,
+  rules: CallOutRules,
   { recipientProbe, clock }: DomainsServices,
   signal: AbortSignal,
 ): Promise<ProbeAnswer> {
@@ -67,7 +99,7 @@ async function askHub(
   const unanswered = { kind: "unknown", reply: "no answer in time", cached: false } as const;
   deadline.signal.addEventListener("abort", () => resolve(unanswered), { once: true });
   try {
-    return await Promise.race([recipientProbe.probe(recipient, deadline.signal), late]);
+    return await Promise.race([recipientProbe.probe(recipient, deadline.signal, rules), late]);
   } finally {
     deadline.clear();
   }
@@ -76,15 +108,28 @@ async function askHub(
 function judgeRecipient(
   { probe }: DomainsEvidence,
   domains: RoutedDomains,
-  { recipient, relay }: RcptFacts,
+  facts: RcptFacts,
 ): Verdict {
-  if (isRoutingForm(recipient)) return refuse("relay-denied", "RELAY_DENIED", "a routing form");
+  const { recipient, relay, reports } = facts;
+  const routed = recipientAfter(recipient, editsOf(reports));
+  if (isRoutingForm(recipient) || isRoutingForm(routed))
+    return refuse("relay-denied", "RELAY_DENIED", "a routing form");
   // RFC 5321 4.5.1: the bare <postmaster> is ours whatever the domains are.
   if (recipient.domain === "") return { kind: "neutral", findings: [] };
-  const domain = domains.find(recipient.domain);
-  if (domain === null) return judgeForeign(recipient, domains, relay);
-  if (isAlwaysKnown(recipient)) return { kind: "neutral", findings: [] };
-  return judgeKnown(recipient, domain, probe);
+  if (domains.find(recipient.domain) === null) return judgeForeign(recipient, domains, relay);
+  const domain = domains.find(routed.domain);
+  if (domain === null) return judgeRedirected(routed, domains);
+  if (isAlwaysKnown(recipient) || isAlwaysKnown(routed)) return { kind: "neutral", findings: [] };
+  return judgeKnown({ ...facts, recipient: routed }, domain, probe);
+}
+
+/**
+ * Other people's domain in the place of one of ours: an earlier stage put it there, by the policy
+ * or a signature of ours, and nobody by what he said.
+ */
+function judgeRedirected({ domain }: Address, domains: RoutedDomains): Verdict {
+  if (domains.hasRoute(domain)) return { kind: "neutral", findings: [] };
+  return refuse("no-route", "NO_ROUTE", `no connector in routing.yaml takes ${domain}`);
 }
 
 /** A domain that is not ours: only for whom the listener lets relay, and only where a way leads. */
@@ -102,45 +147,9 @@ function judgeForeign(
 }
 
 function describePermission(relay: RelayPermission): string {
+  if (relay.by === "password") return `the client logged on as ${relay.user}`;
   if (relay.by === "network") return `the client is within ${relay.network}`;
   return `the client showed the certificate ${relay.fingerprint256} of ${relay.subject}`;
-}
-
-function judgeKnown(
-  recipient: Address,
-  domain: AcceptedDomain,
-  probe: ProbeAnswer | null,
-): Verdict {
-  const { recipients } = domain;
-  switch (recipients.kind) {
-    case "any":
-      return { kind: "neutral", findings: [] };
-    case "list":
-      if (recipients.has(recipient.localPart, recipient.domain))
-        return { kind: "neutral", findings: [] };
-      return refuse("recipient-unknown", "RECIPIENT_UNKNOWN", `not in ${recipients.from}`);
-    case "call-out":
-      if (probe !== null) return judgeProbe(probe);
-      return { kind: "unknown", missing: ["the hub's answer to a call-out"], findings: [] };
-  }
-}
-
-function judgeProbe({ kind, reply }: ProbeAnswer): Verdict {
-  const about = reply === undefined ? {} : { about: { hub: reply } };
-  const detail = `hub: ${reply ?? kind}`;
-  switch (kind) {
-    case "accepted":
-      return { kind: "neutral", findings: [] };
-    case "refused":
-      return { ...refuse("recipient-unknown", "RECIPIENT_UNKNOWN", detail), ...about };
-    case "later": {
-      const findings = [{ symbol: "RECIPIENT_UNVERIFIED", score: 0, detail }];
-      return { kind: "defer", cause: "recipient-unverified", ...about, findings };
-    }
-    case "unknown":
-      // A hub that is away must not stop mail: it is spooled, and the hub answers after all.
-      return { kind: "neutral", findings: [{ symbol: "RECIPIENT_UNVERIFIED", score: 0, detail }] };
-  }
 }
 
 /** RFC 5321 4.5.1 and RFC 2142: those who report trouble to us must reach us. */
@@ -148,10 +157,6 @@ function isAlwaysKnown({ localPart }: Address): boolean {
   return /^(?:postmaster|abuse)$/i.test(localPart);
 }
 
-function refuse(
-  cause: "relay-denied" | "no-route" | "recipient-unknown",
-  symbol: string,
-  detail: string,
-): Verdict {
+function refuse(cause: "relay-denied" | "no-route", symbol: string, detail: string): Verdict {
   return { kind: "reject", cause, findings: [{ symbol, score: 0, detail }] };
 }

@@ -24,6 +24,8 @@ export const fromStage: Stage<"data", object> = defineStage<
   timeoutMs: TIMEOUT_MS,
   onFailure: "closed",
   trustable: true,
+  concerns: "strangers",
+  precedes: ["dmarc"],
   file: "sender-auth",
   section: "from",
   options: fromOptions,

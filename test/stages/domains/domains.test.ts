@@ -5,12 +5,14 @@ import { parseForwardPath } from "../../../src/mail/address.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { RcptFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
+import { defaultCallOutRules } from "../../../src/policy/call-out-rules.ts";
 import { toDomains } from "../../../src/policy/domains.ts";
 import type { AcceptedDomain, RecipientSource } from "../../../src/policy/snapshot.ts";
 import type { RelayPermission } from "../../../src/smtp/relay-permission.ts";
 import { domainsStage } from "../../../src/stages/domains/domains.ts";
 import type { ProbeAnswer } from "../../../src/stages/domains/recipient-probe.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
+import { testReport } from "../../support/test-records.ts";
 
 function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
   return { name, type: "authoritative", recipients, ack: "hub", lineEndings: "refuse" };
@@ -18,18 +20,28 @@ function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
 
 const LIST: RecipientSource = {
   kind: "list",
-  has: (localPart) => localPart.toLowerCase() === "alice",
+  find: (localPart) => (localPart.toLowerCase() === "alice" ? "yes" : "no"),
   count: 1,
   from: "domains.yaml",
 };
+
+const HUB: RecipientSource = { kind: "call-out", rules: defaultCallOutRules("hub.example.org") };
 
 const DOMAINS = {
   hasRoute: (domain: string) => domain === "partner.example",
   ...toDomains([
     accepted("example.org", { kind: "any" }),
     accepted("list.example.org", LIST),
-    accepted("hub.example.org", { kind: "call-out" }),
+    accepted("hub.example.org", HUB),
     accepted("xn--mnchen-3ya.example", { kind: "any" }),
+    { ...accepted("inner.example.org", LIST), type: "internal-relay" },
+    { ...accepted("skip.example.org", LIST), skip: ["dnsbl"] },
+    accepted("stale.example.org", {
+      ...LIST,
+      age: { madeAt: -2, freshUntil: -1, stale: "accept" },
+    }),
+    accepted("later.example.org", { ...LIST, age: { madeAt: -2, freshUntil: -1, stale: "defer" } }),
+    accepted("fresh.example.org", { ...LIST, age: { madeAt: -2, freshUntil: 0, stale: "accept" } }),
   ]),
 };
 
@@ -82,6 +94,10 @@ async function run(
 
 function causeOf(verdict: Verdict): string {
   return "cause" in verdict ? verdict.cause : verdict.kind;
+}
+
+function symbolsOf({ findings }: Verdict): readonly string[] {
+  return findings.map(({ symbol }) => symbol);
 }
 
 const TAKEN = [
@@ -239,14 +255,74 @@ test("a recipient that is not on the list is unknown, and the hub is not asked",
   assert.deepEqual(hub.asked, []);
 });
 
-test("without a list the hub is asked, and its refusal is passed on", async () => {
-  const answer = { kind: "refused", reply: "550 5.1.1 No such user", cached: false } as const;
-  const hub: Hub = { answer, asked: [] };
+async function refusedWith(reply: string) {
+  const hub: Hub = { answer: { kind: "refused", reply, cached: false }, asked: [] };
   const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
   assert.ok(verdict.kind === "reject");
   assert.equal(verdict.cause, "recipient-unknown");
-  assert.deepEqual(verdict.about, { hub: "550 5.1.1 No such user" });
-  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
+  return verdict;
+}
+
+for (const reply of ["550 5.1.1 No such user", "550 5.1.10 Recipient not found", "551 User moved"])
+  test(`a hub that says "${reply}" makes the recipient unknown like any other`, async () => {
+    const { about, findings } = await refusedWith(reply);
+    assert.equal(about, undefined, "who guesses learns nothing from the hub's words");
+    assert.equal(findings[0]?.detail, `hub: ${reply}`);
+  });
+
+test("the hub's words are passed on when something else is the matter", async () => {
+  const { about } = await refusedWith("552 5.2.2 Mailbox full");
+  assert.deepEqual(about, { hub: "552 5.2.2 Mailbox full" });
+});
+
+test("of an internal relay a list knows some, and the hub behind the route the rest", async () => {
+  const hub: Hub = { asked: [] };
+  assert.deepEqual(symbolsOf(await run(spoken("<alice@inner.example.org>"), hub)), []);
+  const verdict = await run(spoken("<mallory@inner.example.org>"), hub);
+  assert.equal(verdict.kind, "neutral");
+  assert.deepEqual(symbolsOf(verdict), ["RECIPIENT_UNLISTED"]);
+  assert.deepEqual(hub.asked, []);
+});
+
+test("who is not in a stale list may have been made since, and who is in it exists", async () => {
+  for (const [domain, expected, symbols] of [
+    ["fresh.example.org", "recipient-unknown", ["RECIPIENT_UNKNOWN"]],
+    ["stale.example.org", "neutral", ["RECIPIENT_LIST_STALE"]],
+    ["later.example.org", "recipient-unverified", ["RECIPIENT_LIST_STALE"]],
+  ] as const) {
+    const verdict = await run(spoken(`<mallory@${domain}>`));
+    assert.equal(causeOf(verdict), expected, domain);
+    assert.deepEqual(symbolsOf(verdict), symbols);
+    assert.deepEqual(symbolsOf(await run(spoken(`<alice@${domain}>`))), []);
+  }
+});
+
+test("a hub that was asked too often makes the client come later, and none of its words are claimed", async () => {
+  const hub: Hub = { answer: { kind: "limited", cached: false }, asked: [] };
+  const verdict = await run(spoken("<bob@hub.example.org>"), hub);
+  assert.ok(verdict.kind === "defer");
+  assert.deepEqual([verdict.cause, verdict.about], ["recipient-unverified", undefined]);
+});
+
+test("the evidence says which list was looked at, and which stages count for nothing", async () => {
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const { signal } = new AbortController();
+  const services = { recipientProbe: { probe: () => assert.fail() }, clock: createFakeClock() };
+  const observed = (path: string) => {
+    const view = { ...factsOf(spoken(path)), dns: createLookupScope(signal) };
+    return stage.observe?.(view, services, signal);
+  };
+  assert.deepEqual(await observed("<alice@skip.example.org>"), {
+    probe: null,
+    list: { from: "domains.yaml", known: "yes" },
+    skips: ["dnsbl"],
+  });
+  assert.deepEqual(await observed("<bob@stale.example.org>"), {
+    probe: null,
+    list: { from: "domains.yaml", known: "no", madeAt: -2, freshUntil: -1 },
+  });
+  assert.deepEqual(await observed("<bob@elsewhere.example>"), { probe: null });
 });
 
 test("a hub that says later makes the client come later", async () => {
@@ -317,3 +393,54 @@ for (const path of ["<bob%evil.net@partner.example>", "<evil.net!bob@partner.exa
     assert.equal(causeOf(await run(spoken(path), undefined, INSIDE)), "relay-denied");
   });
 }
+
+/** As an earlier stage leaves it. */
+const replacedBy = (path: string) =>
+  testReport("rewrite-recipient", {
+    phase: "rcpt",
+    verdict: {
+      kind: "neutral",
+      findings: [],
+      edits: [{ kind: "replace-recipient", address: spoken(path) }],
+    },
+  });
+
+async function judgeReplaced(path: string, by: string, hub: Hub = { asked: [] }) {
+  const stage = domainsStage.bind(DOMAINS, { mode: "enforce" });
+  const { signal } = new AbortController();
+  const facts = { ...factsOf(spoken(path)), reports: [replacedBy(by)] };
+  const recipientProbe = {
+    async probe({ spoken }: Address) {
+      hub.asked.push(spoken);
+      return hub.answer ?? ({ kind: "unknown", cached: false } as const);
+    },
+  };
+  const services = { recipientProbe, clock: createFakeClock() };
+  const view = { ...facts, dns: createLookupScope(signal) };
+  return causeOf(stage.judge((await stage.observe?.(view, services, signal)) ?? null, facts));
+}
+
+test("who was put in a recipient's place is the one who is looked for", async () => {
+  assert.equal(await judgeReplaced("<x@example.org>", "<alice@list.example.org>"), "neutral");
+  assert.equal(
+    await judgeReplaced("<x@example.org>", "<bob@list.example.org>"),
+    "recipient-unknown",
+  );
+  const hub: Hub = { asked: [], answer: { kind: "refused", cached: false } };
+  assert.equal(
+    await judgeReplaced("<x@example.org>", "<bob@hub.example.org>", hub),
+    "recipient-unknown",
+  );
+  assert.deepEqual(hub.asked, ["bob@hub.example.org"]);
+});
+
+test("other people's domain in the place of one of ours needs a way there", async () => {
+  assert.equal(await judgeReplaced("<x@example.org>", "<a@partner.example>"), "neutral");
+  assert.equal(await judgeReplaced("<x@example.org>", "<a@elsewhere.test>"), "no-route");
+});
+
+test("nobody's address becomes ours by an edit, and no routing form is let through by one", async () => {
+  assert.equal(await judgeReplaced("<x@evil.test>", "<alice@list.example.org>"), "relay-denied");
+  assert.equal(await judgeReplaced("<x@example.org>", "<a%b@partner.example>"), "relay-denied");
+  assert.equal(await judgeReplaced("<x%y@example.org>", "<a@partner.example>"), "relay-denied");
+});

@@ -1,0 +1,41 @@
+import { PolicyError } from "../base/errors.ts";
+import { formatPasswordHash, hashPassword } from "../base/password-hash.ts";
+import { readUserFile } from "../smtp/user-file.ts";
+import { type CliContext, EXIT } from "./cli-context.ts";
+import { readPassword, type SecretInput } from "./read-password.ts";
+
+/** What a file of users holds before the first colon (smtp/user-table.ts). */
+const NAME = /^[!-9;-~]{1,255}$/;
+
+/** `postern user hash NAME`: the line for a file of users. The password comes from standard input. */
+export async function userHashCommand(
+  { out, err, json }: CliContext,
+  name: string,
+  input: SecretInput,
+): Promise<number> {
+  if (!NAME.test(name)) {
+    err("expected a name in printable ASCII without blanks and colon");
+    return EXIT.usage;
+  }
+  const password = await readPassword(input, err);
+  if (password === "") {
+    err("expected a password on standard input");
+    return EXIT.usage;
+  }
+  const line = `${name}:${formatPasswordHash(await hashPassword(password))}`;
+  out(json ? JSON.stringify({ line }) : line);
+  return EXIT.ok;
+}
+
+/** `postern user check FILE`: every mistake with its place. */
+export async function userCheckCommand({ out, json }: CliContext, file: string): Promise<number> {
+  try {
+    const { size } = await readUserFile(file);
+    out(json ? JSON.stringify({ ok: true, users: size }) : `${size} users, ok`);
+    return EXIT.ok;
+  } catch (error) {
+    if (!json || !(error instanceof PolicyError)) throw error;
+    out(JSON.stringify({ ok: false, problems: error.problems }));
+    return EXIT.usage;
+  }
+}

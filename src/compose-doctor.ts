@@ -1,0 +1,39 @@
+import { Unavailable } from "./base/errors.ts";
+import type { Log } from "./base/log.ts";
+import { layGround } from "./compose-ground.ts";
+import { openOutboundTls } from "./compose-outbound-tls.ts";
+import { openPolicy } from "./compose-policy.ts";
+import { openRelay } from "./compose-relay.ts";
+import type { AcceptedDomain } from "./policy/snapshot.ts";
+import type { Settings } from "./settings.ts";
+import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+
+/** What `doctor` asks hubs with. */
+export interface HubProbe {
+  readonly domains: readonly AcceptedDomain[];
+  readonly recipientProbe: RecipientProbe;
+  close(): Promise<void>;
+}
+
+/** The policy and connections to its hubs, with no store: nothing is sent. Throws PolicyError. */
+export async function openHubProbe(settings: Settings, log: Log): Promise<HubProbe> {
+  await using opening = new AsyncDisposableStack();
+  const ground = layGround(settings, log);
+  opening.defer(() => ground.resolver.close());
+  const policy = await openPolicy(opening, ground);
+  const relay = openRelay(ground, policy, NO_STORES, await openOutboundTls(ground));
+  opening.defer(() => relay.stop(0));
+  const open = opening.move();
+  const { domains } = policy.current();
+  return { domains: domains.all, recipientProbe: relay, close: () => open.disposeAsync() };
+}
+
+async function refuse(): Promise<never> {
+  throw new Unavailable("doctor", "it keeps no mail");
+}
+
+const NO_STORES: Parameters<typeof openRelay>[2] = {
+  quarantine: { hold: refuse },
+  spool: { add: refuse, addLeased: refuse },
+  queue: null,
+};

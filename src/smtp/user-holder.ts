@@ -1,0 +1,65 @@
+import type { Clock } from "../base/clock.ts";
+import { errorText } from "../base/errors.ts";
+import { marksOf } from "../base/file-marks.ts";
+import type { Log } from "../base/log.ts";
+import type { CounterMetric } from "../base/metrics.ts";
+import { createSingleFlight } from "../base/single-flight.ts";
+import { watchFiles } from "../base/watch-files.ts";
+import { readUserFile } from "./user-file.ts";
+import type { UserTable } from "./user-table.ts";
+
+export interface UserHolderInput {
+  readonly listener: string;
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** By listener and outcome. */
+  readonly reloads: CounterMetric;
+}
+
+export interface UserHolder {
+  current(): UserTable;
+  /** Reads the file again. Never rejects: the log says what is wrong. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+/**
+ * The users of one listener as their file says. One that cannot be used leaves the old in force, so
+ * that a slip of the pen locks nobody out. Rejects when there is nothing to begin with. Sessions that
+ * are logged on stay so to their end.
+ */
+export async function openUserHolder(input: UserHolderInput): Promise<UserHolder> {
+  const { listener, path, clock, log, reloads } = input;
+  let onFile = () => {};
+  const watcher = await watchFiles({
+    folder: null,
+    clock,
+    onChange: () => onFile(),
+    onError: (error) => log.warn("users-watch-failed", { listener, error: errorText(error) }),
+  });
+  const read = async () => {
+    const marks = await marksOf([path]);
+    try {
+      return await readUserFile(path);
+    } finally {
+      await watcher.follow(marks);
+    }
+  };
+  let current = await read().catch((error: unknown) => {
+    watcher.close();
+    throw error;
+  });
+  const adopt = (users: UserTable) => {
+    current = users;
+    reloads.add({ listener, outcome: "applied" });
+    log.info("users-reloaded", { listener, users: users.size });
+  };
+  const refuse = (error: unknown) => {
+    reloads.add({ listener, outcome: "rejected" });
+    log.error("users-rejected", { listener, error: errorText(error), kept: current.size });
+  };
+  const reload = createSingleFlight(() => read().then(adopt, refuse));
+  onFile = () => void reload();
+  return { current: () => current, reload, close: () => watcher.close() };
+}
