@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
+import { trimBlanks } from "../../mail/header-block.ts";
 import { decodeBase64, parseTagList, type TagList } from "./tag-list.ts";
 
 /** A key record of RFC 6376 3.6.1 that may verify mail. */
@@ -30,7 +31,7 @@ export function parseDkimKey(record: string): DkimKey | string {
   if (refused) return refused;
   const bytes = decodeBase64(list.get("p")?.value ?? "");
   if (!bytes) return "the key is not base64";
-  const flags = (list.get("t")?.value ?? "").split(":").map((flag) => flag.trim());
+  const flags = (list.get("t")?.value ?? "").split(":").map(trimBlanks);
   const common = { strict: flags.includes("s"), testing: flags.includes("y") };
   const type = list.get("k")?.value ?? "rsa";
   const key = type === "rsa" ? readRsa(bytes) : readEd25519(bytes);
@@ -52,7 +53,7 @@ function refuseRecord(list: TagList): string | null {
 
 function allows(list: TagList, name: string, wanted: readonly string[]): boolean {
   const tag = list.get(name);
-  return !tag || tag.value.split(":").some((item) => wanted.includes(item.trim()));
+  return !tag || tag.value.split(":").some((item) => wanted.includes(trimBlanks(item)));
 }
 
 type ReadKey = Pick<DkimKey, "type" | "key" | "bits">;

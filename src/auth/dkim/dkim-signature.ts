@@ -1,5 +1,5 @@
 import { parseDomainName } from "../../mail/domain-name.ts";
-import type { HeaderField } from "../../mail/header-block.ts";
+import { type HeaderField, trimBlanks } from "../../mail/header-block.ts";
 import { decodeBase64, parseTagList, type TagList, withoutBlanks } from "./tag-list.ts";
 
 export type Canonicalization = "simple" | "relaxed";
@@ -100,7 +100,7 @@ function readSignature(field: HeaderField, list: TagList): DkimSignature | strin
   const signed = readSigned(value("h"));
   if (!signed) return "h= is no list of names";
   if (!signed.includes("from")) return "h= does not name From";
-  if (!(value("q") ?? "dns/txt").split(":").some((query) => query.trim() === "dns/txt"))
+  if (!(value("q") ?? "dns/txt").split(":").some((query) => trimBlanks(query) === "dns/txt"))
     return "q= knows no dns/txt";
   const numbers = readNumbers(value("l"), value("t"), value("x"));
   if (typeof numbers === "string") return numbers;
@@ -162,7 +162,7 @@ function toName(text: string): string | null {
 }
 
 function readSigned(h: string | null): readonly string[] | null {
-  const names = (h ?? "").split(":").map((name) => name.trim().toLowerCase());
+  const names = (h ?? "").split(":").map((name) => trimBlanks(name).toLowerCase());
   return names.every((name) => /^[\x21-\x39\x3c-\x7e]+$/.test(name)) ? names : null;
 }
 

@@ -20,8 +20,8 @@ export interface KeyLookup {
 }
 
 /** A 4096-bit key takes 750 characters; more than one record is a mistake anyway. */
-const MAX_RECORD_KEPT = 2000;
-const MAX_RECORDS_KEPT = 4;
+const MAX_RECORD_KEPT = 1000;
+const MAX_RECORDS_KEPT = 2;
 
 export function createKeyLookup(resolver: Pick<Resolver, "lookup">, scope: LookupScope): KeyLookup {
   const asked = new Map<string, Promise<FoundKey>>();

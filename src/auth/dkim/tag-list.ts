@@ -1,3 +1,5 @@
+import { trimBlanks } from "../../mail/header-block.ts";
+
 /** One tag of a list (RFC 6376 3.2). */
 export interface Tag {
   /** Without the blanks and folds around it. */
@@ -42,13 +44,13 @@ function addTag(
   const piece = text.slice(start, end);
   const unfolded = withoutFolds(piece);
   if (FORBIDDEN.test(unfolded)) return "a character that no tag may hold";
-  if (isLast && trim(unfolded) === "") return null;
+  if (isLast && trimBlanks(unfolded) === "") return null;
   const equals = piece.indexOf("=");
   if (equals < 0) return "a tag without a value";
-  const name = trim(withoutFolds(piece.slice(0, equals)));
+  const name = trimBlanks(withoutFolds(piece.slice(0, equals)));
   if (!NAME.test(name)) return "a tag without a proper name";
   if (tags.has(name)) return `the tag ${name.slice(0, 20)} is given twice`;
-  const value = trim(withoutFolds(piece.slice(equals + 1)));
+  const value = trimBlanks(withoutFolds(piece.slice(equals + 1)));
   tags.set(name, { value, start: start + equals + 1, end });
   return null;
 }
@@ -67,16 +69,4 @@ export function decodeBase64(text: string): Buffer | null {
 
 function withoutFolds(text: string): string {
   return text.replace(/\r?\n(?=[ \t])/g, "");
-}
-
-function trim(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text, start)) start += 1;
-  while (end > start && isBlank(text, end - 1)) end -= 1;
-  return text.slice(start, end);
-}
-
-function isBlank(text: string, at: number): boolean {
-  return text[at] === " " || text[at] === "\t";
 }

@@ -45,8 +45,8 @@ export interface SignedMessage {
   readonly mustSign: readonly string[];
 }
 
-const MAX_SIGNED_KEPT = 100;
-const MAX_NAME_KEPT = 80;
+const MAX_SIGNED_KEPT = 50;
+const MAX_NAME_KEPT = 60;
 /** Clocks differ; more is a signature that somebody made for later. */
 const CLOCK_SKEW_SECONDS = 300;
 

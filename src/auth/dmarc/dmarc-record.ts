@@ -1,3 +1,5 @@
+import { trimBlanks } from "../../mail/header-block.ts";
+
 /** What a domain owner wants done (RFC 9989 4.7). */
 export type DmarcPolicy = "none" | "quarantine" | "reject";
 
@@ -37,7 +39,7 @@ export function parseDmarcRecord(text: string): DmarcRecord | null {
     const [, name = "", value = ""] = match;
     const key = name.toLowerCase();
     if (tags.has(key)) return null;
-    tags.set(key, value.trim());
+    tags.set(key, trimBlanks(value));
   }
   const wanted = readPolicies(tags);
   return wanted && { ...wanted, ...readModes(tags) };
