@@ -9,7 +9,7 @@ import type { CommandPort, ControlCommands } from "./control/control.ts";
 import { createStoreCommands } from "./control/store-commands.ts";
 import { parseMailbox } from "./mail/address.ts";
 import { createMessageStore } from "./mail/message-store.ts";
-import type { FactBus } from "./pipeline/facts.ts";
+import type { Fact, FactBus } from "./pipeline/facts.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
 import type { Relay } from "./relay/relay.ts";
 import { type ReleaseDeps, type ReleaseRefusal, releaseHold } from "./relay/release.ts";
@@ -56,17 +56,19 @@ async function tellSender(
   facts: FactBus,
   relay: CommandRelay,
   { item, source }: TakenEntry,
-): Promise<"bounced" | "quarantined"> {
-  let outcome: "bounced" | "quarantined" = "bounced";
+): Promise<"bounced" | "quarantined" | "done"> {
+  const kinds = new Set<Fact["kind"]>();
   const stop = facts.listen((fact) => {
-    if (fact.kind === "held" && fact.id === item.transactionId) outcome = "quarantined";
+    if ("id" in fact && fact.id === item.transactionId) kinds.add(fact.kind);
   });
   try {
     const fates = item.envelope.recipients.map(
       () => ({ kind: "refused", reply: DROPPED }) as const,
     );
     await relay.settleAnswered(item, source, { kind: "answered", hub: null, fates });
-    return outcome;
+    if (kinds.has("held")) return "quarantined";
+    // A notice of ours that is dropped is nobody's loss: then nobody is told.
+    return kinds.has("bounced") ? "bounced" : "done";
   } finally {
     stop();
   }

@@ -13,9 +13,10 @@ export interface QueueCommandDeps {
   readonly spool: Pick<Spool, "list" | "desk">;
   /**
    * Tells the sender that it will not be delivered. Resolves when that is durable, with how: the
-   * message is kept in quarantine where no bounce may be sent. Throws Unavailable.
+   * message is kept in quarantine where no bounce may be sent; `done`: nobody is to be told. Throws
+   * Unavailable.
    */
-  readonly tellSender: (taken: TakenEntry) => Promise<"bounced" | "quarantined">;
+  readonly tellSender: (taken: TakenEntry) => Promise<"bounced" | "quarantined" | "done">;
   /** Something is due earlier. */
   readonly wake: () => void;
   readonly facts: FactBus;

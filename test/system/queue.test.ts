@@ -20,6 +20,11 @@ const PATIENT = {
   delivery: { waitSeconds: 5, retryFirstSeconds: 3600, retryMaxSeconds: 3600 },
 };
 
+function policiesFor(hubPort: number, limits: unknown) {
+  const hub = { domains: Object.keys(DOMAINS), smarthosts: [`127.0.0.1:${hubPort}`] };
+  return { domains: { domains: DOMAINS }, routing: { connectors: { hub } }, limits };
+}
+
 async function openBench(t: TestContext, workers: number, limits: unknown = LIMITS) {
   const mood: { mail: HubAction; dot: Promise<string> | null } = { mail: undefined, dot: null };
   const hub = await startScriptedHub({
@@ -29,14 +34,9 @@ async function openBench(t: TestContext, workers: number, limits: unknown = LIMI
     },
   });
   t.after(() => hub.close());
-  const connector = { domains: Object.keys(DOMAINS), smarthosts: [`127.0.0.1:${hub.port}`] };
   const edge = await startTestGateway({
     hubPort: hub.port,
-    policies: {
-      domains: { domains: DOMAINS },
-      routing: { connectors: { hub: connector } },
-      limits,
-    },
+    policies: policiesFor(hub.port, limits),
     settings: { workers },
   });
   t.after(() => edge.remove());
@@ -180,3 +180,29 @@ for (const workers of [1, 2]) {
     await entries("due", 0);
   });
 }
+
+test("the queue of a gateway that does not run is steered on its files", async (t) => {
+  const { mood, hub, edge, queue, entries, send, rows } = await openBench(t, 1);
+  mood.mail = AWAY;
+  await send("bob@spooled.test");
+  await send("dave@other.test");
+  await entries("due", 2);
+  await edge.stop();
+  assert.equal((await queue("hold", "--domain", "spooled.test")).code, 0);
+  assert.match((await queue("drop", "--domain", "other.test", "--bounce")).text, /in quarantine/);
+  assert.deepEqual(
+    (await rows()).map(({ state }) => state),
+    ["held"],
+  );
+  mood.mail = undefined;
+  const again = await startTestGateway({
+    hubPort: hub.port,
+    folder: edge.folder,
+    policies: policiesFor(hub.port, LIMITS),
+  });
+  t.after(() => again.stop());
+  await run(again, "queue", "release", "--all");
+  const [message] = await hub.waitForMessages(1);
+  assert.deepEqual(message?.recipients, ["bob@spooled.test"]);
+  assert.match((await run(again, "quarantine", "list")).text, /undeliverable/);
+});
