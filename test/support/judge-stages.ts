@@ -120,7 +120,3 @@ export function reportOf(reports: readonly StageReport[], stage: string): StageR
   if (!found) throw new Error(`no report of ${stage}`);
   return found;
 }
-
-export function symbolsOf(reports: readonly StageReport[]): readonly string[] {
-  return reports.flatMap(({ verdict }) => verdict.findings.map(({ symbol }) => symbol));
-}
