@@ -5,12 +5,12 @@ import type { Ground, Stores } from "./compose-ground.ts";
 import type { Policy } from "./compose-policy.ts";
 import { canonicalName } from "./net/dns-name.ts";
 import { createHttpsClient, type HttpsClient } from "./net/https-exchange.ts";
-import { createMtaSts, type MtaSts } from "./relay/mta-sts.ts";
-import { createStsStore } from "./relay/mta-sts-store.ts";
-import { createMxTlsPolicy } from "./relay/mx-tls-policy.ts";
 import type { Relay } from "./relay/relay.ts";
-import type { TlsPolicy } from "./relay/tls-policy.ts";
-import { createTlsReporter } from "./relay/tls-reporter.ts";
+import { createMtaSts, type MtaSts } from "./relay/tls/mta-sts.ts";
+import { createStsStore } from "./relay/tls/mta-sts-store.ts";
+import { createMxTlsPolicy } from "./relay/tls/mx-tls-policy.ts";
+import type { TlsPolicy } from "./relay/tls/tls-policy.ts";
+import { createTlsReporter } from "./relay/tls/tls-reporter.ts";
 import { loadAuthorities } from "./smtp/listener-tls.ts";
 
 /** Whom we believe on the way out, and what TLS we ask of mail servers. */

@@ -79,10 +79,7 @@ async function begin(
 function sharedProbes({ settings }: Ground, { spool }: Pick<Stores, "spool">): Probes {
   return {
     diskUsedPercent: () => readUsedPercent(settings.dataDir),
-    spoolEntries() {
-      const { due, active } = spool.stats();
-      return due + active;
-    },
+    spoolEntries: () => spool.size(),
     systemMemoryPercent: () => 100 - (freemem() * 100) / totalmem(),
   };
 }

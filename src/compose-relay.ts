@@ -2,7 +2,7 @@ import type { Ground } from "./compose-ground.ts";
 import type { OutboundTls } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
-import { createOurSelf } from "./relay/own-names.ts";
+import { createOurSelf } from "./relay/hubs/own-names.ts";
 import { createRelay, type Relay, type RelayOptions } from "./relay/relay.ts";
 import { createSmtpConnector } from "./smtp/nodemailer-client.ts";
 

@@ -4,7 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
-import type { Hop } from "../relay/hubs.ts";
+import type { Hop } from "../relay/hubs/hubs.ts";
 import type { AttemptResult, Leg, Relay } from "../relay/relay.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolIntake } from "../spool/spool-intake.ts";

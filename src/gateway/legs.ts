@@ -4,7 +4,7 @@ import type { Message, MessageSource } from "../mail/message.ts";
 import { applyHeaderEdits } from "../mail/rewrite-headers.ts";
 import type { Decision } from "../pipeline/decision.ts";
 import type { Edit } from "../pipeline/edit.ts";
-import { groupByRoute } from "../relay/destination.ts";
+import { groupByRoute } from "../relay/hubs/destination.ts";
 import type { Leg } from "../relay/relay.ts";
 import { editedEnvelope } from "./edited-envelope.ts";
 import type { Ruled } from "./fold.ts";

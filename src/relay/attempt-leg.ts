@@ -4,8 +4,8 @@ import type { Envelope } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Routing } from "../policy/snapshot.ts";
 import type { RecipientFate, RemoteReply, SendOutcome } from "../smtp/smtp-client.ts";
-import { despiteTlsPolicies, destinationOf } from "./destination.ts";
-import { type Borrowed, type Hop, type Hubs, toUnsent } from "./hubs.ts";
+import { despiteTlsPolicies, destinationOf } from "./hubs/destination.ts";
+import { type Borrowed, type Hop, type Hubs, toUnsent } from "./hubs/hubs.ts";
 import { toLocalRefusal } from "./local-refusal.ts";
 import type { AttemptResult, Leg } from "./relay.ts";
 

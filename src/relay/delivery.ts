@@ -5,13 +5,13 @@ import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, SendOutcome } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
 import { type AttemptDeps, attemptLeg } from "./attempt-leg.ts";
+import { notifyRelayed } from "./bounces/notify-sender.ts";
+import type { Told } from "./bounces/told.ts";
+import { settleUndeliverable } from "./bounces/undeliverable.ts";
 import type { Reach } from "./destination-gate.ts";
 import { type FinishDeps, finishEntry, type Outcome } from "./finish-entry.ts";
-import type { Hop } from "./hubs.ts";
-import { notifyRelayed } from "./notify-sender.ts";
+import type { Hop } from "./hubs/hubs.ts";
 import type { AttemptResult, Leg, Relay } from "./relay.ts";
-import type { Told } from "./told.ts";
-import { settleUndeliverable } from "./undeliverable.ts";
 
 export interface DeliveryDeps extends AttemptDeps, FinishDeps {
   /** Recipients that can share an attempt. */

@@ -5,11 +5,11 @@ import type { Limits } from "../policy/limits.ts";
 import { formatRemoteReply } from "../smtp/client-reply.ts";
 import type { RecipientFate, RemoteReply } from "../smtp/smtp-client.ts";
 import type { SpoolLease } from "../spool/spool.ts";
-import type { Hop } from "./hubs.ts";
-import { notifyDelay, notifyRelayed } from "./notify-sender.ts";
+import { notifyDelay, notifyRelayed } from "./bounces/notify-sender.ts";
+import { EXPIRED, type Told, UNANSWERED } from "./bounces/told.ts";
+import { settleUndeliverable, type UndeliverableDeps } from "./bounces/undeliverable.ts";
+import type { Hop } from "./hubs/hubs.ts";
 import { isGivenUp, toRetryDelay } from "./retry-delay.ts";
-import { EXPIRED, type Told, UNANSWERED } from "./told.ts";
-import { settleUndeliverable, type UndeliverableDeps } from "./undeliverable.ts";
 
 export interface FinishDeps extends UndeliverableDeps {
   /** 0 to 1. */

@@ -13,15 +13,15 @@ import type { SendOutcome, SmtpConnector } from "../smtp/smtp-client.ts";
 import type { BounceKind, SpoolLease } from "../spool/spool.ts";
 import type { SpoolIntake, SpoolQueue } from "../spool/spool-intake.ts";
 import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
-import { createCallOut } from "./call-out.ts";
-import { CONNECTOR_TLS } from "./candidates.ts";
+import { createCallOut } from "./call-out/call-out.ts";
 import { createDelivery } from "./delivery.ts";
-import { destinationOf, groupByRoute } from "./destination.ts";
-import { type Hop, Hubs, type Unsent } from "./hubs.ts";
-import type { Offer } from "./offer.ts";
-import type { OurSelf } from "./own-names.ts";
+import { CONNECTOR_TLS } from "./hubs/candidates.ts";
+import { destinationOf, groupByRoute } from "./hubs/destination.ts";
+import { type Hop, Hubs, type Unsent } from "./hubs/hubs.ts";
+import type { Offer } from "./hubs/offer.ts";
+import type { OurSelf } from "./hubs/own-names.ts";
 import { createRetryLoop, NO_RETRIES, type RetryLoop } from "./retry-loop.ts";
-import type { TlsPolicy } from "./tls-policy.ts";
+import type { TlsPolicy } from "./tls/tls-policy.ts";
 
 /** One message for recipients with the same destination. */
 export interface Leg {

@@ -50,6 +50,7 @@ export function createDiskSpool(options: SpoolOptions): Spool {
     hasten: (isReached, now) => hasten(state, isReached, now),
     list: () => [...state.entries.values()],
     stats: () => toStats(state),
+    size: () => state.entries.size,
     desk: guardDesk(createDiskDesk(state), guard),
     close: () => guard(() => close(state)),
   };

@@ -15,7 +15,7 @@ import type { SpoolDesk } from "./spool-desk.ts";
  * `recover` runs before a listener opens: drafts are removed, active entries are due again and a
  * crash is counted for them. It reads names only; files are read when they are leased, and beside
  * that one after the other. At worst a message is delivered twice: when a process dies between the
- * hub's 250 and `remove`. One owner process; every method but `stats`, `list` and `hasten` may throw
+ * hub's 250 and `remove`. One owner process; every method but `stats`, `size`, `list` and `hasten` may throw
  * Unavailable("spool").
  */
 export interface Spool {
@@ -38,6 +38,8 @@ export interface Spool {
   hasten(isReached: (domain: string) => boolean, now: number): number;
   list(): readonly KnownEntry[];
   stats(): SpoolStats;
+  /** How many entries there are, in whatever state. `stats` looks at each of them, this at none. */
+  size(): number;
   /** For operators. */
   readonly desk: SpoolDesk;
   /** No lease may be ended any more. What is still leased is due at the next start: no crash. */

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseStsPolicy } from "../../src/relay/mta-sts-policy.ts";
-import { parseStsRecord } from "../../src/relay/mta-sts-record.ts";
-import { parseReportRecord } from "../../src/relay/tls-report-record.ts";
+import { parseStsPolicy } from "../../src/relay/tls/mta-sts-policy.ts";
+import { parseStsRecord } from "../../src/relay/tls/mta-sts-record.ts";
+import { parseReportRecord } from "../../src/relay/tls/tls-report-record.ts";
 import { judgeDaneChain } from "../../src/smtp/dane-chain.ts";
 import { toUsableRecords } from "../../src/smtp/dane-records.ts";
 import { makeCertificate, toTlsa } from "../support/made-certificate.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { toDomains } from "../../src/policy/domains.ts";
 import { toRouting, withPostmaster } from "../../src/policy/routing.ts";
-import { destinationOf, groupByRoute } from "../../src/relay/destination.ts";
+import { destinationOf, groupByRoute } from "../../src/relay/hubs/destination.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";

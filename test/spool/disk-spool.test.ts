@@ -86,6 +86,7 @@ test("entries are leased once, the longest due first, and not before their time"
   assert.deepEqual(await spool.leaseDue(now, 10), []);
   assert.equal(spool.nextDueAt(), now + 1000);
   const { due, active, bytes } = spool.stats();
+  assert.equal(spool.size(), due + active);
   assert.deepEqual({ due, active, bytes }, { due: 1, active: 2, bytes: 3 * TEXT.length });
 });
 

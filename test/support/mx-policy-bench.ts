@@ -9,11 +9,11 @@ import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createHttpsClient } from "../../src/net/https-exchange.ts";
 import type { Resolver } from "../../src/net/resolver.ts";
 import type { FactBus } from "../../src/pipeline/facts.ts";
-import { createMtaSts } from "../../src/relay/mta-sts.ts";
-import type { StsPolicy } from "../../src/relay/mta-sts-policy.ts";
-import { createStsStore } from "../../src/relay/mta-sts-store.ts";
-import { createMxTlsPolicy } from "../../src/relay/mx-tls-policy.ts";
-import type { TlsPolicy } from "../../src/relay/tls-policy.ts";
+import { createMtaSts } from "../../src/relay/tls/mta-sts.ts";
+import type { StsPolicy } from "../../src/relay/tls/mta-sts-policy.ts";
+import { createStsStore } from "../../src/relay/tls/mta-sts-store.ts";
+import { createMxTlsPolicy } from "../../src/relay/tls/mx-tls-policy.ts";
+import type { TlsPolicy } from "../../src/relay/tls/tls-policy.ts";
 import { type FakeDns, type FakeZone, startFakeDns } from "./fake-dns.ts";
 
 /** The policy towards MX hosts over a DNS of the test's, and MTA-STS policies fetched before. */

@@ -1,0 +1,282 @@
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Metrics } from "../../base/metrics.ts";
+import { shareOf } from "../../base/share.ts";
+import type { Routing } from "../../policy/snapshot.ts";
+import type { RemoteTls } from "../../smtp/remote-tls.ts";
+import type {
+  RemoteCapabilities,
+  RemoteReply,
+  SmtpConnection,
+  SmtpConnector,
+} from "../../smtp/smtp-client.ts";
+import type { TlsPolicy } from "../tls/tls-policy.ts";
+import { type Candidate, createCandidates, hubNamesOf, type Step } from "./candidates.ts";
+import type { Destination } from "./destination.ts";
+import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from "./hub-health.ts";
+import { HubPools } from "./hub-pools.ts";
+import type { MxOptions } from "./mx-hosts.ts";
+import { type Offer, toLeast } from "./offer.ts";
+
+/** Nothing was handed over. */
+export interface Unsent {
+  readonly kind: "unsent";
+  /** host:port of the hub that was tried last; null when none could be. */
+  readonly hub: string | null;
+  readonly reason: string;
+  readonly reply: RemoteReply | null;
+}
+
+/** Nothing can ever be handed over: our own reply in the stead of the server that there is not. */
+export interface Unroutable {
+  readonly kind: "unroutable";
+  readonly reply: RemoteReply;
+}
+
+/** How a hub was reached, for facts. Plain JSON. */
+export interface Hop {
+  readonly address: string;
+  /** Null: in the clear. */
+  readonly tls: RemoteTls | null;
+  /** The policy of the domain that demanded it, when one did. */
+  readonly tlsPolicy?: string;
+}
+
+/** A connection in somebody's hands. Exactly one `release`, when its last command is over. */
+export interface Borrowed {
+  readonly hub: string;
+  readonly hop: Hop;
+  readonly connection: SmtpConnection;
+  release(): void;
+}
+
+export interface HubsOptions extends MxOptions {
+  readonly connector: SmtpConnector;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly tlsPolicy: TlsPolicy;
+  /** How many processes of ours share what a connector allows. Default: this one. */
+  readonly processes?: number;
+  /** A destination that had failed works again. */
+  readonly onRecovered?: (destination: string) => void;
+}
+
+type Use<Result> = (borrowed: Borrowed) => Promise<Result | Unsent>;
+type WithKind = { readonly kind: string };
+
+/** An internet domain that is away for hours shall not be asked twice a minute for all of them. */
+const LONGEST_MX_PAUSE_MS = 5 * 60_000;
+/** Whoever waits may wait shorter than a connection may take; by then it is slow all the same. */
+const SLOW_MS = 10_000;
+
+const RESTS = "every hub failed a moment ago";
+
+/** Every hub of every connector: their connections, their health, and what they offered last. */
+export class Hubs {
+  readonly #options: HubsOptions;
+  readonly #health: HubHealth;
+  readonly #pools: HubPools;
+  readonly #stepsFor: (destination: Destination, signal: AbortSignal) => AsyncIterable<Step>;
+  readonly #offered = new Map<string, RemoteCapabilities>();
+
+  constructor(options: HubsOptions) {
+    this.#options = options;
+    this.#health = createHubHealth(options.clock);
+    this.#pools = new HubPools(options);
+    this.#stepsFor = createCandidates(options);
+  }
+
+  /**
+   * Calls `use` with a connection to a server of the destination, in order, until it resolves with
+   * something else than `unsent`. Resolves `unsent` when all of them failed, now or a moment ago,
+   * or the signal aborted; `unroutable` when DNS says that there can be none.
+   */
+  async over<Result extends WithKind>(
+    destination: Destination,
+    signal: AbortSignal,
+    use: Use<Result>,
+  ): Promise<Result | Unsent | Unroutable> {
+    const { key, connector } = destination;
+    const longestMs = connector.to.kind === "mx" ? LONGEST_MX_PAUSE_MS : LONGEST_PAUSE_MS;
+    const trial = this.#health.admit(healthKey(key), longestMs);
+    if (!trial) return toUnsent(null, RESTS);
+    const tried = await this.#overAll(destination, signal, use);
+    if (tried.end === "worked" && trial.worked()) {
+      this.#options.log.info("destination-recovered", { destination: key });
+      this.#options.onRecovered?.(key);
+    }
+    if (tried.end === "failed") trial.failed();
+    if (tried.end === "undecided") trial.undecided();
+    if (tried.end === "resting") trial.resting(tried.until);
+    return tried.result;
+  }
+
+  /**
+   * Epoch milliseconds until which a destination is left alone, or somebody tries it; null: it may
+   * be tried. Looks only: whoever tries it then is told by `over`.
+   */
+  restsUntil(destination: string): number | null {
+    const { clock } = this.#options;
+    const until = this.#health.restsUntil(healthKey(destination));
+    return until === null ? null : clock.now() + (until - clock.monotonic());
+  }
+
+  /** Servers and destinations that are left alone. */
+  resting(): number {
+    return this.#health.resting();
+  }
+
+  /** The least that the hubs for this domain offered last; that all hubs did, without a domain. */
+  offers(routing: Routing, domain?: string): Offer {
+    const connectors = domain === undefined ? routing.all : [routing.route(domain)];
+    const hubs = connectors.flatMap((connector) => (connector ? hubNamesOf(connector) : []));
+    return toLeast(hubs.map((hub) => (hub === null ? undefined : this.#offered.get(hub))));
+  }
+
+  connections(): number {
+    return this.#pools.connections();
+  }
+
+  close(): void {
+    this.#pools.close();
+  }
+
+  async #overAll<Result extends WithKind>(
+    destination: Destination,
+    signal: AbortSignal,
+    use: Use<Result>,
+  ): Promise<Tried<Result>> {
+    let last: Tried<Result> | null = null;
+    let wakesAt = Number.POSITIVE_INFINITY;
+    for await (const step of this.#stepsFor(destination, signal)) {
+      if (signal.aborted) break;
+      if (step.kind === "refused")
+        return { end: "worked", result: { kind: "unroutable", reply: step.reply } };
+      if (step.kind !== "candidate") {
+        const hub = step.kind === "skipped" ? step.hub : null;
+        this.#warn(destination, hub, step.reason);
+        last = { end: "failed", result: toUnsent(hub, step.reason) };
+        continue;
+      }
+      const trials = this.#admit(step);
+      if (typeof trials === "number") {
+        wakesAt = Math.min(wakesAt, trials);
+        continue;
+      }
+      last = await this.#overServer(destination, step, trials, signal, use);
+      if (last.end === "worked") return last;
+    }
+    if (last) return last;
+    const isResting = Number.isFinite(wakesAt);
+    const result = toUnsent(null, isResting ? RESTS : abortReason(signal));
+    return isResting ? { end: "resting", until: wakesAt, result } : { end: "undecided", result };
+  }
+
+  /** Both trials, or when one of the two may be tried again. */
+  #admit({ serverKey, poolKey }: Candidate): Trials | number {
+    const rests = [serverKey, poolKey].map((key) => this.#health.restsUntil(key) ?? 0);
+    const until = Math.max(...rests);
+    if (until > 0) return until;
+    const server = this.#health.admit(serverKey);
+    const manner = this.#health.admit(poolKey);
+    return server && manner ? { server, manner } : this.#options.clock.monotonic();
+  }
+
+  /** A pooled connection that turns out to be dead is replaced once, by a fresh one. */
+  async #overServer<Result extends WithKind>(
+    destination: Destination,
+    candidate: Candidate,
+    trials: Trials,
+    signal: AbortSignal,
+    use: Use<Result>,
+    isFresh = false,
+  ): Promise<Tried<Result>> {
+    const { hub } = candidate;
+    const { clock, processes = 1 } = this.#options;
+    const begunAt = clock.monotonic();
+    const most = shareOf(destination.connector.maxConnections, processes);
+    const pool = this.#pools.for(candidate, destination.connector);
+    const got = await pool.acquire(most, isFresh, signal);
+    if (got.kind === "busy") return undecided(trials, toUnsent(hub, got.reason));
+    if (got.kind === "failed") {
+      const isSlow = clock.monotonic() - begunAt >= SLOW_MS;
+      const result = toUnsent(hub, got.reason, got.reply);
+      if (signal.aborted && !isSlow) return undecided(trials, result);
+      this.#warn(destination, hub, got.reason, candidate.target.address);
+      return failed(trials, result, got.tlsFault !== undefined || got.isOurAuth === true);
+    }
+    const { connection, isReused } = got;
+    if (candidate.isSmarthost) this.#offered.set(hub, connection.capabilities);
+    const hop = toHop(candidate, connection);
+    const result = await use({ hub, hop, connection, release: () => pool.release(connection) });
+    if (!isUnsent(result)) {
+      trials.server.worked();
+      trials.manner.worked();
+      return { end: "worked", result };
+    }
+    if (signal.aborted) return undecided(trials, result);
+    if (isReused) return this.#overServer(destination, candidate, trials, signal, use, true);
+    this.#warn(destination, hub, result.reason, candidate.target.address);
+    return failed(trials, result, false);
+  }
+
+  #warn(destination: Destination, hub: string | null, reason: string, address?: string): void {
+    this.#options.log.warn("hub-failed", { destination: destination.key, hub, address, reason });
+  }
+}
+
+/** A connector may be named like a server. */
+function healthKey(destination: string): string {
+  return `to ${destination}`;
+}
+
+/** Of a server, and of the manner in which this connector meets it. */
+interface Trials {
+  readonly server: Trial;
+  readonly manner: Trial;
+}
+
+/** What an attempt came to, and what it says about the destination. */
+type Tried<Result> =
+  | { readonly end: "worked"; readonly result: Result | Unroutable }
+  | { readonly end: "failed" | "undecided"; readonly result: Unsent }
+  | { readonly end: "resting"; readonly until: number; readonly result: Unsent };
+
+/** A server whose certificate or answer to AUTH does not do is well for others. */
+function failed(trials: Trials, result: Unsent, isManner: boolean): Tried<never> {
+  if (isManner) {
+    trials.server.worked();
+    trials.manner.failed();
+  } else {
+    trials.server.failed();
+    trials.manner.undecided();
+  }
+  return { end: "failed", result };
+}
+
+function undecided(trials: Trials, result: Unsent): Tried<never> {
+  trials.server.undecided();
+  trials.manner.undecided();
+  return { end: "undecided", result };
+}
+
+function isUnsent<Result extends WithKind>(result: Result | Unsent): result is Unsent {
+  return result.kind === "unsent";
+}
+
+function toHop({ tlsPolicy }: Candidate, { address, tls }: SmtpConnection): Hop {
+  return { address, tls, ...(tlsPolicy !== undefined && { tlsPolicy }) };
+}
+
+function abortReason({ aborted, reason }: AbortSignal): string {
+  return aborted && reason instanceof Error ? reason.message : "no hub could be tried";
+}
+
+export function toUnsent(
+  hub: string | null,
+  reason: string,
+  reply: RemoteReply | null = null,
+): Unsent {
+  return { kind: "unsent", hub, reason, reply };
+}
