@@ -23,12 +23,14 @@ export const DEMO_ZONE = "dnsbl.demo.test";
 const CLEAN_CLIENT = "127.0.0.10";
 const LISTED_CLIENT = "127.0.0.66";
 
-/** Answers of the demo's DNS server: SPF of two senders, a DNSBL with its canary. */
+/** Answers of the demo's DNS server: SPF of the senders, a DMARC policy, a DNSBL with its canary. */
 export function demoZone(): ReadonlyMap<string, readonly string[]> {
   const listed = LISTED_CLIENT.split(".").reverse().join(".");
   return new Map([
     ["TXT friend.test", [`v=spf1 ip4:${CLEAN_CLIENT} -all`]],
     ["TXT bank.test", ["v=spf1 ip4:192.0.2.1 -all"]],
+    ["TXT strict.test", ["v=spf1 ip4:192.0.2.1 -all"]],
+    ["TXT _dmarc.strict.test", ["v=DMARC1; p=reject"]],
     [`A ${listed}.${DEMO_ZONE}`, ["127.0.0.2"]],
     [`TXT ${listed}.${DEMO_ZONE}`, [`https://${DEMO_ZONE}/why?ip=${LISTED_CLIENT}`]],
     // RFC 5782 5: 127.0.0.2 is always listed, 127.0.0.1 never.
@@ -41,12 +43,18 @@ export function demoSamples(date: string): readonly Sample[] {
   const carol = person(CLEAN_CLIENT, "carol@friend.test");
   const stranger = person(LISTED_CLIENT, "win@prize.test");
   const forger = person("127.0.0.13", "ceo@bank.test");
+  const impostor = person("127.0.0.14", "ceo@strict.test");
   const refused = (reply: string) => ({ promise: "refused", reply }) as const;
   return [
     carol("Clean mail", text("Lunch on Friday?", date), { promise: "delivered" }),
     carol("EICAR test virus", virus(date), { ...refused("550 5.7.1 "), needsScanner: true }),
     carol("Forbidden attachment", program(date), refused("550 5.7.1 Attachment")),
     forger("Forged sender", text("Urgent transfer", date), { promise: "delivered, marked" }),
+    impostor(
+      "Forged, p=reject",
+      text("Pay at once", date),
+      refused("550 5.7.1 Refused by the DMARC"),
+    ),
     stranger("Listed client", text("You have won", date), refused("550 5.7.1 Service unavailable")),
     carol("Unknown recipient", text("Hi", date), refused("550 5.1.1 "), "nobody@example.org"),
     carol("Relay attempt", text("Hello", date), refused("550 5.7.1 Relaying"), "x@elsewhere.test"),

@@ -1,4 +1,11 @@
 import type { Json } from "../base/json.ts";
+import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
+import {
+  dkimSentences,
+  dmarcSentences,
+  fromSentences,
+  spfSentences,
+} from "./sender-auth-sentences.ts";
 import { formatTime } from "./time-words.ts";
 
 /**
@@ -10,10 +17,13 @@ type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
-  ["spf", spf],
+  ["spf", spfSentences],
   ["sender-rate", senderRate],
   ["recipient-rate", senderRate],
   ["domains", domains],
+  ["dkim", dkimSentences],
+  ["from", fromSentences],
+  ["dmarc", dmarcSentences],
   ["rewrite-sender", nothing],
   ["bounce-tag", bounceTag],
   ["rewrite-recipient", nothing],
@@ -42,32 +52,6 @@ function dnsbl(evidence: Json): readonly string[] {
     const details = said.filter(Boolean).join("; ");
     return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}`;
   });
-}
-
-function spf(evidence: Json): readonly string[] {
-  const identity = text(evidence, "identity") === "helo" ? "HELO name" : "sender's domain";
-  const mechanism = optional(evidence, "mechanism");
-  const by = mechanism ? `, decided by ${mechanism}` : "";
-  const trace = list(evidence, "trace").map((entry) => {
-    const lookups = list(entry, "lookups").map(spfLookup);
-    const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
-    return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
-  });
-  const problem = optional(evidence, "problem");
-  const explanation = optional(evidence, "explanation");
-  return [
-    `${text(evidence, "result")} for ${text(evidence, "ip")} and the ${identity} ${text(evidence, "domain")}${by}`,
-    ...(problem ? [`problem: ${problem}`] : []),
-    ...(explanation ? [`the domain's own words: ${quoted(explanation)}`] : []),
-    ...trace,
-  ];
-}
-
-function spfLookup(lookup: Json): string {
-  const found = list(lookup, "records").map(String).join(" | ");
-  const said = found || optional(lookup, "reason") || "";
-  const asked = `${text(lookup, "name")} ${text(lookup, "type")} ${text(lookup, "kind")}`;
-  return said ? `${asked} ${said}` : asked;
 }
 
 function domains(evidence: Json): readonly string[] {
@@ -199,42 +183,4 @@ function scanResult(result: Json): string {
   const kind = text(result, "kind");
   if (kind === "infected") return `infected: ${text(result, "name")}`;
   return kind === "clean" ? "clean" : `NOT scanned: ${text(result, "reason")}`;
-}
-
-function quoted(words: string | null): string | null {
-  return words === null ? null : `"${words}"`;
-}
-
-function member(value: Json, key: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new TypeError("expected an object");
-  const members = value as { readonly [key: string]: Json | undefined };
-  const found = Object.hasOwn(members, key) ? members[key] : undefined;
-  if (found === undefined) throw new TypeError(`expected ${key}`);
-  return found;
-}
-
-function list(value: Json, key: string): readonly Json[] {
-  const found = member(value, key);
-  if (!Array.isArray(found)) throw new TypeError(`expected ${key} to be a list`);
-  return found;
-}
-
-function text(value: Json, key: string): string {
-  const found = member(value, key);
-  if (typeof found === "object") throw new TypeError(`expected ${key} to be a text`);
-  return String(found);
-}
-
-function optional(value: Json, key: string): string | null {
-  return optionalMember(value, key) === null ? null : text(value, key);
-}
-
-function optionalMember(value: Json, key: string): Json {
-  if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return null;
-  return member(value, key);
-}
-
-function words(value: Json, key: string): readonly string[] {
-  return optionalMember(value, key) === null ? [] : list(value, key).map(String);
 }

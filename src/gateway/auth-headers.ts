@@ -1,12 +1,48 @@
+import type { DmarcCheck } from "../auth/dmarc/check-dmarc.ts";
+import { judgedEvidence } from "../auth/sender-identities.ts";
 import type { StageReport } from "../pipeline/report.ts";
+import type { DkimEvidence } from "../stages/dkim.ts";
 import type { SpfEvidence } from "../stages/spf.ts";
 
 /** RFC 8601 value for our own Authentication-Results; `none` when nothing was checked. */
 export function authenticationResults(authservId: string, reports: readonly StageReport[]): string {
+  const results = [...spfResult(reports), ...dkimResults(reports), ...dmarcResult(reports)];
+  return [authservId, ...(results.length > 0 ? results : ["none"])].join("; ");
+}
+
+function spfResult(reports: readonly StageReport[]): readonly string[] {
   const spf = spfEvidence(reports);
-  if (!spf) return `${authservId}; none`;
+  if (!spf) return [];
   const property = spf.identity === "helo" ? "smtp.helo" : "smtp.mailfrom";
-  return `${authservId}; spf=${spf.result} ${property}=${quoted(spf.domain)}`;
+  return [`spf=${spf.result} ${property}=${quoted(spf.domain)}`];
+}
+
+/** RFC 8601 2.7.1, one a signature: who reads it must know which domain passed. */
+function dkimResults(reports: readonly StageReport[]): readonly string[] {
+  const dkim = evidenceOf<DkimEvidence>(reports, "dkim");
+  if (!dkim) return [];
+  if (dkim.signatures.length === 0) return ["dkim=none"];
+  return dkim.signatures.map(({ result, reason, domain, identity, selector, b }) => {
+    const properties = { d: domain, i: identity, s: selector, b };
+    const said = Object.entries(properties).flatMap(([name, value]) =>
+      value === "" ? [] : [` header.${name}=${quoted(value)}`],
+    );
+    return `dkim=${result}${because(reason)}${said.join("")}`;
+  });
+}
+
+/** RFC 9989 with the property `policy.dmarc`: what the owner of the domain wants done. */
+function dmarcResult(reports: readonly StageReport[]): readonly string[] {
+  const dmarc = evidenceOf<DmarcCheck>(reports, "dmarc");
+  if (!dmarc) return [];
+  const { result, reason, domain, policy } = dmarc;
+  const from = domain === null ? "" : ` header.from=${quoted(domain)}`;
+  const wanted = policy === null ? "" : ` policy.dmarc=${policy.effective}`;
+  return [`dmarc=${result}${because(reason)}${from}${wanted}`];
+}
+
+function because(reason: string | null): string {
+  return reason === null ? "" : ` reason=${quoted(reason)}`;
 }
 
 /** RFC 7208 9.1: no value when SPF was not checked. */
@@ -35,8 +71,11 @@ const PHRASES: { readonly [R in SpfEvidence["result"]]: string } = {
 };
 
 function spfEvidence(reports: readonly StageReport[]): SpfEvidence | null {
-  const report = reports.find(({ stage, outcome }) => stage === "spf" && outcome === "judged");
-  return report ? (report.evidence as unknown as SpfEvidence) : null;
+  return evidenceOf<SpfEvidence>(reports, "spf");
+}
+
+function evidenceOf<Evidence>(reports: readonly StageReport[], stage: string): Evidence | null {
+  return judgedEvidence(reports, stage) as unknown as Evidence | null;
 }
 
 /**

@@ -1,4 +1,6 @@
+import { passesFor, senderIdentities } from "../auth/sender-identities.ts";
 import { errorText } from "../base/errors.ts";
+import { isWithin } from "../mail/domain-name.ts";
 import type { Message } from "../mail/message.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { runPhase, toFacts } from "../pipeline/run-phase.ts";
@@ -69,8 +71,9 @@ function toLegContext(
   const reports = [...facts.reports, ...dataReports];
   const [only, ...others] = recipients;
   const onlyRecipient = only && others.length === 0 ? only.envelope.address : null;
-  const passedSpf = reports.some(({ verdict }) =>
-    verdict.findings.some(({ symbol }) => symbol === "SPF_PASS"),
+  const passes = passesFor(
+    senderIdentities(reports),
+    (domain) => sender !== null && isWithin(sender.domain, domain),
   );
   // Whoever relays through us is our own hub: it knows its users, and a bounce goes to one of them.
   const isOurs = facts.relay !== null && sender !== null && snapshot.domains.find(sender.domain);
@@ -78,7 +81,7 @@ function toLegContext(
     transaction,
     message,
     stamp: { id, facts, reports, onlyRecipient, authservIds, snapshot, at: deps.clock.now() },
-    senderAuthenticated: sender !== null && (passedSpf || Boolean(isOurs)),
+    senderAuthenticated: sender !== null && (passes || Boolean(isOurs)),
   };
 }
 

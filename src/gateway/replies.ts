@@ -80,6 +80,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "Refused by the DMARC policy of the From domain",
     "Sign the mail.",
   ),
+  "dmarc-quarantine": line(
+    550,
+    "7.1",
+    "Held by the DMARC policy of the From domain",
+    "Sign the mail; an operator releases what is honest.",
+  ),
   "from-malformed": line(550, "7.1", "Exactly one well-formed From is needed", "Correct the From."),
   "recipient-unknown": {
     code: 550,

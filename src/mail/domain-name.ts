@@ -21,6 +21,11 @@ export function parseDomainName(text: string, options: { readonly utf8: boolean 
   return ascii.split(".").every(isLabel) ? ascii : null;
 }
 
+/** True for the domain itself and for what is below it. Both in canonical form. */
+export function isWithin(name: string, domain: string): boolean {
+  return name === domain || name.endsWith(`.${domain}`);
+}
+
 /**
  * A U-label must already be in the one form that its A-label decodes to. Fullwidth letters,
  * ideographic full stops and invisible characters map to another name, so that two readers of the

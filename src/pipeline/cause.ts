@@ -20,6 +20,7 @@ export type Cause =
   | "spf-temporary"
   | "sender-id-fail"
   | "dmarc-reject"
+  | "dmarc-quarantine"
   | "from-malformed"
   | "recipient-unknown"
   | "recipient-unverified"

@@ -91,7 +91,7 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   readonly concerns?: "strangers" | "ours";
   /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
   readonly essential?: boolean;
-  /** Stages of the same phase that build on its edits: they stand in a later step. */
+  /** Stages of the same phase that build on its edits or its report: they stand in a later step. */
   readonly precedes?: readonly string[];
   /** The policy file, without .yaml, that holds the options, and the top key in it if not all. */
   readonly file: string;
@@ -110,7 +110,7 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
     services: Services,
     signal: AbortSignal,
   ): Tap<Evidence>;
-  judge(evidence: Evidence, options: Options, facts: Facts[P]): Verdict;
+  judge(evidence: Evidence, options: Options, facts: Facts[P], house: House): Verdict;
   commit?(
     decision: Decision,
     evidence: Evidence,
@@ -120,11 +120,19 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   ): Promise<void>;
 }
 
+/** What a judge may know of the policy beside its own options. */
+export interface House {
+  /** We accept mail for the domain. */
+  isOurs(domain: string): boolean;
+}
+
 /** How pipeline.yaml places a stage. Absent fields are the definition's. */
 export interface Placement {
   readonly mode: "enforce" | "observe";
   readonly onFailure?: FailureMode;
   readonly timeoutMs?: number;
+  /** Absent: no domain is. */
+  readonly isOurs?: House["isOurs"];
 }
 
 /** A stage with its options inside: what a plan is made of. The types of both are closed over. */
@@ -181,6 +189,7 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     bind(bound, placement) {
       const options = bound as Options;
       const essential = definition.essential ?? false;
+      const house = { isOurs: placement.isOurs ?? (() => false) };
       return {
         name,
         phase,
@@ -194,7 +203,7 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
           ? (view, services, signal) => observe(view, options, services, signal)
           : null,
         tap: tap ? (view, services, signal) => tap(view, options, services, signal) : null,
-        judge: (evidence, facts) => definition.judge(evidence as Evidence, options, facts),
+        judge: (evidence, facts) => definition.judge(evidence as Evidence, options, facts, house),
         commit: async (decision, evidence, services, facts) =>
           definition.commit?.(decision, evidence as Evidence, options, services, facts),
       };

@@ -10,6 +10,7 @@ import {
   placeInbound,
   placeOutbound,
 } from "./place-stages.ts";
+import type { Domains } from "./snapshot.ts";
 import type { Path, Source } from "./source.ts";
 import { reportOrder } from "./stage-order.ts";
 
@@ -81,18 +82,24 @@ function compilePhase<P extends Phase, Services>(
   const stages = catalog.filter(
     (stage) => stage.phase === phase,
   ) as readonly unknown[] as readonly Stage<P, Services>[];
+  const isOurs = ownership(optionsOf);
   const { budgetMs, steps } = phases[phase];
   const bound = steps.map((step) =>
     step.flatMap((placed): readonly BoundStage<P, Services>[] => {
       const stage = stages.find(({ name }) => name === placed.stage);
       const options = stage && optionsOf(stage);
       if (!stage || options === undefined) return [];
-      const one = stage.bind(options, toPlacement(placed));
+      const one = stage.bind(options, { ...toPlacement(placed), isOurs });
       reportEssential(one, placed, source);
       return [one];
     }),
   );
   return { budgetMs, steps: bound.filter((step) => step.length > 0) };
+}
+
+function ownership(optionsOf: StageOptions): (domain: string) => boolean {
+  const domains = optionsOf({ name: DOMAINS_STAGE }) as Domains | undefined;
+  return (domain) => (domains?.find(domain) ?? null) !== null;
 }
 
 function toPlacement({ mode, onFailure, timeoutMs }: Placed): Placement {

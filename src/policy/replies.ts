@@ -28,6 +28,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "spf-temporary": true,
   "sender-id-fail": true,
   "dmarc-reject": true,
+  "dmarc-quarantine": true,
   "from-malformed": true,
   "recipient-unknown": true,
   "recipient-unverified": true,

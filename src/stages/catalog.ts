@@ -2,8 +2,11 @@ import type { AnyStage } from "../pipeline/stage.ts";
 import { accessStage } from "./access/access.ts";
 import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts";
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
+import { type DkimServices, dkimStage } from "./dkim.ts";
+import { type DmarcServices, dmarcStage } from "./dmarc.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
+import { fromStage } from "./from/from.ts";
 import { ownSenderStage } from "./own-sender.ts";
 import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
 import { copiesStage } from "./rewriting/copies.ts";
@@ -23,6 +26,8 @@ export interface StageServices
   extends AntivirusServices,
     AttachmentsServices,
     BounceTagServices,
+    DkimServices,
+    DmarcServices,
     DnsblServices,
     DomainsServices,
     SenderRateServices,
@@ -44,6 +49,9 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     rewriteSenderStage,
     domainsStage,
     copiesStage,
+    dkimStage,
+    fromStage,
+    dmarcStage,
     attachmentsStage,
     antivirusStage,
     rewriteHeadersStage,

@@ -231,7 +231,10 @@ test("a file of users that cannot serve is told with the settings", async (conte
 test("the stages of both pipelines are listed", async (context) => {
   const { out } = await check(context, GOOD);
   const text = out.join("\n");
-  assert.match(text, /^stages +access, dnsbl, spf, domains, attachments, antivirus$/m);
+  assert.match(
+    text,
+    /^stages +access, dnsbl, spf, domains, dkim, from, dmarc, attachments, antivirus$/m,
+  );
   assert.match(text, /^outbound +access, own-sender, sender-rate, recipient-rate, domains, /m);
 });
 

@@ -24,17 +24,18 @@ test("the shipped policy places every stage there is, and runs those that have s
     PHASES.flatMap((phase) =>
       plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
     );
-  const strangers = ["access", "dnsbl", "spf", "domains", "attachments", "antivirus"];
+  const strangers = ["access", "dnsbl", "spf", "domains", "dkim", "from", "dmarc"];
+  const content = ["attachments", "antivirus"];
   const ours = ["own-sender", "sender-rate", "recipient-rate"];
-  assert.deepEqual(running("inbound"), strangers);
-  assert.deepEqual(running("outbound"), ["access", ...ours, ...strangers.slice(3)]);
+  assert.deepEqual(running("inbound"), [...strangers, ...content]);
+  assert.deepEqual(running("outbound"), ["access", ...ours, "domains", ...content]);
   const shipped = createCatalog();
   const forBoth = shipped.filter(({ concerns }) => concerns !== "ours").map(({ name }) => name);
   assert.deepEqual(written.toSorted(), forBoth.toSorted());
   const idle = shipped.filter(({ file }) => file === "rewriting").map(({ name }) => name);
   assert.deepEqual(
     shipped.map(({ name }) => name).toSorted(),
-    [...strangers, ...ours, ...idle].toSorted(),
+    [...strangers, ...content, ...ours, ...idle].toSorted(),
   );
 });
 

@@ -169,7 +169,8 @@ async function flood(client: Client, command: string, batch: number, most: numbe
 async function pushData(port: number, shape: DataShape, octets: number): Promise<void> {
   const client = await greeted(port, 15, shape.length);
   await say(client, `${MAIL} SIZE=100`, RCPT, "DATA");
-  if (shape !== "header-lines") await client.send("Subject: large\r\n\r\n");
+  if (shape !== "header-lines")
+    await client.send("From: <flood@flood.test>\r\nSubject: large\r\n\r\n");
   const start = tally.sent;
   while (tally.sent - start < octets && !client.isOver()) await client.send(CHUNKS[shape]);
   if (!client.isOver()) await client.send("\r\n.\r\n");

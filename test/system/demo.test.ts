@@ -34,6 +34,7 @@ test("the demo shows each sample with its fate and leaves nothing behind", async
   assert.match(samples.get("Forged sender")?.marks ?? "", /spf=fail smtp\.mailfrom=bank\.test/);
   const refusals = new Map([
     ["Forbidden attachment", /^550 5\.7\.1 Attachment not accepted: pictures\.jpg\.exe/],
+    ["Forged, p=reject", /^550 5\.7\.1 Refused by the DMARC policy/],
     ["Listed client", /^550 5\.7\.1 .*127\.0\.0\.66.*https:\/\//],
     ["Unknown recipient", /^550 5\.1\.1 /],
     ["Relay attempt", /^550 5\.7\.1 Relaying denied/],

@@ -15,7 +15,13 @@ const PIPELINE = {
   phases: {
     data: {
       budgetMs: 60_000,
-      steps: [["attachments"], [{ stage: "antivirus", timeoutMs: 1500 }]],
+      steps: [
+        ["dkim"],
+        ["from"],
+        ["dmarc"],
+        ["attachments"],
+        [{ stage: "antivirus", timeoutMs: 1500 }],
+      ],
     },
   },
 };

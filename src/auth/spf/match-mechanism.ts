@@ -1,3 +1,4 @@
+import { isWithin } from "../../mail/domain-name.ts";
 import { canonicalName } from "../../net/dns-name.ts";
 import { type IpAddress, isInside, parseIp, sharesPrefix } from "../../net/ip.ts";
 import type { Lookup } from "../../net/resolver.ts";
@@ -5,7 +6,7 @@ import { expandDomain, type MacroPlace } from "./expand-macro.ts";
 import type { MacroString } from "./macro-string.ts";
 import type { DualCidr, Mechanism } from "./spf-record.ts";
 import { permerror, type SpfFault, unavailable } from "./spf-run.ts";
-import { isValidated, isWithin, reverseNames } from "./validated-names.ts";
+import { isValidated, reverseNames } from "./validated-names.ts";
 
 /** RFC 7208 4.6.4: more exchanges than these make the record invalid. */
 const MAX_MX_NAMES = 10;

@@ -1,3 +1,4 @@
+import { isWithin } from "../../mail/domain-name.ts";
 import { canonicalName } from "../../net/dns-name.ts";
 import { parseIp, reverseName } from "../../net/ip.ts";
 import type { Lookup } from "../../net/resolver.ts";
@@ -25,11 +26,6 @@ export async function isValidated(
   if (answer.kind === "exhausted") return unavailable(answer) ?? false;
   if (answer.kind !== "found") return false;
   return answer.records.some((record) => parseIp(record)?.text === ip.text);
-}
-
-/** True for the domain itself and for what is below it. Both in canonical form. */
-export function isWithin(name: string, domain: string): boolean {
-  return name === domain || name.endsWith(`.${domain}`);
 }
 
 /**

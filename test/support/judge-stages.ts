@@ -1,0 +1,122 @@
+import type { Clock } from "../../src/base/clock.ts";
+import { parseMailbox } from "../../src/mail/address.ts";
+import { parseHeaderBlock } from "../../src/mail/header-block.ts";
+import type { Message } from "../../src/mail/message.ts";
+import { createLookupScope, type Resolver } from "../../src/net/resolver.ts";
+import type { Phase, StageReport } from "../../src/pipeline/report.ts";
+import { runPhase } from "../../src/pipeline/run-phase.ts";
+import type { BoundStage, DataFacts, MailFacts } from "../../src/pipeline/stage.ts";
+import { openTaps } from "../../src/pipeline/tap-set.ts";
+import { dkimStage } from "../../src/stages/dkim.ts";
+import { dmarcStage } from "../../src/stages/dmarc.ts";
+import { fromStage } from "../../src/stages/from/from.ts";
+import { spfStage } from "../../src/stages/spf.ts";
+import { toBytesSource } from "./bytes-source.ts";
+import { createFakeClock } from "./fake-clock.ts";
+
+export interface JudgedMail {
+  readonly message: string;
+  /** Default: a client that nobody's SPF permits. */
+  readonly ip?: string;
+  readonly helo?: string;
+  /** Null: the null sender. */
+  readonly sender?: string | null;
+  readonly resolver: Pick<Resolver, "lookup">;
+  readonly queries?: number;
+  readonly chunkBytes?: number;
+  readonly relay?: MailFacts["relay"];
+  readonly isOurs?: (domain: string) => boolean;
+  /** By stage, before the schema. */
+  readonly options?: Readonly<Record<string, object>>;
+  /** Reports of stages that are not run here. */
+  readonly reports?: readonly StageReport[];
+}
+
+interface Services {
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+}
+
+export const JUDGED_AT = Date.UTC(2026, 0, 1);
+
+/** Runs spf, dkim, from and dmarc as the gateway does; one report each. */
+export async function judgeSender(mail: JudgedMail): Promise<readonly StageReport[]> {
+  const { signal } = new AbortController();
+  const clock = createFakeClock();
+  const resolver: Resolver = {
+    lookup: mail.resolver.lookup,
+    networkQueries: () => 0,
+    close() {},
+  };
+  const services = { resolver, clock };
+  const dns = createLookupScope(signal, mail.queries);
+  const facts = toFacts(mail);
+  const run = { services, clock, signal };
+  const spf = [[bind("mail", spfStage, mail)]];
+  const before = await runPhase({
+    phase: { budgetMs: 8000, steps: spf },
+    view: { ...facts, dns },
+    ...run,
+  });
+  const steps = [dkimStage, fromStage, dmarcStage].map((stage) => [bind("data", stage, mail)]);
+  const phase = { budgetMs: 60_000, steps };
+  const message = toMessage(mail);
+  const reports = [...facts.reports, ...before];
+  const view = { ...facts, reports, message, dns };
+  const taps = openTaps(phase, (stage) => stage.tap?.(view, services, signal) ?? null, clock);
+  for await (const chunk of message.read()) await taps.write(chunk);
+  const tapped = (stage: BoundStage<"data", Services>, limit: AbortSignal) =>
+    taps.evidence(stage, message, limit);
+  return [...reports, ...(await runPhase({ phase, view, tapped, ...run }))];
+}
+
+function bind<P extends Phase>(
+  _phase: P,
+  stage: {
+    readonly name: string;
+    readonly options: { parse(value: unknown): unknown };
+    bind(options: unknown, placement: object): unknown;
+  },
+  { options = {}, isOurs }: JudgedMail,
+): BoundStage<P, Services> {
+  const parsed = stage.options.parse(options[stage.name] ?? {});
+  return stage.bind(parsed, { mode: "enforce", isOurs }) as BoundStage<P, Services>;
+}
+
+function toFacts(mail: JudgedMail): DataFacts {
+  const { ip = "198.51.100.66", helo = "client.evil.test", sender = "x@evil.test" } = mail;
+  return {
+    client: { ip, port: 40000 },
+    listener: { name: "internet", kind: "internet", hostname: "gw.example.net" },
+    receivedAt: JUDGED_AT,
+    seed: "seed",
+    reports: mail.reports ?? [],
+    helo: { verb: "EHLO", name: helo },
+    tls: null,
+    relay: mail.relay ?? null,
+    sender: sender === null ? null : parseMailbox(sender),
+    mail: { body: "7bit", smtputf8: false },
+    recipients: [],
+  };
+}
+
+function toMessage({ message, chunkBytes }: JudgedMail): Message {
+  const bytes = Buffer.from(message, "latin1");
+  const source = toBytesSource(bytes, chunkBytes);
+  return {
+    ...source,
+    sha256: "",
+    headers: parseHeaderBlock(bytes),
+    bodyOffset: bytes.indexOf("\r\n\r\n") + 4,
+    has8bitHeader: false,
+    has8bitBody: false,
+    dispose: async () => {},
+  };
+}
+
+/** The report of one stage. */
+export function reportOf(reports: readonly StageReport[], stage: string): StageReport {
+  const found = reports.find((report) => report.stage === stage);
+  if (!found) throw new Error(`no report of ${stage}`);
+  return found;
+}
