@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Resolver } from "../../src/net/resolver.ts";
 import type { StageReport } from "../../src/pipeline/report.ts";
 import type { DmarcEvidence } from "../../src/stages/dmarc.ts";
 import { dmarcStage } from "../../src/stages/dmarc.ts";
 import { type JudgedMail, judgeSender, reportOf } from "../support/judge-stages.ts";
-import { toZoneResolver, type Zone } from "../support/zone-resolver.ts";
+import { mx, toZoneResolver, type Zone } from "../support/zone-resolver.ts";
 
 const MESSAGE = "From: alice@example.org\r\nSubject: x\r\n\r\nHello\r\n";
 const record = (text: string): Zone => ({ "TXT _dmarc.example.org": [text] });
@@ -70,6 +71,33 @@ test("a slow zone of the attacker's own does not save him from the policy of his
   assert.equal((await run(zone, { sender: "x@evil.test" })).kind, "reject");
   const spf = { "TXT example.org": "time-out" };
   assert.equal((await run({ ...record("v=DMARC1; p=reject"), ...spf })).kind, "neutral");
+});
+
+test("an SPF record that uses up the queries of the message does not save its sender", async () => {
+  const letters = [..."abcdefg"];
+  const exchanges = (letter: string) =>
+    Array.from({ length: 10 }, (_, i) => mx(i, `${letter}${i}.evil.test`));
+  const zone = {
+    ...record("v=DMARC1; p=reject"),
+    "TXT evil.test": [`v=spf1 ${letters.map((letter) => `mx:${letter}.evil.test`).join(" ")} -all`],
+    ...Object.fromEntries(letters.map((letter) => [`MX ${letter}.evil.test`, exchanges(letter)])),
+    ...Object.fromEntries(
+      letters.flatMap((letter) =>
+        exchanges(letter).map(({ exchange }) => [`A ${exchange}`, ["192.0.2.9"]]),
+      ),
+    ),
+  };
+  const { lookup } = toZoneResolver(zone);
+  const resolver: Pick<Resolver, "lookup"> = {
+    lookup: async (name, type, scope, options) =>
+      scope.spend() ? lookup(name, type, scope, options) : { kind: "exhausted", reason: "budget" },
+  };
+  const got = await run(zone, { sender: "x@evil.test", resolver });
+  assert.deepEqual(
+    [got.evidence.result, got.kind, got.cause],
+    ["permerror", "quarantine", "dmarc-quarantine"],
+  );
+  assert.equal((await run(zone, { sender: "x@evil.test", resolver, queries: 200 })).kind, "reject");
 });
 
 test("a trusted ARC chain lets mail pass that fails, and only one that is enforced", async () => {
