@@ -26,7 +26,10 @@ const LISTED_CLIENT = "127.0.0.66";
 /** Answers of the demo's DNS server: SPF of the senders, a DMARC policy, a DNSBL with its canary. */
 export function demoZone(): ReadonlyMap<string, readonly string[]> {
   const listed = LISTED_CLIENT.split(".").reverse().join(".");
-  return new Map([
+  return new Map<string, readonly string[]>([
+    ...["friend.test", "bank.test", "strict.test", "prize.test"].map(
+      (sender) => [`A ${sender}`, ["192.0.2.1"]] as const,
+    ),
     ["TXT friend.test", [`v=spf1 ip4:${CLEAN_CLIENT} -all`]],
     ["TXT bank.test", ["v=spf1 ip4:192.0.2.1 -all"]],
     ["TXT strict.test", ["v=spf1 ip4:192.0.2.1 -all"]],

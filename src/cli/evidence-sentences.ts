@@ -1,9 +1,13 @@
 import type { Json } from "../base/json.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
 import {
+  arcSentences,
   dkimSentences,
   dmarcSentences,
+  fromAccessSentences,
   fromSentences,
+  senderDomainSentences,
+  senderIdSentences,
   spfSentences,
 } from "./sender-auth-sentences.ts";
 import { formatTime } from "./time-words.ts";
@@ -17,13 +21,18 @@ type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
+  ["sender-access", nothing],
   ["spf", spfSentences],
+  ["sender-domain", senderDomainSentences],
   ["sender-rate", senderRate],
   ["recipient-rate", senderRate],
   ["domains", domains],
   ["dkim", dkimSentences],
   ["from", fromSentences],
+  ["from-access", fromAccessSentences],
+  ["arc", arcSentences],
   ["dmarc", dmarcSentences],
+  ["sender-id", senderIdSentences],
   ["rewrite-sender", nothing],
   ["bounce-tag", bounceTag],
   ["rewrite-recipient", nothing],

@@ -1,15 +1,11 @@
 import type { Json } from "../base/json.ts";
-import { list, member, optional, quoted, text } from "./evidence-values.ts";
+import { list, member, optional, optionalMember, quoted, text } from "./evidence-values.ts";
 
 export function spfSentences(evidence: Json): readonly string[] {
   const identity = text(evidence, "identity") === "helo" ? "HELO name" : "sender's domain";
   const mechanism = optional(evidence, "mechanism");
   const by = mechanism ? `, decided by ${mechanism}` : "";
-  const trace = list(evidence, "trace").map((entry) => {
-    const lookups = list(entry, "lookups").map(spfLookup);
-    const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
-    return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
-  });
+  const trace = list(evidence, "trace").map(spfTerm);
   const problem = optional(evidence, "problem");
   const explanation = optional(evidence, "explanation");
   return [
@@ -18,6 +14,66 @@ export function spfSentences(evidence: Json): readonly string[] {
     ...(explanation ? [`the domain's own words: ${quoted(explanation)}`] : []),
     ...trace,
   ];
+}
+
+function spfTerm(entry: Json): string {
+  const lookups = list(entry, "lookups").map(spfLookup);
+  const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
+  return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
+}
+
+export function senderIdSentences(evidence: Json): readonly string[] {
+  const ip = text(evidence, "ip");
+  return list(evidence, "checks").flatMap((check) => {
+    const result = text(check, "result");
+    const fault = optional(check, "fault");
+    const domain = optional(check, "domain");
+    if (!domain) return [`${result}: nobody is responsible (${fault ?? "no address"})`];
+    const header = optional(check, "header");
+    const whose = header ? `responsible address in ${header}` : "sender's domain";
+    const why = optional(check, "problem") ?? optional(check, "mechanism");
+    return [
+      `${result} for ${ip} and the ${whose}, ${domain}${why ? `, decided by ${why}` : ""}`,
+      ...list(check, "trace").map(spfTerm),
+    ];
+  });
+}
+
+const DOMAIN_STATES: ReadonlyMap<string, string> = new Map([
+  ["exists", "can get mail"],
+  ["null-mx", "says that it takes no mail"],
+  ["missing", "has neither mail server nor address"],
+  ["unresolved", "cannot be looked up now"],
+]);
+
+export function senderDomainSentences(evidence: Json): readonly string[] {
+  if (evidence === null) return ["the sender has no domain"];
+  const status = text(evidence, "status");
+  const answers = list(evidence, "answers").map((answer) => {
+    const said = list(answer, "records").map(String).join(" | ") || optional(answer, "reason");
+    return `  ${text(answer, "type")} ${text(answer, "kind")}${said ? ` ${said}` : ""}`;
+  });
+  return [`${text(evidence, "domain")} ${DOMAIN_STATES.get(status) ?? status}`, ...answers];
+}
+
+export function fromAccessSentences(evidence: Json): readonly string[] {
+  const author = optionalMember(evidence, "author");
+  if (author === null) return ["nobody can say who it is from"];
+  return [`From is ${text(author, "localPart")}@${text(author, "domain")}`];
+}
+
+export function arcSentences(evidence: Json): readonly string[] {
+  const result = text(evidence, "result");
+  if (result === "none") return ["no chain"];
+  const reason = optional(evidence, "reason");
+  const sets = list(evidence, "sets").map((set) => {
+    const dmarc = member(set, "dmarc");
+    const from = dmarc === null ? null : optional(dmarc, "from");
+    const saw = dmarc === null ? "nothing of DMARC" : `DMARC ${text(dmarc, "result")}`;
+    return `  ${text(set, "instance")}: sealed by ${text(set, "domain")}, who saw ${saw}${from ? ` for ${from}` : ""}`;
+  });
+  const keys = list(evidence, "keys").map((answer) => `  ${dnsAnswer(answer)}`);
+  return [`the chain is ${result}${reason ? `: ${reason}` : ""}`, ...sets, ...keys];
 }
 
 function spfLookup(lookup: Json): string {

@@ -1,12 +1,20 @@
 import type { DmarcCheck } from "../auth/dmarc/check-dmarc.ts";
 import { judgedEvidence } from "../auth/sender-identities.ts";
 import type { StageReport } from "../pipeline/report.ts";
+import type { ArcEvidence } from "../stages/arc.ts";
 import type { DkimEvidence } from "../stages/dkim.ts";
+import type { SenderIdEvidence } from "../stages/sender-id.ts";
 import type { SpfEvidence } from "../stages/spf.ts";
 
 /** RFC 8601 value for our own Authentication-Results; `none` when nothing was checked. */
 export function authenticationResults(authservId: string, reports: readonly StageReport[]): string {
-  const results = [...spfResult(reports), ...dkimResults(reports), ...dmarcResult(reports)];
+  const results = [
+    ...spfResult(reports),
+    ...senderIdResults(reports),
+    ...dkimResults(reports),
+    ...arcResult(reports),
+    ...dmarcResult(reports),
+  ];
   return [authservId, ...(results.length > 0 ? results : ["none"])].join("; ");
 }
 
@@ -15,6 +23,25 @@ function spfResult(reports: readonly StageReport[]): readonly string[] {
   if (!spf) return [];
   const property = spf.identity === "helo" ? "smtp.helo" : "smtp.mailfrom";
   return [`spf=${spf.result} ${property}=${quoted(spf.domain)}`];
+}
+
+/** RFC 8601 2.7.3, with the field that held the responsible address. */
+function senderIdResults(reports: readonly StageReport[]): readonly string[] {
+  const senderId = evidenceOf<SenderIdEvidence>(reports, "sender-id");
+  return (senderId?.checks ?? []).map(({ result, fault, header, domain }) => {
+    const property = header === null ? "smtp.mailfrom" : `header.${header}`;
+    const about = domain === "" ? "" : ` ${property}=${quoted(domain)}`;
+    return `sender-id=${result}${because(fault)}${about}`;
+  });
+}
+
+/** RFC 8617 10.1: the last sealer answers for the chain. */
+function arcResult(reports: readonly StageReport[]): readonly string[] {
+  const arc = evidenceOf<ArcEvidence>(reports, "arc");
+  if (!arc) return [];
+  const sealer = arc.sets.at(-1)?.domain;
+  const by = sealer === undefined ? "" : ` header.d=${quoted(sealer)}`;
+  return [`arc=${arc.result}${because(arc.reason)}${by}`];
 }
 
 /** RFC 8601 2.7.1, one a signature: who reads it must know which domain passed. */

@@ -49,7 +49,11 @@ export function readAuthor(headers: HeaderBlock): Author {
   if (!field) return malformed("missing");
   if (fields.length > 1) return malformed("several-fields");
   if (!/^from$/i.test(field.name)) return malformed("field-name");
-  const { rawValue } = field;
+  return readMailboxOf(field);
+}
+
+/** The one mailbox of a field such as From, Sender or Resent-From, as strictly as for From. */
+export function readMailboxOf({ rawValue }: HeaderField): Author {
   // Some programs stop at a NUL, and show the sender that stands before it.
   if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(rawValue)) return malformed("control-character");
   if (hasOddFold(rawValue)) return malformed("folding");

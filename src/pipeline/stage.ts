@@ -97,6 +97,8 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
   readonly file: string;
   readonly section?: string;
   readonly options: z.ZodType<Options>;
+  /** What a schema cannot see: names of other stages. */
+  check?(options: Options, company: Company): readonly OptionFault[];
   observe?(
     view: Views[P],
     options: Options,
@@ -119,6 +121,18 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
     facts: Facts[P],
   ): Promise<void>;
 }
+
+/** A mistake in options, at its place in them. */
+export interface OptionFault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Every stage there is, by its name. */
+export type Company = ReadonlyMap<
+  string,
+  { readonly trustable: boolean; readonly isPlaced: boolean }
+>;
 
 /** What a judge may know of the policy beside its own options. */
 export interface House {
@@ -163,7 +177,10 @@ export interface Stage<P extends Phase, Services> {
   readonly section: string | null;
   readonly precedes: readonly string[];
   readonly concerns: "strangers" | "ours" | null;
+  readonly trustable: boolean;
   readonly options: z.ZodType;
+  /** `options` must be what the schema returned. */
+  check(options: unknown, company: Company): readonly OptionFault[];
   /** `options` must be what the schema returned. */
   bind(options: unknown, placement: Placement): BoundStage<P, Services>;
 }
@@ -185,7 +202,9 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     section: definition.section ?? null,
     precedes: definition.precedes ?? [],
     concerns: definition.concerns ?? null,
+    trustable: definition.trustable,
     options: definition.options,
+    check: (options, company) => definition.check?.(options as Options, company) ?? [],
     bind(bound, placement) {
       const options = bound as Options;
       const essential = definition.essential ?? false;

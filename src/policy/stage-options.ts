@@ -21,6 +21,12 @@ export function checkStageOptions<Services>(
   files: StageFiles<Services>,
 ): ReadonlyMap<string, unknown> {
   const options = new Map<string, unknown>();
+  const company = new Map(
+    files.catalog.map(({ name, trustable }) => [
+      name,
+      { trustable, isPlaced: files.placed.has(name) },
+    ]),
+  );
   for (const [file, sharing] of Map.groupBy(files.catalog, (stage) => stage.file)) {
     const source = files.sourceOf(file);
     if (!source || files.compiled.includes(file)) continue;
@@ -28,7 +34,9 @@ export function checkStageOptions<Services>(
     for (const stage of sharing) {
       const own = stage.section === null ? source : source.under(stage.section);
       const checked = checkShape(stage.options, own);
-      if (checked !== undefined) options.set(stage.name, checked);
+      if (checked === undefined) continue;
+      options.set(stage.name, checked);
+      for (const { path, message } of stage.check(checked, company)) own.complain(path, message);
     }
   }
   return options;

@@ -1,6 +1,9 @@
 import type { AnyStage } from "../pipeline/stage.ts";
 import { accessStage } from "./access/access.ts";
+import { fromAccessStage } from "./access/from-access.ts";
+import { senderAccessStage } from "./access/sender-access.ts";
 import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts";
+import { type ArcServices, arcStage } from "./arc.ts";
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
 import { type DkimServices, dkimStage } from "./dkim.ts";
 import { type DmarcServices, dmarcStage } from "./dmarc.ts";
@@ -14,6 +17,8 @@ import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
 import { rewriteRecipientStage } from "./rewriting/rewrite-recipient.ts";
 import { rewriteSenderStage } from "./rewriting/rewrite-sender.ts";
 import { type SrsServices, srsStage } from "./rewriting/srs.ts";
+import { type SenderDomainServices, senderDomainStage } from "./sender-domain.ts";
+import { type SenderIdServices, senderIdStage } from "./sender-id.ts";
 import {
   recipientRateStage,
   type SenderRateServices,
@@ -24,12 +29,15 @@ import { type SpfServices, spfStage } from "./spf.ts";
 /** What the stages need of the world; compose.ts gives it. */
 export interface StageServices
   extends AntivirusServices,
+    ArcServices,
     AttachmentsServices,
     BounceTagServices,
     DkimServices,
     DmarcServices,
     DnsblServices,
     DomainsServices,
+    SenderDomainServices,
+    SenderIdServices,
     SenderRateServices,
     SpfServices,
     SrsServices {}
@@ -39,7 +47,9 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
   return [
     accessStage,
     dnsblStage,
+    senderAccessStage,
     spfStage,
+    senderDomainStage,
     bounceTagStage,
     rewriteRecipientStage,
     srsStage,
@@ -51,7 +61,10 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     copiesStage,
     dkimStage,
     fromStage,
+    fromAccessStage,
+    arcStage,
     dmarcStage,
+    senderIdStage,
     attachmentsStage,
     antivirusStage,
     rewriteHeadersStage,

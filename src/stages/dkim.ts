@@ -64,7 +64,7 @@ export const dkimStage: Stage<"data", DkimServices> = defineStage<
   onFailure: "closed",
   trustable: true,
   concerns: "strangers",
-  precedes: ["from", "dmarc"],
+  precedes: ["from", "from-access", "dmarc"],
   file: "sender-auth",
   section: "dkim",
   options,

@@ -24,7 +24,9 @@ test("the shipped policy places every stage there is, and runs those that have s
     PHASES.flatMap((phase) =>
       plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
     );
-  const strangers = ["access", "dnsbl", "spf", "domains", "dkim", "from", "dmarc"];
+  const mail = ["sender-access", "spf", "sender-domain"];
+  const data = ["dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
+  const strangers = ["access", "dnsbl", ...mail, "domains", ...data];
   const content = ["attachments", "antivirus"];
   const ours = ["own-sender", "sender-rate", "recipient-rate"];
   assert.deepEqual(running("inbound"), [...strangers, ...content]);

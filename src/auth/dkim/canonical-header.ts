@@ -27,7 +27,7 @@ export function signedOctets(headers: HeaderBlock, signature: DkimSignature): Bu
 }
 
 /** RFC 6376 3.4.1 and 3.4.2, without the final line end. */
-function canonicalField(name: string, rawValue: string, mode: Canonicalization): string {
+export function canonicalField(name: string, rawValue: string, mode: Canonicalization): string {
   if (mode === "simple") return `${name}:${rawValue}`;
   const value = trimBlanks(rawValue.replace(/\r?\n/g, "").replace(/[ \t]+/g, " "));
   return `${toNameKey(name)}:${value}`;

@@ -86,6 +86,16 @@ function toTags(list: TagList): SignatureTags {
 function readSignature(field: HeaderField, list: TagList): DkimSignature | string {
   const value = (name: string) => list.get(name)?.value ?? null;
   if (value("v") !== "1") return "v= is not 1";
+  return readSignedTags(field, list, value("i"));
+}
+
+/** What DKIM-Signature and ARC-Message-Signature (RFC 8617 4.1.2) have in common. */
+export function readSignedTags(
+  field: HeaderField,
+  list: TagList,
+  identity: string | null,
+): DkimSignature | string {
+  const value = (name: string) => list.get(name)?.value ?? null;
   const algorithm = readAlgorithm(value("a"));
   if (typeof algorithm === "object") return algorithm.reason;
   const b = list.get("b");
@@ -95,7 +105,7 @@ function readSignature(field: HeaderField, list: TagList): DkimSignature | strin
   if (bodyHash?.length !== SHA256_OCTETS) return "bh= is not a SHA-256 hash";
   const canonical = readCanonicalization(value("c") ?? "simple/simple");
   if (!canonical) return "c= is not known";
-  const signer = readSigner(value("d"), value("s"), value("i"));
+  const signer = readSigner(value("d"), value("s"), identity);
   if (typeof signer === "string") return signer;
   const signed = readSigned(value("h"));
   if (!signed) return "h= is no list of names";
@@ -120,7 +130,7 @@ function readSignature(field: HeaderField, list: TagList): DkimSignature | strin
 
 const SHA256_OCTETS = 32;
 
-function readAlgorithm(
+export function readAlgorithm(
   text: string | null,
 ): DkimSignature["algorithm"] | { readonly reason: string } {
   if (text === "rsa-sha256" || text === "ed25519-sha256") return text;
@@ -142,7 +152,7 @@ function isCanonicalization(text: string): text is Canonicalization {
 type Signer = Pick<DkimSignature, "domain" | "selector" | "identity" | "isExact">;
 
 /** RFC 6376 3.5; names are checked as names before anybody asks DNS for them. */
-function readSigner(d: string | null, s: string | null, i: string | null): Signer | string {
+export function readSigner(d: string | null, s: string | null, i: string | null): Signer | string {
   const domain = toName(d ?? "");
   // A top-level domain signs no mail, and would speak for everybody below it.
   if (!domain?.includes(".")) return "d= is no domain";
@@ -180,7 +190,7 @@ function readNumbers(l: string | null, t: string | null, x: string | null): Numb
 }
 
 /** RFC 6376 3.5 allows more digits than a number holds exactly, and nobody needs them. */
-function readNumber(text: string | null): number | null {
+export function readNumber(text: string | null): number | null {
   if (text === null) return null;
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }

@@ -142,7 +142,11 @@ function checkKey(
   return { result: "pass", reason: null };
 }
 
-function isSignedBy(octets: Buffer, { signature }: DkimSignature, key: DkimKey): boolean {
+export function isSignedBy(
+  octets: Buffer,
+  { signature }: Pick<DkimSignature, "signature">,
+  key: DkimKey,
+): boolean {
   if (key.type === "rsa") return verify("sha256", octets, key.key, signature);
   // RFC 8463 3: Ed25519 over the hash, not over the text.
   return verify(null, createHash("sha256").update(octets).digest(), key.key, signature);

@@ -3,7 +3,7 @@ import type { NameRule } from "../../net/resolver.ts";
 import { expandDomain } from "./expand-macro.ts";
 import type { MacroString } from "./macro-string.ts";
 import { matchMechanism } from "./match-mechanism.ts";
-import { type Directive, isSpfRecord, parseSpfRecord, type SpfRecord } from "./spf-record.ts";
+import { type Directive, parseSpfRecord, type SpfRecord } from "./spf-record.ts";
 import { permerror, type SpfFault, type SpfRun, unavailable } from "./spf-run.ts";
 
 export type SpfResult =
@@ -70,7 +70,7 @@ async function findRecord(run: SpfRun, domain: string, names: NameRule): Promise
   const term = run.trace.begin(domain, "record");
   const answer = await run.lookup(term, domain, "TXT", names);
   const fault = unavailable(answer);
-  const texts = answer.kind === "found" ? answer.records.filter(isSpfRecord) : [];
+  const texts = answer.kind === "found" ? run.select(answer.records) : [];
   const found = fault ?? selectRecord(texts);
   term.end(found === null ? "none" : found.kind === "fault" ? describe(found) : "found");
   return found;

@@ -7,6 +7,7 @@ import type {
   RecordType,
   Resolver,
 } from "../../net/resolver.ts";
+import { isSpfRecord } from "./spf-record.ts";
 import type { SpfTrace, TraceTerm } from "./spf-trace.ts";
 
 /** Ends the whole check. */
@@ -37,6 +38,8 @@ const MAX_VOID_LOOKUPS = 2;
 export interface SpfRun {
   readonly subject: SpfSubject;
   readonly trace: SpfTrace;
+  /** Of the TXT records of a name, those that this check is to follow. */
+  readonly select: RecordChoice;
   lookup<T extends RecordType>(
     term: TraceTerm,
     name: string,
@@ -51,17 +54,21 @@ export interface SpfRun {
   isOver(): SpfFault | null;
 }
 
+export type RecordChoice = (texts: readonly string[]) => readonly string[];
+
 export function createSpfRun(
   subject: SpfSubject,
   trace: SpfTrace,
   resolver: Resolver,
   scope: LookupScope,
+  select: RecordChoice = (texts) => texts.filter(isSpfRecord),
 ): SpfRun {
   let terms = 0;
   let voids = 0;
   return {
     subject,
     trace,
+    select,
     async lookup(term, name, type, names = "printable") {
       const answer = await resolver.lookup(name, type, scope, { names });
       term.lookup(name, type, answer);

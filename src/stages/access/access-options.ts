@@ -1,10 +1,19 @@
 import { z } from "zod";
 import { type Cidr, parseCidr } from "../../net/ip.ts";
 import { createNetworkMap, maskTo, networkKey } from "./network-map.ts";
+import {
+  compileSenders,
+  type SenderEntry,
+  type SenderSubject,
+  senderKeys,
+  senderSchema,
+} from "./sender-entries.ts";
 
 /** Stages that nobody can be let past, so that a scope naming them would promise what is not. */
 const NEVER_TRUSTED: readonly string[] = [
   "access",
+  "sender-access",
+  "from-access",
   "own-sender",
   "sender-rate",
   "recipient-rate",
@@ -31,8 +40,9 @@ const client = z.string().superRefine((text, context) => {
 });
 
 const base = z.strictObject({
-  /** An address or a network. */
-  client,
+  /** An address or a network. Either this or `sender`. */
+  client: client.optional(),
+  sender: senderSchema.optional(),
   /** Why the entry is there: for those who find it in two years. Never told to the client. */
   reason: z.string().trim().min(1),
   /** A date counts to its end (UTC); a time needs its zone. */
@@ -50,9 +60,10 @@ const lists = z.strictObject({
   /** Spam stages named in `scope` (all without one) count for nothing. */
   allow: z
     .array(base.extend({ scope: z.array(stageName).min(1).optional() }))
+    .superRefine(refuseHalfEntries)
     .superRefine(refuseDuplicates)
     .default([]),
-  block: z.array(base).superRefine(refuseDuplicates).default([]),
+  block: z.array(base).superRefine(refuseHalfEntries).superRefine(refuseDuplicates).default([]),
 });
 
 /** One entry as it is judged. */
@@ -74,24 +85,35 @@ export interface AccessOptions {
    * prefix; of two equal ones the block.
    */
   find(ip: string, at: number): AccessEntry | null;
+  /** The entries in force for a sender, the most specific first, of equal ones the block. */
+  findSender(sender: SenderSubject, at: number): readonly SenderEntry[];
 }
 
 /** `access.yaml` */
 export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written) => {
-  const entries: AccessEntry[] = [
-    // Blocks first: among equally specific entries the map keeps this order.
-    ...written.block.map((entry) => toEntry("block", entry)),
-    ...written.allow.map((entry) => toEntry("allow", entry)),
+  // Blocks first: among equally specific entries the map keeps this order.
+  const entries = [
+    ...written.block.map((entry) => ({ list: "block", entry }) as const),
+    ...written.allow.map((entry) => ({ list: "allow", entry }) as const),
   ];
   const map = createNetworkMap(
-    entries.flatMap((value) => {
-      const network = parseCidr(value.client);
-      return network === null ? [] : [{ network, value }];
+    entries.flatMap(({ list, entry }) => {
+      const network = entry.client === undefined ? null : parseCidr(entry.client);
+      return network === null ? [] : [{ network, value: toEntry(list, entry) }];
     }),
   );
+  const senders = compileSenders(
+    entries.flatMap(({ list, entry }) => {
+      const { sender } = entry;
+      return sender === undefined ? [] : [{ ...terms(list, entry), sender }];
+    }),
+  );
+  const inForce = (at: number) => (entry: { readonly endsAt: number | null }) =>
+    entry.endsAt === null || at < entry.endsAt;
   return {
     ...written,
-    find: (ip, at) => map.find(ip).find(({ endsAt }) => endsAt === null || at < endsAt) ?? null,
+    find: (ip, at) => map.find(ip).find(inForce(at)) ?? null,
+    findSender: (sender, at) => senders.find(sender).filter(inForce(at)),
   };
 });
 
@@ -102,8 +124,11 @@ function hasHostBits({ octets, bits }: Cidr): boolean {
 type Written = z.infer<typeof base> & { readonly scope?: readonly string[] | undefined };
 
 function toEntry(list: AccessEntry["list"], entry: Written): AccessEntry {
-  const { client, reason, scope, expires } = entry;
-  return { list, client, reason, scope, endsAt: expires === undefined ? null : endOf(expires) };
+  return { ...terms(list, entry), client: entry.client ?? "" };
+}
+
+function terms(list: AccessEntry["list"], { reason, scope, expires }: Written) {
+  return { list, reason, scope, endsAt: expires === undefined ? null : endOf(expires) };
 }
 
 function endOf(expires: string): number {
@@ -111,17 +136,30 @@ function endOf(expires: string): number {
   return expires.includes("T") ? at : at + DAY_MS;
 }
 
+/** An entry is about a client or about a sender: both at once would read as "and" to half of all. */
+function refuseHalfEntries(entries: readonly Written[], context: z.RefinementCtx): void {
+  for (const [index, { client, sender }] of entries.entries()) {
+    if ((client === undefined) !== (sender === undefined)) continue;
+    const got = client === undefined ? "neither" : "both";
+    const message = `expected either \`client\` or \`sender\`, got ${got}`;
+    context.addIssue({ code: "custom", message, path: [index] });
+  }
+}
+
 /** Two entries for one client in one list: nobody could say which reason and scope hold. */
 function refuseDuplicates(entries: readonly Written[], context: z.RefinementCtx): void {
   const seen = new Set<string>();
-  for (const [index, entry] of entries.entries()) {
-    const network = parseCidr(entry.client);
-    if (network === null) continue;
-    const key = networkKey(network);
+  const note = (key: string, name: string, path: readonly (string | number)[]) => {
     if (seen.has(key)) {
-      const message = `expected one entry a client, got a second for ${entry.client}`;
-      context.addIssue({ code: "custom", message, path: [index, "client"] });
+      const message = `expected one entry a ${path[1]}, got a second for ${name}`;
+      context.addIssue({ code: "custom", message, path: [...path] });
     }
     seen.add(key);
+  };
+  for (const [index, { client, sender }] of entries.entries()) {
+    const network = client === undefined ? null : parseCidr(client);
+    if (network !== null) note(networkKey(network), client ?? "", [index, "client"]);
+    for (const { key, name, path } of sender === undefined ? [] : senderKeys(sender))
+      note(key, name, [index, "sender", ...path]);
   }
 }

@@ -1,6 +1,7 @@
 import { defineStage, type Stage } from "../../pipeline/stage.ts";
 import type { Verdict } from "../../pipeline/verdict.ts";
 import { type AccessEntry, type AccessOptions, accessOptions } from "./access-options.ts";
+import { checkAccess } from "./check-access.ts";
 
 /** Nothing is observed: client and time are facts, so a replay uses the list of its own policy. */
 export type AccessEvidence = { readonly client: string };
@@ -23,6 +24,7 @@ export const accessStage: Stage<"connect", unknown> = defineStage<
   canTrust: true,
   file: "access",
   options: accessOptions,
+  check: checkAccess,
 
   observe: async ({ client }) => ({ client: client.ip }),
 

@@ -1,0 +1,168 @@
+import { readAuthor } from "../../mail/author.ts";
+import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
+import { createHeaderCollector } from "../../mail/header-collector.ts";
+import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
+import { canonicalField, signedOctets } from "../dkim/canonical-header.ts";
+import type { DkimSignature } from "../dkim/dkim-signature.ts";
+import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
+import { isSignedBy } from "../dkim/verify-signature.ts";
+import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
+import { parseMessageSignature } from "./arc-seal.ts";
+import { readSealedDmarc, type SealedDmarc } from "./sealed-results.ts";
+
+/** Of each set, what a sealer says of himself and of the mail he got. */
+export type ArcSealed = {
+  readonly instance: number;
+  readonly domain: string;
+  readonly selector: string;
+  readonly dmarc: SealedDmarc | null;
+};
+
+/** Plain JSON, bounded. A chain counts as a whole: it passes, or nothing in it is proven. */
+export type ArcCheck = {
+  readonly result: "none" | "pass" | "fail";
+  readonly reason: string | null;
+  /** It failed for want of a key that DNS may give later. */
+  readonly temporary: boolean;
+  readonly sets: readonly ArcSealed[];
+  /** Keys that were asked for, in that order. */
+  readonly keys: readonly KeyAnswer[];
+  /** The domain of the one author in From; null: nobody can say. */
+  readonly from: string | null;
+};
+
+export interface ArcReading {
+  write(chunk: Buffer): void;
+  end(keys: KeyLookup): Promise<ArcCheck>;
+}
+
+/**
+ * Verifies the chain of a message that streams by (RFC 8617 5.2). Without a whole chain nothing is
+ * hashed. Never throws for anything that a sender or a zone can do but a header that is too large.
+ */
+export function createArcReading(): ArcReading {
+  const collector = createHeaderCollector();
+  let head: Head | null = null;
+  const begin = () => {
+    head ??= readHead(parseHeaderBlock(collector.bytes()));
+    return head;
+  };
+  return {
+    write(chunk) {
+      const taken = collector.write(chunk);
+      if (collector.ended()) begin().bodies?.write(chunk.subarray(taken));
+    },
+    async end(keys) {
+      const { headers, chain, newest, bodies } = begin();
+      const author = readAuthor(headers);
+      const from = author.kind === "mailbox" ? author.domain : null;
+      if (chain.kind === "none") return { ...EMPTY, result: "none", from };
+      if (chain.kind === "broken") return { ...EMPTY, result: "fail", reason: chain.reason, from };
+      const sets = chain.sets.map(describe);
+      if (typeof newest === "string")
+        return { ...EMPTY, result: "fail", reason: newest, sets, from };
+      const body = bodies?.end().get(newest.body);
+      if (!body) throw new Error("a body that nobody hashed");
+      return { ...(await verify(headers, chain.sets, newest, body, keys)), sets, from };
+    },
+  };
+}
+
+const EMPTY = { reason: null, temporary: false, sets: [], keys: [] } as const;
+
+interface Head {
+  readonly headers: HeaderBlock;
+  readonly chain: ArcChain;
+  /** The signature of the highest instance, the only one that must still hold; or what is wrong. */
+  readonly newest: DkimSignature | string;
+  readonly bodies: BodyHashes | null;
+}
+
+function readHead(headers: HeaderBlock): Head {
+  const chain = readChain(headers);
+  const last = chain.kind === "chain" ? chain.sets.at(-1) : null;
+  const newest = last ? parseMessageSignature(last.message.field, last.message.tags) : "no chain";
+  const bodies = typeof newest === "string" ? null : createBodyHashes(new Set([newest.body]));
+  return { headers, chain, newest, bodies };
+}
+
+type Outcome = Omit<ArcCheck, "sets" | "from">;
+
+/** The newest signature first, then the seals from the newest to the oldest; the first fault ends it. */
+async function verify(
+  headers: HeaderBlock,
+  sets: readonly ArcSet[],
+  newest: DkimSignature,
+  body: BodyHash,
+  lookup: KeyLookup,
+): Promise<Outcome> {
+  const keys: KeyAnswer[] = [];
+  const fail = (reason: string, temporary = false): Outcome => ({
+    result: "fail",
+    reason,
+    temporary,
+    keys,
+  });
+  const claim = faultOfBody(newest, body);
+  if (claim) return fail(claim);
+  const parts: readonly Part[] = [
+    { what: "message signature", signed: newest, octets: () => signedOctets(headers, newest) },
+    ...sets.toReversed().map(({ instance, seal }) => ({
+      what: `seal ${instance}`,
+      signed: seal,
+      octets: () => sealedOctets(sets.slice(0, instance)),
+    })),
+  ];
+  for (const { what, signed, octets } of parts) {
+    const found = await lookup.find(signed.domain, signed.selector);
+    if (!keys.some(({ name }) => name === found.answer.name)) keys.push(found.answer);
+    const wrong = faultOfKey(found, signed, octets);
+    if (wrong) return fail(`${what}: ${wrong}`, found.kind === "temperror");
+  }
+  return { result: "pass", reason: null, temporary: false, keys };
+}
+
+interface Part {
+  readonly what: string;
+  readonly signed: Pick<DkimSignature, "domain" | "selector" | "algorithm" | "signature">;
+  readonly octets: () => Buffer;
+}
+
+/** Whatever stands behind l= octets is anybody's (RFC 6376 8.2). */
+function faultOfBody({ bodyHash, length }: DkimSignature, body: BodyHash): string | null {
+  if (length !== null && length !== body.octets)
+    return `l= covers ${length} of ${body.octets} octets`;
+  return bodyHash.equals(body.hash) ? null : "the body was changed";
+}
+
+function faultOfKey(found: FoundKey, signed: Part["signed"], octets: Part["octets"]) {
+  if (found.kind !== "key") return found.reason;
+  if (!signed.algorithm.startsWith(`${found.key.type}-`))
+    return "the key is of another kind than a= says";
+  return isSignedBy(octets(), signed, found.key) ? null : "what it signs was changed";
+}
+
+/** RFC 8617 5.1.1: the fields of all sets so far, the last seal without its value. */
+function sealedOctets(sets: readonly ArcSet[]): Buffer {
+  const parts: string[] = [];
+  for (const [index, { results, message, seal }] of sets.entries()) {
+    for (const { name, rawValue } of [results, message.field])
+      parts.push(canonicalField(name, rawValue, "relaxed"), "\r\n");
+    const { name, rawValue } = seal.field;
+    const { start, end } = seal.signatureAt;
+    const isLast = index === sets.length - 1;
+    const value = isLast ? rawValue.slice(0, start) + rawValue.slice(end) : rawValue;
+    parts.push(canonicalField(name, value, "relaxed"), isLast ? "" : "\r\n");
+  }
+  return Buffer.from(parts.join(""), "latin1");
+}
+
+function describe({ instance, seal, results }: ArcSet): ArcSealed {
+  const { domain, selector } = seal;
+  return {
+    instance,
+    domain,
+    selector,
+    dmarc: readSealedDmarc(results.rawValue.replace(/^[^;]*;/, "")),
+  };
+}

@@ -1,0 +1,119 @@
+import { z } from "zod";
+import { parseMailbox } from "../../mail/address.ts";
+import { parseDomainName } from "../../mail/domain-name.ts";
+
+/** A value in a message is shown this far. */
+const MAX_SHOWN_CHARS = 60;
+
+const address = z.string().superRefine((text, context) => {
+  if (addressKey(text) === null) complain("an address such as jane@example.org", text, context);
+});
+
+const domain = z.string().superRefine((text, context) => {
+  if (toDomain(text) === null) complain("a domain such as example.org", text, context);
+});
+
+function complain(wanted: string, text: string, context: z.RefinementCtx): void {
+  const got = JSON.stringify(text.slice(0, MAX_SHOWN_CHARS));
+  context.addIssue({ code: "custom", message: `expected ${wanted}, got ${got}` });
+}
+
+/** Whom an entry is about: any of these. The null sender is nobody, and cannot be named. */
+export const senderSchema = z
+  .strictObject({
+    addresses: z.array(address).min(1).optional(),
+    /** These alone. */
+    domains: z.array(domain).min(1).optional(),
+    /** These and all below them. */
+    domainsAndSubdomains: z.array(domain).min(1).optional(),
+  })
+  .refine((sender) => Object.values(sender).some((list) => list !== undefined), {
+    error: "expected addresses, domains or domainsAndSubdomains",
+  });
+
+type WrittenSender = z.infer<typeof senderSchema>;
+
+/** One entry as it is judged. */
+export interface SenderEntry {
+  readonly list: "allow" | "block";
+  /** The address or domain by which it was found, as `*.example.org` for one of its subdomains. */
+  readonly match: string;
+  readonly reason: string;
+  /** Absent: every spam stage. */
+  readonly scope?: readonly string[] | undefined;
+  readonly endsAt: number | null;
+}
+
+export interface SenderSubject {
+  readonly localPart: string;
+  readonly domain: string;
+}
+
+/** Entries by the sender: the address, the domain, then domains it is within, the longest first. */
+export interface SenderMap {
+  find(sender: SenderSubject): readonly SenderEntry[];
+}
+
+export function compileSenders(
+  entries: readonly (Omit<SenderEntry, "match"> & { readonly sender: WrittenSender })[],
+): SenderMap {
+  const byKey = new Map<string, SenderEntry[]>();
+  for (const { sender, ...terms } of entries) {
+    for (const { key, name } of senderKeys(sender)) {
+      const known = byKey.get(key) ?? [];
+      known.push({ ...terms, match: name });
+      byKey.set(key, known);
+    }
+  }
+  return {
+    find: (sender) => keysFor(sender).flatMap((key) => byKey.get(key) ?? []),
+  };
+}
+
+interface SenderKey {
+  readonly key: string;
+  readonly name: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** What an entry is found by. */
+export function senderKeys(sender: WrittenSender): readonly SenderKey[] {
+  const { addresses = [], domains = [], domainsAndSubdomains = [] } = sender;
+  const named = (kind: string, name: string, key: string | null, index: number) =>
+    key === null ? [] : [{ key, name, path: [kind, index] }];
+  return [
+    ...addresses.flatMap((text, i) => named("addresses", text, addressKey(text), i)),
+    ...domains.flatMap((text, i) => named("domains", text, prefixed("=", toDomain(text)), i)),
+    ...domainsAndSubdomains.flatMap((text, i) =>
+      named("domainsAndSubdomains", text, prefixed("*", toDomain(text)), i),
+    ),
+  ];
+}
+
+function keysFor({ localPart, domain }: SenderSubject): readonly string[] {
+  const keys = [toKey(localPart, domain), `=${domain}`, `*${domain}`];
+  for (let dot = domain.indexOf("."); dot >= 0; dot = domain.indexOf(".", dot + 1))
+    keys.push(`*${domain.slice(dot + 1)}`);
+  return keys;
+}
+
+function prefixed(mark: "=" | "*", name: string | null): string | null {
+  return name === null ? null : mark + name;
+}
+
+function toDomain(text: string): string | null {
+  const name = parseDomainName(text, { utf8: true });
+  return name === null || /^[\d.]+$/.test(name) ? null : name;
+}
+
+function addressKey(text: string): string | null {
+  const parsed = parseMailbox(text);
+  return parsed === null || parsed.domain === "" ? null : toKey(parsed.localPart, parsed.domain);
+}
+
+/** `"bob"@` is `bob@`, and case is nobody's difference. */
+function toKey(localPart: string, domain: string): string {
+  const isQuoted = localPart.length > 1 && localPart.startsWith('"') && localPart.endsWith('"');
+  const bare = isQuoted ? localPart.slice(1, -1).replace(/\\(.)/gs, "$1") : localPart;
+  return `${bare.toLowerCase()}@${domain}`;
+}

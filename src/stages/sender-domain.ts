@@ -1,0 +1,146 @@
+import { z } from "zod";
+import type { Lookup, RecordType, Resolver } from "../net/resolver.ts";
+import { defineStage, type Stage } from "../pipeline/stage.ts";
+import { NEUTRAL, type Verdict } from "../pipeline/verdict.ts";
+
+export interface SenderDomainServices {
+  readonly resolver: Resolver;
+}
+
+/** Three look-ups one after the other, each two seconds twice at most; mostly one that is cached. */
+const TIMEOUT_MS = 7000;
+/** More tell nothing. */
+const MAX_RECORDS = 5;
+
+type Status = "exists" | "null-mx" | "missing" | "unresolved";
+
+type Answer = {
+  readonly type: RecordType;
+  readonly kind: Lookup<unknown>["kind"];
+  readonly records: readonly string[];
+  readonly reason: string | null;
+};
+
+/** Null: there is no domain to ask about. */
+export type SenderDomainEvidence = {
+  readonly domain: string;
+  readonly status: Status;
+  readonly answers: readonly Answer[];
+} | null;
+
+const options = z.strictObject({
+  /** Neither MX nor an address: no answer and no bounce can ever reach the sender. */
+  missing: z.enum(["stamp", "reject"]).default("stamp"),
+  /** RFC 7505: the domain says that it takes no mail. */
+  nullMx: z.enum(["stamp", "reject"]).default("stamp"),
+  /** DNS cannot be asked now. */
+  unresolved: z.enum(["stamp", "defer"]).default("stamp"),
+  scores: z
+    .strictObject({
+      missing: z.number().default(2),
+      nullMx: z.number().default(2),
+      unresolved: z.number().default(0),
+    })
+    .prefault({}),
+});
+
+type SenderDomainOptions = z.infer<typeof options>;
+
+/** Whether the domain of MAIL FROM could get an answer: by MX, or by an address (RFC 5321 5.1). */
+export const senderDomainStage: Stage<"mail", SenderDomainServices> = defineStage<
+  "mail",
+  SenderDomainOptions,
+  SenderDomainEvidence,
+  SenderDomainServices
+>({
+  name: "sender-domain",
+  phase: "mail",
+  timeoutMs: TIMEOUT_MS,
+  onFailure: "open",
+  trustable: true,
+  concerns: "strangers",
+  file: "sender-auth",
+  section: "sender-domain",
+  options,
+
+  async observe({ sender, dns }, _options, { resolver }) {
+    // The null sender has no domain, and an address literal is none.
+    if (sender === null || sender.domain === "" || sender.domain.startsWith("[")) return null;
+    const { domain } = sender;
+    const answers: Answer[] = [];
+    for (const type of ["MX", "A", "AAAA"] as const) {
+      const answer = await resolver.lookup(domain, type, dns);
+      answers.push(toAnswer(type, answer));
+      const status = statusOf(type, answer);
+      if (status !== null) return { domain, status, answers };
+    }
+    return { domain, status: "missing", answers };
+  },
+
+  judge(evidence, options): Verdict {
+    if (evidence === null || evidence.status === "exists") return NEUTRAL;
+    const { domain, status } = evidence;
+    const { symbol, score, cause, kind } = outcomeOf(status, options);
+    const findings = [{ symbol, score, detail: domain }];
+    return kind === "stamp"
+      ? { kind: "neutral", findings }
+      : { kind, cause, about: { domain }, findings };
+  },
+});
+
+/** Null: another type must be asked. */
+function statusOf(type: RecordType, answer: Lookup<unknown>): Status | null {
+  if (answer.kind === "temporary" || answer.kind === "exhausted") return "unresolved";
+  if (answer.kind === "refused") return "missing";
+  if (answer.kind === "none") return answer.reason === "nxdomain" ? "missing" : null;
+  return type === "MX" && isNullMx(answer.records) ? "null-mx" : "exists";
+}
+
+/** RFC 7505 3: exactly one record, its exchange the root. */
+function isNullMx(records: readonly unknown[]): boolean {
+  const [only] = records;
+  if (records.length !== 1 || typeof only !== "object" || only === null) return false;
+  return "exchange" in only && only.exchange === "";
+}
+
+function toAnswer(type: RecordType, answer: Lookup<unknown>): Answer {
+  if (answer.kind !== "found")
+    return { type, kind: answer.kind, records: [], reason: answer.reason };
+  const records = answer.records.slice(0, MAX_RECORDS).map(showRecord);
+  return { type, kind: answer.kind, records, reason: null };
+}
+
+function showRecord(record: unknown): string {
+  if (typeof record === "string") return record;
+  if (typeof record !== "object" || record === null || !("exchange" in record)) return "?";
+  return "preference" in record ? `${record.preference} ${record.exchange || "."}` : "?";
+}
+
+function outcomeOf(
+  status: Exclude<Status, "exists">,
+  { missing, nullMx, unresolved, scores }: SenderDomainOptions,
+) {
+  switch (status) {
+    case "missing":
+      return {
+        symbol: "SENDER_DOMAIN_MISSING",
+        score: scores.missing,
+        cause: "sender-domain-missing",
+        kind: missing,
+      } as const;
+    case "null-mx":
+      return {
+        symbol: "SENDER_NULL_MX",
+        score: scores.nullMx,
+        cause: "sender-null-mx",
+        kind: nullMx,
+      } as const;
+    case "unresolved":
+      return {
+        symbol: "SENDER_DOMAIN_UNRESOLVED",
+        score: scores.unresolved,
+        cause: "sender-domain-unresolved",
+        kind: unresolved,
+      } as const;
+  }
+}
