@@ -59,12 +59,11 @@ export async function startSubjects(
   };
   await add(["bare proxy"], () => startBareProxy(stack, sinkPort));
   await add(["Postfix"], () => startPostfix(stack, sinkPort));
-  await add(["Postern alone, ack: hub", "Postern alone, ack: spool"], () =>
-    startPostern(stack, sinkPort, true),
-  );
-  await add(["Postern, every stage, ack: hub", "Postern, every stage, ack: spool"], () =>
-    startPostern(stack, sinkPort, false),
-  );
+  const addPostern = (name: string, shape: Shape) =>
+    add([`${name}, ack: hub`, `${name}, ack: spool`], () => startPostern(stack, sinkPort, shape));
+  await addPostern("Postern alone", { alone: true, workers: 1 });
+  await addPostern("Postern alone, workers: 2", { alone: true, workers: 2 });
+  await addPostern("Postern, every stage", { alone: false, workers: 1 });
   return subjects;
 }
 
@@ -96,11 +95,17 @@ async function startPostfix(stack: AsyncDisposableStack, sinkPort: number): Prom
   return { port: postfix.port, pid: postfix.pid() };
 }
 
+interface Shape {
+  /** Without any stage that can be left out. */
+  readonly alone: boolean;
+  readonly workers: number;
+}
+
 /** With SPF from a DNS server in this process, and without a scanner. */
 async function startPostern(
   stack: AsyncDisposableStack,
   sinkPort: number,
-  alone: boolean,
+  { alone, workers }: Shape,
 ): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), "postern-bench-"));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -115,7 +120,7 @@ async function startPostern(
   const port = await findFreeTcpPort();
   const settingsFile = await writeGatewayFiles(folder, {
     hubPort: sinkPort,
-    settings: { listeners: [{ name: "internet", listen: `127.0.0.1:${port}` }] },
+    settings: { workers, listeners: [{ name: "internet", listen: `127.0.0.1:${port}` }] },
     dnsServer: dns.address,
     policies: {
       domains: { domains },
