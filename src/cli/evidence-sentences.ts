@@ -1,15 +1,15 @@
 import type { Json } from "../base/json.ts";
+import { arcSentences } from "./arc-sentences.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
 import {
-  arcSentences,
   dkimSentences,
   dmarcSentences,
   fromAccessSentences,
   fromSentences,
   senderDomainSentences,
-  senderIdSentences,
   spfSentences,
 } from "./sender-auth-sentences.ts";
+import { senderIdSentences } from "./sender-id-sentences.ts";
 import { formatTime } from "./time-words.ts";
 
 /**

@@ -65,6 +65,11 @@ export const arcStage: Stage<"data", ArcServices> = defineStage<
   section: "arc",
   options,
 
+  check: ({ trustedSealers }, company) =>
+    trustedSealers.length === 0 || company.get("dmarc")?.isPlaced
+      ? []
+      : [{ path: ["trustedSealers"], message: "counts for nothing without the stage `dmarc`" }],
+
   tap({ dns, receivedAt }, _options, { resolver, clock }, signal) {
     const reading = createArcReading();
     return {
