@@ -40,9 +40,12 @@ function unquoted(text: string): string {
   return inner.replace(/\\(.)/g, "$1").trim();
 }
 
+/** More than any name of ours has; what is cut off can only be what follows it. */
+const LONGEST_NAME = 512;
+
 /** The host name at its beginning, without a final dot; a version or anything else may follow. */
 function nameOf(text: string): string {
-  const [name = ""] = /^[a-z0-9._-]*/.exec(text) ?? [];
+  const [name = ""] = /^[a-z0-9._-]*/.exec(text.slice(0, LONGEST_NAME)) ?? [];
   return name.replace(/\.+$/, "");
 }
 

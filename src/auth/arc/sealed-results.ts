@@ -18,7 +18,7 @@ export function readSealedDmarc(rawValue: string): SealedDmarc | null {
   const text = plainText(unfold(rawValue));
   const results = text.split(";").flatMap((part) => {
     // RFC 8601 2.2: the version of a method may follow its name, and there is but one.
-    const match = /^\s*dmarc\s*(?:\/\s*1\s*)?=\s*([a-z]+)(?=\s|$)(.*)$/is.exec(part);
+    const match = /^\s*dmarc\s*(?:\/\s*1\s*)?=\s*([a-z]{1,30})(?=\s|$)(.*)$/is.exec(part);
     return match ? [{ result: match[1] ?? "", rest: match[2] ?? "" }] : [];
   });
   const [only] = results;
