@@ -71,7 +71,14 @@ describe("a trusted sealer who saw DMARC pass overrides its failure", () => {
   });
 });
 
-const lookalikes = ["1ist.test", "xlist.test", "mail.list.test", "list.test.evil.test", "list.tes"];
+const lookalikes = [
+  "1ist.test",
+  "xn--lst-rma.test",
+  "xlist.test",
+  "mail.list.test",
+  "list.test.evil.test",
+  "list.tes",
+];
 const body = "X".repeat(200);
 
 const NEVER = {
