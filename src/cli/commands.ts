@@ -9,6 +9,7 @@ import {
   whoCommands,
 } from "./command-parts.ts";
 import { explainCommand } from "./explain.ts";
+import { addPolicy } from "./policy-words.ts";
 import {
   type QuarantineListOptions,
   quarantineDeleteCommand,
@@ -43,6 +44,7 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addPolicy(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")
