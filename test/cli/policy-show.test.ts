@@ -27,7 +27,8 @@ async function show(
   const cwd = await mkdtemp(join(tmpdir(), "postern-policy-show-"));
   context.after(() => rm(cwd, { recursive: true, force: true }));
   await mkdir(join(cwd, "policies"));
-  for (const [name, text] of Object.entries(FILES)) await writeFile(join(cwd, name), text, { mode: 0o600 });
+  for (const [name, text] of Object.entries(FILES))
+    await writeFile(join(cwd, name), text, { mode: 0o600 });
   if (options.domains !== undefined)
     await writeFile(join(cwd, "policies/domains.yaml"), options.domains);
   const out: string[] = [];
