@@ -8,6 +8,7 @@ import {
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
+import { addDnsbl } from "./dnsbl-words.ts";
 import { explainCommand } from "./explain.ts";
 import { addPolicy } from "./policy-words.ts";
 import {
@@ -45,6 +46,7 @@ export function buildProgram(parts: ProgramParts): Command {
   addQuarantine(program, parts);
   addQueue(program, parts);
   addPolicy(program, parts);
+  addDnsbl(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")
