@@ -87,7 +87,7 @@ async function openParts(
   tellFacts(ground, indexes);
   stack.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
-  const services = openServices(stack, ground, relay, counters);
+  const services = openServices(stack, ground, relay, { ...indexes, counters });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(stack, ground, policy, messages);

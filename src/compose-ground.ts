@@ -12,7 +12,9 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import { createMemoryReputation } from "./reputation/memory-reputation.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
+import type { Reputation } from "./reputation/reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -43,6 +45,7 @@ export interface Stores {
   readonly spool: Spool;
   readonly quarantine: Quarantine;
   readonly tracking: Tracking;
+  readonly reputation: Reputation;
 }
 
 export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
@@ -93,14 +96,16 @@ export function openIndexes(
   stack: AsyncDisposableStack,
   ground: Ground,
   { recovers }: { readonly recovers: boolean },
-): Pick<Stores, "quarantine" | "tracking"> {
+): Omit<Stores, "spool"> {
   const { settings, clock, log, metrics } = ground;
   const place = (name: string) => ({ folder: join(settings.dataDir, name), clock, log });
   const tracking = createSqliteTracking({ ...place("tracking"), metrics });
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  return { tracking, quarantine };
+  const reputation = createMemoryReputation(clock);
+  stack.defer(() => reputation.close());
+  return { tracking, quarantine, reputation };
 }
 
 export function spoolPlace({ settings, clock, log }: Ground) {
@@ -115,11 +120,17 @@ export function spaceOf({ settings, clock }: Ground, minFreePercent: () => numbe
 const ARCHIVE_ITEM_BYTES = 256 * 1024;
 const ARCHIVE_TOTAL_BYTES = 32 * 1024 * 1024;
 
+/** What all processes and nodes know together of those who send. */
+export interface SharedKnowledge {
+  readonly counters: RateCounters;
+  readonly reputation: Reputation;
+}
+
 export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
-  counters: RateCounters,
+  { counters, reputation }: SharedKnowledge,
   /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
   aside?: { readonly tempDir: string },
 ): StageServices {
@@ -138,6 +149,14 @@ export function openServices(
   const senderRates = createSenderRates({ counters, log, metrics });
   const path = join(dataDir, "address-keys");
   const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
-  const own = { zoneHealth, scanner, recipientProbe, partReaders, senderRates, addressKeys };
+  const own = {
+    zoneHealth,
+    scanner,
+    recipientProbe,
+    partReaders,
+    senderRates,
+    addressKeys,
+    reputation,
+  };
   return { clock, resolver, ...own };
 }
