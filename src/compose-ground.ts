@@ -6,6 +6,7 @@ import { createKeyFile } from "./base/key-file.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { shareOf } from "./base/share.ts";
+import { openReputation, type ReputationStores } from "./compose-reputation.ts";
 import { createScratchSpace } from "./mail/scratch.ts";
 import { createDnsResolver } from "./net/dns-resolver.ts";
 import type { Resolver } from "./net/resolver.ts";
@@ -14,7 +15,6 @@ import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Reputation } from "./reputation/reputation.ts";
-import { createSqliteReputation } from "./reputation/sqlite-reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -41,11 +41,10 @@ export interface Ground {
   readonly gateways: number;
 }
 
-export interface Stores {
+export interface Stores extends ReputationStores {
   readonly spool: Spool;
   readonly quarantine: Quarantine;
   readonly tracking: Tracking;
-  readonly reputation: Reputation;
 }
 
 export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
@@ -103,9 +102,7 @@ export function openIndexes(
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  const reputation = createSqliteReputation({ ...place("reputation"), metrics });
-  stack.defer(() => reputation.close());
-  return { tracking, quarantine, reputation };
+  return { tracking, quarantine, ...openReputation(stack, ground) };
 }
 
 export function spoolPlace({ settings, clock, log }: Ground) {

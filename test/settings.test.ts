@@ -51,6 +51,7 @@ test("two lines are settings enough; the rest has its default", async (context) 
     authorities: null,
     hosts: {},
     clamd: null,
+    redis: null,
     metrics: null,
     log: { level: "info", format: "json" },
   });
@@ -258,5 +259,7 @@ test("a host name that is an address, or is not full, is refused", async (contex
 test("no message repeats a password", async (context) => {
   const cwd = await folderWith(context, `${MINIMAL}redis: "redis://:hunter2@127.0.0.1/0"\n`);
   const problems = await problemsOf({ env: { POSTERN_REDIS: "redis://:hunter3@::1/" }, cwd });
-  assert.deepEqual(problems, ["POSTERN_REDIS:1:1  redis: Redis is not available in this version"]);
+  assert.deepEqual(problems, [
+    "POSTERN_REDIS:1:1  redis: expected redis://HOST:PORT/DB, redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB or redis+cluster://HOST:PORT,HOST:PORT, with rediss for TLS",
+  ]);
 });
