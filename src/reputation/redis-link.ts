@@ -3,12 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import { errorText, Unavailable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { createRedisBreaker } from "./redis-breaker.ts";
 import { COMMAND_LIMIT_MS, type RedisClient } from "./redis-client.ts";
-
-/** While nobody asks: how soon it is noticed that Redis answers again. */
-const PROBE_EVERY_MS = 250;
-/** An outage that comes and goes is told so often. */
-const TELL_EVERY_MS = 10_000;
 
 /**
  * One Redis as its users see it: an answer within COMMAND_LIMIT_MS, or Unavailable. The breaker opens
@@ -18,7 +14,6 @@ const TELL_EVERY_MS = 10_000;
  */
 export interface RedisLink {
   readonly client: RedisClient;
-  readonly isCluster: boolean;
   ask<T>(work: () => Promise<T>): Promise<T>;
   /** "open": nothing is asked at present. */
   breaker(): "closed" | "open";
@@ -33,101 +28,48 @@ export interface RedisLinkOptions {
   readonly metrics?: Metrics;
 }
 
-export function createRedisLink(options: RedisLinkOptions): RedisLink {
-  const { client, clock } = options;
-  const breaker = createBreaker(options);
-  /** The first attempt to connect: whoever comes before its end waits for it, within his limit. */
+export function createRedisLink({ client, clock, log, metrics }: RedisLinkOptions): RedisLink {
+  const probe = () => within(clock, () => pingAll(client));
+  const breaker = createRedisBreaker({ clock, log, metrics, probe });
   let begins = true;
+  /** The first attempt to connect: whoever comes before its end waits for it, within his limit. */
   const beginning = new Promise<void>((resolve) => {
     for (const event of ["ready", "close", "end", "error"]) client.once(event, () => resolve());
   }).then(() => {
     begins = false;
   });
-  // Without a listener an error would end the process; commands and the breaker tell of it.
-  client.on("error", (error: unknown) => breaker.note(error));
+  let lastError = "";
+  // Without a listener an error would end the process.
+  client.on("error", (error: unknown) => {
+    lastError = errorText(error);
+  });
   client.on("ready", () => breaker.probeSoon());
-  client.on("close", () => breaker.open("the connection was lost"));
-
-  const ask = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (breaker.isOpen() && !begins) throw away(breaker.reason());
-    try {
-      return await within(clock, async () => {
-        if (begins) await beginning;
-        return work();
-      });
-    } catch (error) {
-      if (isBug(error)) throw error;
-      if (!isReply(error)) breaker.open(errorText(error));
-      throw away(errorText(error));
-    }
-  };
+  client.on("close", () => breaker.open(lastError || "the connection was lost"));
   return {
     client,
-    isCluster: client instanceof Cluster,
-    ask,
-    breaker: () => (breaker.isOpen() ? "open" : "closed"),
+    async ask(work) {
+      const reason = breaker.reason();
+      if (reason !== null) throw away(reason);
+      try {
+        return await within(clock, async () => {
+          if (begins) await beginning;
+          return work();
+        });
+      } catch (error) {
+        if (isBug(error)) throw error;
+        if (!isReply(error)) breaker.open(errorText(error));
+        throw away(errorText(error));
+      }
+    },
+    breaker: () => (breaker.reason() === null ? "closed" : "open"),
     async close() {
-      breaker.close();
+      breaker.end();
       client.disconnect();
     },
   };
 }
 
-function createBreaker({ client, clock, log, metrics }: RedisLinkOptions) {
-  let reason: string | null = null;
-  let lastError = "";
-  let cancelProbe: (() => void) | null = null;
-  let closed = false;
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let isTold = false;
-  const opens = metrics?.counter(
-    "postern_redis_breaker_opens_total",
-    "How often Redis was left alone because it did not answer.",
-  );
-  metrics?.gauge("postern_redis_up", "1 while Redis is asked.", () => (reason ? 0 : 1), "min");
-  const probe = async () => {
-    cancelProbe = null;
-    try {
-      await within(clock, () => pingAll(client));
-      reason = null;
-      if (isTold) log.info("redis-back");
-      isTold = false;
-    } catch {
-      probeAfter(PROBE_EVERY_MS);
-    }
-  };
-  const probeAfter = (ms: number) => {
-    if (closed || reason === null) return;
-    cancelProbe?.();
-    cancelProbe = clock.after(ms, () => void probe());
-  };
-  return {
-    isOpen: () => reason !== null,
-    reason: () => reason ?? "",
-    note(error: unknown) {
-      lastError = errorText(error);
-    },
-    open(why: string) {
-      if (reason !== null || closed) return;
-      reason = lastError === "" ? why : `${why} (${lastError})`;
-      lastError = "";
-      opens?.add();
-      if (!isTold && clock.monotonic() - toldAt > TELL_EVERY_MS) {
-        log.warn("redis-away", { reason });
-        toldAt = clock.monotonic();
-        isTold = true;
-      }
-      probeAfter(PROBE_EVERY_MS);
-    },
-    probeSoon: () => probeAfter(0),
-    close() {
-      closed = true;
-      cancelProbe?.();
-    },
-  };
-}
-
-/** All masters: of a cluster, one that is mute would cost every session that needs it. */
+/** All masters: of a Cluster, one that is mute would cost every session that needs it. */
 async function pingAll(client: RedisClient): Promise<void> {
   const nodes = client instanceof Cluster ? client.nodes("master") : [client];
   if (nodes.length === 0) throw away("no master is known");
@@ -147,7 +89,9 @@ function within<T>(clock: Pick<Clock, "after">, work: () => Promise<T>): Promise
 }
 
 function away(reason: string): Unavailable {
-  return new Unavailable("redis", reason);
+  return reason.startsWith("redis: ")
+    ? new Unavailable("redis", reason.slice("redis: ".length))
+    : new Unavailable("redis", reason);
 }
 
 /** Redis itself answered, with an error. */

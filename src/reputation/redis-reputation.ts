@@ -20,8 +20,11 @@ import {
 } from "./subject-record.ts";
 import { subjectText } from "./subjects.ts";
 
-/** How old what we judge a busy client by may be; another node's news of it is no older than that. */
-const HOT_MS = 1000;
+/**
+ * How old what we judge a busy client by may be. With the delay of writes (lesson-queue.ts) what one
+ * node learns is seen by the others within a second.
+ */
+const HOT_MS = 750;
 /** Lessons of one round trip: the limit of a command holds for all of them. */
 const BITE = 100;
 

@@ -105,13 +105,30 @@ async function look(parts: Parts, subjects: readonly Subject[]): ReturnType<Repu
   );
 }
 
+/** So long a store that could not be written is not read either. */
+const GREYLIST_REST_MS = 10_000;
+
+/**
+ * A full store can be read: each attempt would be the first for ever. So whoever only looks hears
+ * nothing while what he is told could not be kept.
+ */
 function toGreylist(greylist: GreylistBackend, { answers, clock }: Parts): Greylist {
+  let rests = { until: Number.NEGATIVE_INFINITY, reason: "" };
+  const change = async <T>(work: () => Promise<T>): Promise<Answer<T>> => {
+    const answer = await answers.of("greylist", work);
+    if (answer.kind === "unknown")
+      rests = { until: clock.monotonic() + GREYLIST_REST_MS, reason: answer.reason };
+    else rests = { until: Number.NEGATIVE_INFINITY, reason: "" };
+    return answer;
+  };
   return {
-    peek: (key, times) => answers.of("greylist", () => greylist.peek(key, times, clock.now())),
-    touch: (key, times) => answers.of("greylist", () => greylist.touch(key, times, clock.now())),
-    allow: (key, times) =>
-      done(answers.of("greylist", () => greylist.allow(key, times, clock.now()))),
-    forget: (key) => answers.of("greylist", () => greylist.forget(key, clock.now())),
+    async peek(key, times) {
+      if (clock.monotonic() < rests.until) return { kind: "unknown", reason: rests.reason };
+      return answers.of("greylist", () => greylist.peek(key, times, clock.now()));
+    },
+    touch: (key, times) => change(() => greylist.touch(key, times, clock.now())),
+    allow: (key, times) => done(change(() => greylist.allow(key, times, clock.now()))),
+    forget: (key) => change(() => greylist.forget(key, clock.now())),
   };
 }
 
