@@ -300,9 +300,9 @@ test("what does not fit together in the settings of Redis is told where it stand
   ].join("\n");
   const cwd = await folderWith(context, `${MINIMAL}${redis}`);
   const problems = (await problemsOf({ env: {}, cwd })).join("\n");
-  assert.match(problems, /:4:\d+ {2}redis\.username: expected no name/);
-  assert.match(problems, /:5:\d+ {2}redis\.passwordFile: expected no file/);
-  assert.match(problems, /:6:\d+ {2}redis\.sentinelPasswordFile: expected only with/);
+  assert.match(problems, /:5:\d+ {2}redis\.username: expected no name/);
+  assert.match(problems, /:6:\d+ {2}redis\.passwordFile: expected no file/);
+  assert.match(problems, /:7:\d+ {2}redis\.sentinelPasswordFile: expected only with/);
   assert.doesNotMatch(problems, /secret/);
   const typo = await folderWith(context, `${MINIMAL}redis: { urls: "redis://:secret@a" }\n`);
   const told = (await problemsOf({ env: {}, cwd: typo })).join("\n");

@@ -82,11 +82,17 @@ test("a store that is away is unknown to all who ask, told once and counted", as
     reputation.greylist.forget("a"),
   ];
   for (const answer of await Promise.all(others)) assert.equal(answer.kind, "unknown");
-  assert.equal(log.filter((line) => /reputation-away.*"look"/.test(line)).length, 1);
+  assert.equal(
+    log.filter((line) => line.includes("reputation-away") && line.includes('"look"')).length,
+    1,
+  );
   assert.match((await metrics.expose()).text, /unknown_total\{operation="look"\} 3/);
   state.reads = true;
   assert.deepEqual(await reputation.look([ANN]), { kind: "known", value: [null] });
-  assert.equal(log.filter((line) => /reputation-back.*"look"/.test(line)).length, 1);
+  assert.equal(
+    log.filter((line) => line.includes("reputation-back") && line.includes('"look"')).length,
+    1,
+  );
 });
 
 test("what is learned is written within a quarter of a second, many things at once", async () => {
@@ -182,6 +188,7 @@ test("nobody is told to come again while that cannot be kept", async () => {
   await reputation.greylist.touch("a", TIMES);
   state.writes = true;
   assert.equal(await peek(), "unknown");
+  await clock.advance(10_000);
   await reputation.greylist.touch("a", TIMES);
   assert.equal(await peek(), "known");
 });

@@ -19,6 +19,8 @@ export interface CallLog {
   assertWithin(limitMs: number, from: number): void;
   /** Of those since `from`: 99 of a hundred took no longer. */
   assertP99(limitMs: number, from: number): void;
+  /** A duration of the caller's own. */
+  assertNoLongerThan(ms: number, limitMs: number): void;
   stop(): void;
 }
 
@@ -53,6 +55,9 @@ export function createCallLog(): CallLog {
       const p99 = sorted[Math.floor(sorted.length * 0.99)];
       assert.ok(p99, "nothing was called");
       assert.ok(p99.ms <= limitMs + lagMs, `p99 ${p99.ms} ms, own delays up to ${lagMs} ms`);
+    },
+    assertNoLongerThan(ms, limitMs) {
+      assert.ok(ms <= limitMs + lagMs, `${ms} ms, own delays up to ${lagMs} ms`);
     },
     stop: () => clearInterval(timer),
   };
