@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PolicyError, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
+import { learnFromFacts } from "./compose-reputation.ts";
 import { openCommandPort } from "./control/command-port.ts";
 import type { CommandPort, ControlCommands } from "./control/control.ts";
 import { createStoreCommands } from "./control/store-commands.ts";
@@ -97,6 +98,7 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
       await using opening = new AsyncDisposableStack();
       const stores = openStores(opening, ground, true, () => 0);
       ground.facts.listen((fact) => void stores.tracking.record(fact));
+      learnFromFacts(opening, ground, stores);
       await stores.spool.recover();
       const relay = { ...NO_RELAY, settleAnswered: settleAlone(ground, stores) };
       const open = opening.move();

@@ -3,6 +3,7 @@ import { type Ground, openStores, type Stores, spoolPlace } from "./compose-grou
 import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
+import { learnFromFacts } from "./compose-reputation.ts";
 import { controlPath } from "./control/control.ts";
 import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";
@@ -37,7 +38,7 @@ export async function openService(
     () => policy.current().limits.disk.minFreePercent,
   );
   // Before the recovery, which may have to tell of what it holds.
-  tellFacts(ground, stores);
+  tellFacts(stack, ground, stores);
   await stores.spool.recover(!recovers);
   const outbound = await openOutboundTls(ground);
   const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
@@ -61,9 +62,15 @@ export async function openService(
   return { stores, relay, spoolOwner };
 }
 
-/** To log, metrics and tracking. */
-export function tellFacts({ facts, log, metrics }: Ground, stores: Pick<Stores, "tracking">): void {
+/** To log, metrics, tracking and reputation. */
+export function tellFacts(
+  stack: AsyncDisposableStack,
+  ground: Ground,
+  stores: Pick<Stores, "tracking" | "reputation">,
+): void {
+  const { facts, log, metrics } = ground;
   logFacts(facts, log);
   countFacts(facts, metrics);
   facts.listen((fact) => void stores.tracking.record(fact));
+  learnFromFacts(stack, ground, stores);
 }

@@ -1,5 +1,4 @@
 import type { AnyStage } from "../pipeline/stage.ts";
-import type { ReputationServices } from "../reputation/reputation.ts";
 import { accessStage } from "./access/access.ts";
 import { fromAccessStage } from "./access/from-access.ts";
 import { senderAccessStage } from "./access/sender-access.ts";
@@ -12,6 +11,7 @@ import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
 import { fromStage } from "./from/from.ts";
 import { ownSenderStage } from "./own-sender.ts";
+import { type ReputationStageServices, reputationStage } from "./reputation/reputation.ts";
 import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
 import { copiesStage } from "./rewriting/copies.ts";
 import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
@@ -37,7 +37,7 @@ export interface StageServices
     DmarcServices,
     DnsblServices,
     DomainsServices,
-    ReputationServices,
+    ReputationStageServices,
     SenderDomainServices,
     SenderIdServices,
     SenderRateServices,
@@ -52,6 +52,7 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     senderAccessStage,
     spfStage,
     senderDomainStage,
+    reputationStage,
     bounceTagStage,
     rewriteRecipientStage,
     srsStage,

@@ -50,6 +50,7 @@ export const spfStage: Stage<"mail", SpfServices> = defineStage<
   onFailure: "open",
   trustable: true,
   concerns: "strangers",
+  precedes: ["reputation"],
   file: "sender-auth",
   section: "spf",
   options,
