@@ -1,6 +1,6 @@
 import { registeredDomain } from "../../mail/registered-domain.ts";
 import { parseIp } from "../../net/ip.ts";
-import type { Counts } from "../../reputation/reputation.ts";
+import type { Counter, Counts } from "../../reputation/reputation.ts";
 import type { KnownRecord, ReputationEvidence, SeenSubject } from "./reputation-evidence.ts";
 import type { ReputationOptions } from "./reputation-options.ts";
 
@@ -115,11 +115,21 @@ function priorOf(
 ): number {
   const enough = (seen: SeenSubject | null) =>
     seen !== null && Math.round(messages(seen.record)) >= minMessages ? seen.record : null;
-  const network = enough(evidence.network);
+  const network = enough(withoutOwn(evidence.network, evidence.client.record));
   const prior = network ? Math.min(neighbours, shareOfBad(network)) : PRIOR;
   const isProven = evidence.reverse.confirmed && evidence.reverse.name === heloName?.toLowerCase();
   const helo = isProven ? null : enough(evidence.helo);
   return helo ? Math.max(prior, Math.min(neighbours, shareOfBad(helo))) : prior;
+}
+
+/** The network as its other members made it. Both records decay alike, so that one can be taken away. */
+function withoutOwn(network: SeenSubject | null, own: KnownRecord | null): SeenSubject | null {
+  if (!network?.record || !own) return network;
+  const { counts } = network.record;
+  const left = (name: Counter) => Math.max(0, counts[name] - own.counts[name]);
+  const others = { ...counts, ham: left("ham"), spam: left("spam"), virus: left("virus") };
+  const record = { ...network.record, counts: { ...others, abuse: left("abuse") } };
+  return { ...network, record };
 }
 
 function badTerm(record: KnownRecord | null, prior: number, weight: number): Term {
