@@ -118,18 +118,18 @@ function priorOf(
   const network = enough(withoutOwn(evidence.network, evidence.client.record));
   const prior = network ? Math.min(neighbours, shareOfBad(network)) : PRIOR;
   const isProven = evidence.reverse.confirmed && evidence.reverse.name === heloName?.toLowerCase();
-  const helo = isProven ? null : enough(evidence.helo);
+  const helo = isProven ? null : enough(withoutOwn(evidence.helo, evidence.client.record));
   return helo ? Math.max(prior, Math.min(neighbours, shareOfBad(helo))) : prior;
 }
 
-/** The network as its other members made it. Both records decay alike, so that one can be taken away. */
-function withoutOwn(network: SeenSubject | null, own: KnownRecord | null): SeenSubject | null {
-  if (!network?.record || !own) return network;
-  const { counts } = network.record;
+/** What others made of it. Records decay alike, so that one can be taken away from another. */
+function withoutOwn(seen: SeenSubject | null, own: KnownRecord | null): SeenSubject | null {
+  if (!seen?.record || !own) return seen;
+  const { counts } = seen.record;
   const left = (name: Counter) => Math.max(0, counts[name] - own.counts[name]);
   const others = { ...counts, ham: left("ham"), spam: left("spam"), virus: left("virus") };
-  const record = { ...network.record, counts: { ...others, abuse: left("abuse") } };
-  return { ...network, record };
+  const record = { ...seen.record, counts: { ...others, abuse: left("abuse") } };
+  return { ...seen, record };
 }
 
 function badTerm(record: KnownRecord | null, prior: number, weight: number): Term {
