@@ -19,6 +19,7 @@ import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
 import type { Spool, SpoolItem } from "./spool/spool.ts";
+import { createExceptionBook } from "./stages/access/exception-book.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
@@ -157,6 +158,7 @@ export function openServices(
     senderRates,
     addressKeys,
     reputation,
+    exceptions: createExceptionBook(reputation.exceptions, clock),
   };
   return { clock, resolver, ...own };
 }

@@ -1,4 +1,5 @@
 import type { Ground, Stores } from "./compose-ground.ts";
+import { countHits } from "./stages/access/count-hits.ts";
 import { createLearner } from "./stages/reputation/learner.ts";
 
 /** Closed before the stores that it writes to. */
@@ -11,4 +12,5 @@ export function learnFromFacts(
     (await tracking.explain(id))?.record ?? null;
   const learner = createLearner({ ...ground, reputation, recordOf });
   stack.defer(() => learner.close());
+  stack.defer(countHits(ground.facts, reputation.exceptions));
 }

@@ -1,7 +1,9 @@
 import type { AnyStage } from "../pipeline/stage.ts";
 import { accessStage } from "./access/access.ts";
+import type { ExceptionServices } from "./access/exception-book.ts";
 import { fromAccessStage } from "./access/from-access.ts";
 import { senderAccessStage } from "./access/sender-access.ts";
+import { spfAccessStage } from "./access/spf-access.ts";
 import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts";
 import { type ArcServices, arcStage } from "./arc.ts";
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
@@ -37,6 +39,7 @@ export interface StageServices
     DmarcServices,
     DnsblServices,
     DomainsServices,
+    ExceptionServices,
     ReputationStageServices,
     SenderDomainServices,
     SenderIdServices,
@@ -52,6 +55,7 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     senderAccessStage,
     spfStage,
     senderDomainStage,
+    spfAccessStage,
     reputationStage,
     bounceTagStage,
     rewriteRecipientStage,

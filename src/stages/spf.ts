@@ -50,7 +50,7 @@ export const spfStage: Stage<"mail", SpfServices> = defineStage<
   onFailure: "open",
   trustable: true,
   concerns: "strangers",
-  precedes: ["reputation"],
+  precedes: ["spf-access", "reputation"],
   file: "sender-auth",
   section: "spf",
   options,

@@ -24,7 +24,7 @@ test("the shipped policy places every stage there is, and runs those that have s
     PHASES.flatMap((phase) =>
       plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
     );
-  const mail = ["sender-access", "spf", "sender-domain", "reputation"];
+  const mail = ["sender-access", "spf", "sender-domain", "spf-access", "reputation"];
   const data = ["dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
   const strangers = ["access", "dnsbl", ...mail, "domains", ...data];
   const content = ["attachments", "antivirus"];
