@@ -3,7 +3,7 @@ import { type Ground, openStores, type Stores, spoolPlace } from "./compose-grou
 import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
-import { learnFromFacts } from "./compose-reputation.ts";
+import { learnFromFacts, reputationCommands } from "./compose-reputation.ts";
 import { controlPath } from "./control/control.ts";
 import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";
@@ -54,7 +54,10 @@ export async function openService(
     workers: ground.gateways,
   });
   const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
-  const commands = storeCommands(ground, stores, relay, about, hasRoute);
+  const commands = new Map([
+    ...storeCommands(ground, stores, relay, about, hasRoute),
+    ...reputationCommands(ground, stores, async () => policy.current()),
+  ]);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
