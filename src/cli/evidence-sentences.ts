@@ -1,5 +1,6 @@
 import type { Json } from "../base/json.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
+import { exceptionSentences, reputationSentences } from "./reputation-sentences.ts";
 import {
   arcSentences,
   dkimSentences,
@@ -20,8 +21,11 @@ import { formatTime } from "./time-words.ts";
 type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
+  ["access", exceptionSentences],
   ["dnsbl", dnsbl],
-  ["sender-access", nothing],
+  ["sender-access", exceptionSentences],
+  ["spf-access", exceptionSentences],
+  ["reputation", reputationSentences],
   ["spf", spfSentences],
   ["sender-domain", senderDomainSentences],
   ["sender-rate", senderRate],

@@ -27,8 +27,8 @@ const DAY_MS = 86_400_000;
 const DAYS = 30;
 
 /**
- * A month of mail of a mixed population, on a clock of its own. `scale` thins out the loud senders;
- * the dice are the same each time.
+ * A month of mail of a mixed population, on a clock of its own;
+ * the dice fall the same each time.
  */
 export async function simulateMonth(): Promise<readonly GroupResult[]> {
   const { senders, zone } = population();
@@ -161,7 +161,7 @@ function population() {
   });
   for (let n = 1; n <= 5; n++)
     senders.push(
-      spam("spammers at one address", () => ({ ip: `10.8.${n}.1`, helo: "user-pc" }), 40),
+      spam("spammers at one address", () => ({ ip: `10.8.${n}.1`, helo: `pc-${n}` }), 40),
     );
   for (let host = 1; host <= 180; host++) named(`10.9.0.${host}`, `h${host}.bulk.test`);
   senders.push(
