@@ -28,6 +28,7 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { greetDelaySeconds } from "../stages/pregreet.ts";
 import { domainFault } from "./domain-fault.ts";
 import { asSpoken } from "./edited-envelope.ts";
 import { ruleRecipient } from "./fold.ts";
@@ -73,6 +74,7 @@ async function onConnect(
   await judgeConnect(deps, session, signal);
   return {
     isTrusted: isTrusted(session.connectReports),
+    greetDelaySeconds: greetDelaySeconds(session.connectReports),
     helo: (helo, signal) => onHelo(deps, session, helo, signal),
     mail: (sender, mail, signal) => onMail(deps, session, sender, mail, signal),
     loggedOn: (user) => {

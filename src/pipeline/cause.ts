@@ -11,6 +11,7 @@ export type Cause =
   | "greylisted"
   | "reverse-name"
   | "helo-malformed"
+  | "helo-forged"
   | "sender-domain-missing"
   | "sender-domain-unresolved"
   | "sender-null-mx"

@@ -19,6 +19,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   greylisted: true,
   "reverse-name": true,
   "helo-malformed": true,
+  "helo-forged": true,
   "sender-domain-missing": true,
   "sender-domain-unresolved": true,
   "sender-null-mx": true,

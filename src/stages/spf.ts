@@ -50,6 +50,7 @@ export const spfStage: Stage<"mail", SpfServices> = defineStage<
   onFailure: "open",
   trustable: true,
   concerns: "strangers",
+  judges: "origin",
   file: "sender-auth",
   section: "spf",
   options,

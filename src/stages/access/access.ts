@@ -22,6 +22,7 @@ export const accessStage: Stage<"connect", unknown> = defineStage<
   onFailure: "open",
   trustable: false,
   canTrust: true,
+  judges: "origin",
   file: "access",
   options: accessOptions,
   check: checkAccess,
