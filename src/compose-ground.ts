@@ -12,9 +12,9 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
-import { createMemoryReputation } from "./reputation/memory-reputation.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Reputation } from "./reputation/reputation.ts";
+import { createSqliteReputation } from "./reputation/sqlite-reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -103,7 +103,7 @@ export function openIndexes(
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  const reputation = createMemoryReputation(clock);
+  const reputation = createSqliteReputation({ ...place("reputation"), metrics });
   stack.defer(() => reputation.close());
   return { tracking, quarantine, reputation };
 }

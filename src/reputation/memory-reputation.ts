@@ -5,9 +5,9 @@ import { MAX_SHELF_ENTRIES, type Shelf, type ShelfEntry } from "./shelf.ts";
 import {
   gatherLessons,
   HALF_LIFE_MS,
+  isAlive,
   type Learned,
   learned,
-  RECORD_LIFE_MS,
   type StoredRecord,
   toRecord,
 } from "./subject-record.ts";
@@ -28,7 +28,7 @@ export function createMemoryReputation(
     const gathered = new Map<string, { subject: Subject; learned: Learned }>();
     gatherLessons(gathered, lessons, subjectText);
     for (const [key, one] of gathered) {
-      const after = learned(alive(records.get(key), now), one.learned, now, halfLifeMs);
+      const after = learned(records.get(key) ?? null, one.learned, now, halfLifeMs);
       if (after) records.set(key, after);
     }
   };
@@ -36,8 +36,8 @@ export function createMemoryReputation(
     async look(subjects) {
       const now = clock.now();
       const found = subjects.map((subject) => {
-        const stored = alive(records.get(subjectText(subject)), now);
-        return stored && toRecord(subject, stored, now, halfLifeMs);
+        const stored = records.get(subjectText(subject)) ?? null;
+        return isAlive(stored, now) ? toRecord(subject, stored, now, halfLifeMs) : null;
       });
       return known(found);
     },
@@ -56,10 +56,6 @@ export function createMemoryReputation(
     async flush() {},
     async close() {},
   };
-}
-
-function alive(record: StoredRecord | undefined, now: number): StoredRecord | null {
-  return record && now - record.lastSeen < RECORD_LIFE_MS ? record : null;
 }
 
 function createMemoryGreylist(clock: Pick<Clock, "now">, maxEntries: number): Greylist {

@@ -30,16 +30,22 @@ interface HeloSeen {
   readonly at: number;
 }
 
+/** False for what a store has not swept yet. */
+export function isAlive(stored: StoredRecord | null, now: number): stored is StoredRecord {
+  return stored !== null && now - stored.lastSeen < RECORD_LIFE_MS;
+}
+
 /** Several lessons of one subject as one. */
 export type Learned = Pick<Lesson, "add"> & { readonly helos: readonly string[] };
 
 /** What a record is after a lesson. Null when nothing is to be kept: unlearning what is unknown. */
 export function learned(
-  before: StoredRecord | null,
+  stored: StoredRecord | null,
   { add = {}, helos }: Learned,
   now: number,
   halfLifeMs: number,
 ): StoredRecord | null {
+  const before = isAlive(stored, now) ? stored : null;
   const gains = COUNTERS.some((name) => (add[name] ?? 0) > 0) || helos.length > 0;
   if (!before && !gains) return null;
   // A node whose clock is behind must not make counters grow.
