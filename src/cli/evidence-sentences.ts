@@ -1,4 +1,11 @@
 import type { Json } from "../base/json.ts";
+import {
+  greylistSentences,
+  heloSentences,
+  pregreetSentences,
+  rateSentences,
+  reverseDnsSentences,
+} from "./connection-sentences.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
 import {
   arcSentences,
@@ -21,6 +28,13 @@ type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["dnsbl", dnsbl],
+  ["connection-rate", rateSentences],
+  ["reverse-dns", reverseDnsSentences],
+  ["pregreet", pregreetSentences],
+  ["helo", heloSentences],
+  ["message-rate", rateSentences],
+  ["rcpt-rate", rateSentences],
+  ["greylist", greylistSentences],
   ["sender-access", nothing],
   ["spf", spfSentences],
   ["sender-domain", senderDomainSentences],

@@ -84,7 +84,8 @@ function compilePhase<P extends Phase, Services>(
   ) as readonly unknown[] as readonly Stage<P, Services>[];
   const house: House = {
     isOurs: ownership(optionsOf),
-    scoreOf: ({ symbol, score }) => (Object.hasOwn(file.scores, symbol) ? file.scores[symbol] : score) ?? score,
+    scoreOf: ({ symbol, score }) =>
+      (Object.hasOwn(file.scores, symbol) ? file.scores[symbol] : score) ?? score,
   };
   const { budgetMs, steps } = phases[phase];
   const bound = steps.map((step) =>

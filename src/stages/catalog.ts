@@ -11,7 +11,17 @@ import { type DmarcServices, dmarcStage } from "./dmarc.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
 import { fromStage } from "./from/from.ts";
+import { greylistStage } from "./greylist/greylist.ts";
+import { type HeloServices, heloStage } from "./helo/helo.ts";
 import { ownSenderStage } from "./own-sender.ts";
+import { pregreetStage } from "./pregreet.ts";
+import {
+  connectionRateStage,
+  messageRateStage,
+  type RateServices,
+  rcptRateStage,
+} from "./rate/rate.ts";
+import { type ReverseDnsServices, reverseDnsStage } from "./reverse-dns/reverse-dns.ts";
 import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
 import { copiesStage } from "./rewriting/copies.ts";
 import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
@@ -37,6 +47,9 @@ export interface StageServices
     DmarcServices,
     DnsblServices,
     DomainsServices,
+    HeloServices,
+    RateServices,
+    ReverseDnsServices,
     ReputationServices,
     SenderDomainServices,
     SenderIdServices,
@@ -48,10 +61,15 @@ export interface StageServices
 export function createCatalog(): readonly AnyStage<StageServices>[] {
   return [
     accessStage,
+    connectionRateStage,
     dnsblStage,
+    reverseDnsStage,
+    pregreetStage,
+    heloStage,
     senderAccessStage,
     spfStage,
     senderDomainStage,
+    messageRateStage,
     bounceTagStage,
     rewriteRecipientStage,
     srsStage,
@@ -60,6 +78,8 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     recipientRateStage,
     rewriteSenderStage,
     domainsStage,
+    rcptRateStage,
+    greylistStage,
     copiesStage,
     dkimStage,
     fromStage,

@@ -3,12 +3,8 @@ import { defineStage, type House, type RcptFacts, type Stage } from "../../pipel
 import { suspicionOf } from "../../pipeline/suspicion.ts";
 import { NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
 import type { GreylistState, GreylistTimes } from "../../reputation/greylist.ts";
-import type { Reputation } from "../../reputation/reputation.ts";
+import type { ReputationServices } from "../../reputation/reputation.ts";
 import { type GreylistParty, greylistKey, greylistParty } from "./greylist-key.ts";
-
-export interface GreylistServices {
-  readonly reputation: Pick<Reputation, "greylist">;
-}
 
 /** Plain JSON. */
 export type GreylistEvidence = {
@@ -49,11 +45,11 @@ export type GreylistOptions = z.infer<typeof options>;
  * comes twice at once, and where the note cannot be written the answer is that nobody can tell, and
  * the mail goes on (behaviour.md section 8). `judge FILE` has a store of its own.
  */
-export const greylistStage: Stage<"rcpt", GreylistServices> = defineStage<
+export const greylistStage: Stage<"rcpt", ReputationServices> = defineStage<
   "rcpt",
   GreylistOptions,
   GreylistEvidence,
-  GreylistServices
+  ReputationServices
 >({
   name: "greylist",
   phase: "rcpt",
@@ -111,7 +107,9 @@ function isSuspicious(
 
 /** The SRL that the stage `reputation` found; 0 where it did not run or could not tell. */
 function senderLevel(reports: RcptFacts["reports"]): number {
-  const report = reports.find(({ stage, outcome }) => stage === "reputation" && outcome === "judged");
+  const report = reports.find(
+    ({ stage, outcome }) => stage === "reputation" && outcome === "judged",
+  );
   const evidence = report?.evidence;
   if (typeof evidence !== "object" || evidence === null || !("srl" in evidence)) return 0;
   return typeof evidence.srl === "number" ? evidence.srl : 0;

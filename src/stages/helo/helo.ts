@@ -1,9 +1,9 @@
 import { type Clock, startDeadline } from "../../base/clock.ts";
-import { machineAddresses } from "../../net/machine-addresses.ts";
 import { canonicalIp } from "../../net/ip.ts";
+import { machineAddresses } from "../../net/machine-addresses.ts";
 import { type LookupScope, type Resolver, withSignal } from "../../net/resolver.ts";
 import { defineStage, type Stage } from "../../pipeline/stage.ts";
-import { heloOptions, type HeloOptions } from "./helo-options.ts";
+import { type HeloOptions, heloOptions } from "./helo-options.ts";
 import { judgeHelo } from "./judge-helo.ts";
 
 export interface HeloServices {

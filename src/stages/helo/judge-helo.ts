@@ -14,7 +14,11 @@ export function judgeHelo(
   house: Pick<House, "isOurs">,
 ): Verdict {
   const { name, form } = evidence;
-  const found = (symbol: string, score: number, detail = name): Finding => ({ symbol, score, detail });
+  const found = (symbol: string, score: number, detail = name): Finding => ({
+    symbol,
+    score,
+    detail,
+  });
   if (isOurName(evidence, facts)) {
     const findings = [found("HELO_OWN_NAME", scores.ownName)];
     if (ownName === "stamp") return { kind: "neutral", findings };
@@ -22,13 +26,16 @@ export function judgeHelo(
   }
   const findings: Finding[] = [];
   if (form === "literal" && evidence.address !== facts.client.ip)
-    findings.push(found("HELO_LITERAL_DIFFERS", scores.literalDiffers, `${name}: not ${facts.client.ip}`));
+    findings.push(
+      found("HELO_LITERAL_DIFFERS", scores.literalDiffers, `${name}: not ${facts.client.ip}`),
+    );
   if (form === "bare-address") findings.push(found("HELO_BARE_ADDRESS", scores.bareAddress));
   if (form === "malformed") findings.push(found("HELO_MALFORMED", scores.malformed));
   if (form === "single-label") findings.push(found("HELO_SINGLE_LABEL", scores.singleLabel));
   if (form === "domain" && house.isOurs(name))
     findings.push(found("HELO_OWN_DOMAIN", scores.ownDomain));
-  if (evidence.lookup?.status === "none") findings.push(found("HELO_UNRESOLVED", scores.unresolved));
+  if (evidence.lookup?.status === "none")
+    findings.push(found("HELO_UNRESOLVED", scores.unresolved));
   return { kind: "neutral", findings };
 }
 

@@ -30,6 +30,8 @@ function provenSender(
   sender: NonNullable<MailFacts["sender"]>,
   reports: ConnectFacts["reports"],
 ): string | null {
-  const isProven = passesFor(senderIdentities(reports), (domain) => isWithin(sender.domain, domain));
+  const isProven = passesFor(senderIdentities(reports), (domain) =>
+    isWithin(sender.domain, domain),
+  );
   return isProven ? `${sender.localPart.toLowerCase()}@${sender.domain}` : null;
 }

@@ -5,10 +5,7 @@ const amount = z.int().min(1).max(100_000_000);
 
 /** Null: not counted. */
 const limit = (standard: { readonly perHour: number; readonly atOnce: number } | null) =>
-  z
-    .strictObject({ perHour: amount, atOnce: amount })
-    .nullable()
-    .default(standard);
+  z.strictObject({ perHour: amount, atOnce: amount }).nullable().default(standard);
 
 /**
  * As shipped only what no honest mail server of this world reaches at a gateway of this size is too

@@ -48,7 +48,7 @@ export const messageRateStage: Stage<"mail", RateServices> = defineStage({
   options: messageRateOptions satisfies z.ZodType<RateOptions>,
 });
 
-export const strangerRecipientRateStage: Stage<"rcpt", RateServices> = defineStage({
+export const rcptRateStage: Stage<"rcpt", RateServices> = defineStage({
   ...shared("recipients"),
   name: "rcpt-rate",
   phase: "rcpt",

@@ -67,7 +67,8 @@ export const reverseDnsStage: Stage<"connect", ReverseDnsServices> = defineStage
   judge(evidence, { none, unconfirmed, temporary, scores }): Verdict {
     const { status, names, client } = evidence;
     const shown = names.map(({ name }) => name).join(", ");
-    if (status === "confirmed") return { kind: "neutral", findings: genericFindings(evidence, scores) };
+    if (status === "confirmed")
+      return { kind: "neutral", findings: genericFindings(evidence, scores) };
     if (status === "temporary") {
       const detail = evidence.reason ?? shown;
       const findings = [{ symbol: "REVERSE_TEMPERROR", score: scores.temporary, detail }];
