@@ -18,7 +18,7 @@ const MAX_DELAY_SECONDS = 60;
 
 const options = z.strictObject({
   /** Who has this score when he connects waits for his greeting; null: nobody. */
-  from: z.number().positive().nullable().default(1),
+  from: z.number().positive().nullable().default(3),
   delaySeconds: z.int().min(1).max(MAX_DELAY_SECONDS).default(6),
 });
 
