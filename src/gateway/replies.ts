@@ -155,6 +155,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "Message cannot be scanned",
     "Send it without encryption or nesting.",
   ),
+  "origin-unknown": line(
+    550,
+    "7.1",
+    "Nobody can tell where the message comes from",
+    "The relay must write a Received field that names its client; see docs/trusted-relays.md.",
+  ),
   "check-unavailable": line(
     451,
     "7.1",

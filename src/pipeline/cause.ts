@@ -39,6 +39,7 @@ export type Cause =
   | "malware"
   | "spam"
   | "unscannable"
+  | "origin-unknown"
   | "check-unavailable"
   | "no-space"
   | "busy-resources"

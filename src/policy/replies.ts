@@ -47,6 +47,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   malware: true,
   spam: true,
   unscannable: true,
+  "origin-unknown": true,
   "check-unavailable": true,
   "no-space": true,
   "busy-resources": true,

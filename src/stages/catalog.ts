@@ -3,6 +3,7 @@ import type { ReputationServices } from "../reputation/reputation.ts";
 import { accessStage } from "./access/access.ts";
 import { fromAccessStage } from "./access/from-access.ts";
 import { senderAccessStage } from "./access/sender-access.ts";
+import { trustedRelayStage } from "./access/trusted-relay.ts";
 import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts";
 import { type ArcServices, arcStage } from "./arc.ts";
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
@@ -81,6 +82,7 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     rcptRateStage,
     greylistStage,
     copiesStage,
+    trustedRelayStage,
     dkimStage,
     fromStage,
     fromAccessStage,

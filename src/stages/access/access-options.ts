@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { type Cidr, parseCidr } from "../../net/ip.ts";
+import type { TrustedRelays } from "../../policy/snapshot.ts";
 import { createNetworkMap, maskTo, networkKey } from "./network-map.ts";
+import { relayNetworkFault, relayTerms } from "./relay-entries.ts";
 import {
   compileSenders,
   type SenderEntry,
@@ -39,6 +41,12 @@ const client = z.string().superRefine((text, context) => {
   }
 });
 
+const relayClient = client.superRefine((text, context) => {
+  const network = parseCidr(text);
+  const message = network === null ? null : relayNetworkFault(network);
+  if (message !== null) context.addIssue({ code: "custom", message });
+});
+
 const base = z.strictObject({
   /** An address or a network. Either this or `sender`. */
   client: client.optional(),
@@ -64,6 +72,11 @@ const lists = z.strictObject({
     .superRefine(refuseDuplicates)
     .default([]),
   block: z.array(base).superRefine(refuseHalfEntries).superRefine(refuseDuplicates).default([]),
+  /** They bring mail of others, and those are judged. */
+  trustedRelays: z
+    .array(base.omit({ sender: true, client: true }).extend({ client: relayClient, ...relayTerms }))
+    .superRefine(refuseDuplicates)
+    .default([]),
 });
 
 /** One entry as it is judged. */
@@ -80,6 +93,8 @@ export interface AccessEntry {
 export interface AccessOptions {
   readonly allow: readonly z.infer<typeof lists>["allow"][number][];
   readonly block: readonly z.infer<typeof lists>["block"][number][];
+  readonly trustedRelays: readonly z.infer<typeof lists>["trustedRelays"][number][];
+  readonly relays: TrustedRelays;
   /**
    * The entry that counts for a client at a time: of those in force the one with the longest
    * prefix; of two equal ones the block.
@@ -108,10 +123,24 @@ export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written)
       return sender === undefined ? [] : [{ ...terms(list, entry), sender }];
     }),
   );
+  const relays = createNetworkMap(
+    written.trustedRelays.flatMap((relay) => {
+      const network = parseCidr(relay.client);
+      const { client, names, unreadable, expires } = relay;
+      const value = {
+        client,
+        names,
+        unreadable,
+        endsAt: expires === undefined ? null : endOf(expires),
+      };
+      return network === null ? [] : [{ network, value }];
+    }),
+  );
   const inForce = (at: number) => (entry: { readonly endsAt: number | null }) =>
     entry.endsAt === null || at < entry.endsAt;
   return {
     ...written,
+    relays: { find: (ip, at) => relays.find(ip).find(inForce(at)) ?? null },
     find: (ip, at) => map.find(ip).find(inForce(at)) ?? null,
     findSender: (sender, at) => senders.find(sender).filter(inForce(at)),
   };
@@ -147,7 +176,10 @@ function refuseHalfEntries(entries: readonly Written[], context: z.RefinementCtx
 }
 
 /** Two entries for one client in one list: nobody could say which reason and scope hold. */
-function refuseDuplicates(entries: readonly Written[], context: z.RefinementCtx): void {
+function refuseDuplicates(
+  entries: readonly Pick<Written, "client" | "sender">[],
+  context: z.RefinementCtx,
+): void {
   const seen = new Set<string>();
   const note = (key: string, name: string, path: readonly (string | number)[]) => {
     if (seen.has(key)) {
