@@ -95,3 +95,22 @@ export function greylistSentences(evidence: Json): readonly string[] {
   const left = wait > 0 ? `; ${formatSpan(wait)} to wait` : "";
   return [`${who}: ${STATES.get(state) ?? state}, ${since}${left}`];
 }
+
+export function relaySentences(evidence: Json): readonly string[] {
+  if (evidence === null) return ["no trusted relay brought it"];
+  const hops = list(evidence, "hops").map((hop) => {
+    const from = optional(hop, "from");
+    const helo = optional(hop, "helo");
+    const said = helo ? `, which called itself ${helo}` : "";
+    return `  ${text(hop, "by")} had it ${from ? `from ${from}${said}` : "of its own"}`;
+  });
+  const origin = member(evidence, "origin");
+  const relay = `the trusted relay ${text(evidence, "relay")} brought it`;
+  if (origin === null)
+    return [
+      `${relay}, and nobody can tell where from: ${text(evidence, "problem")}`,
+      ...hops,
+      "what judges the client was not asked",
+    ];
+  return [`${relay}; judged in its place is ${text(origin, "ip")}`, ...hops];
+}

@@ -4,6 +4,7 @@ import {
   heloSentences,
   pregreetSentences,
   rateSentences,
+  relaySentences,
   reverseDnsSentences,
 } from "./connection-sentences.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
@@ -35,6 +36,7 @@ const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["message-rate", rateSentences],
   ["rcpt-rate", rateSentences],
   ["greylist", greylistSentences],
+  ["trusted-relay", relaySentences],
   ["sender-access", nothing],
   ["spf", spfSentences],
   ["sender-domain", senderDomainSentences],

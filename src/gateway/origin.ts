@@ -1,5 +1,5 @@
 import type { Message } from "../mail/message.ts";
-import type { LookupScope } from "../net/resolver.ts";
+import { createLookupScope, type LookupScope } from "../net/resolver.ts";
 import { type Origin, originOf, TRUSTED_RELAY_STAGE } from "../pipeline/origin.ts";
 import type { PhasePlan, Pipeline, Plan } from "../pipeline/plan.ts";
 import type { Phase, StageReport } from "../pipeline/report.ts";
@@ -70,13 +70,19 @@ export async function judgeOrigin(run: OriginRun): Promise<JudgedOrigin> {
 
 async function judgePhases({ plan, dns, runtime }: OriginRun, start: DataFacts) {
   const { phases } = plan;
+  // As the session of one who comes himself has: many lists must leave enough for SPF and DMARC.
+  const session = createLookupScope(runtime.signal);
   const judgesIt = ({ judges }: Pick<BoundStage<Phase, Services>, "judges">) => judges === "origin";
   let facts = start;
-  const connect = { phase: only(phases.connect, judgesIt), view: { ...facts, dns }, ...runtime };
+  const connect = {
+    phase: only(phases.connect, judgesIt),
+    view: { ...facts, dns: session },
+    ...runtime,
+  };
   facts = withReports(facts, await runPhase(connect));
   // A HELO that no server on the way tells is not known to be wrong.
   const isHelo = (stage: BoundStage<"helo", Services>) => facts.helo.name !== "" && judgesIt(stage);
-  const helo = { phase: only(phases.helo, isHelo), view: { ...facts, dns }, ...runtime };
+  const helo = { phase: only(phases.helo, isHelo), view: { ...facts, dns: session }, ...runtime };
   facts = withReports(facts, await runPhase(helo));
   const mail = { phase: only(phases.mail, judgesIt), view: { ...facts, dns }, ...runtime };
   return withReports(facts, await runPhase(mail));

@@ -58,8 +58,8 @@ function readClauses(tokens: readonly ReceivedToken[]): Clauses | string {
   for (const token of tokens) {
     const rank = token.kind === "word" ? CLAUSES.indexOf(token.text.toLowerCase()) : -1;
     const isFull = current === null || current.some(({ kind }) => kind !== "comment");
-    if (token.kind === "comment") current?.push(token);
-    else if (!isFull) current?.push(token);
+    if (token.kind === "comment" || !isFull) current?.push(token);
+    else if (rank < 0 && last === WITH && isPlain(token.text)) current?.push(token);
     else if (rank < 0) return `"${token.text.slice(0, MAX_SHOWN)}" has no place in it`;
     else if (rank <= last) return `"${CLAUSES[rank]}" comes twice or too late`;
     else {
@@ -73,6 +73,13 @@ function readClauses(tokens: readonly ReceivedToken[]): Clauses | string {
   return clauses;
 }
 
+/** Exchange says `with Microsoft SMTP Server`. */
+const WITH = CLAUSES.indexOf("with");
+
+function isPlain(word: string): boolean {
+  return /^[A-Za-z]+$/.test(word);
+}
+
 /** Of a word that a client may have made up. */
 const MAX_SHOWN = 40;
 
@@ -81,8 +88,10 @@ const MAX_SHOWN = 40;
  * literal. What others write: Exchange leaves the square brackets out, Exim has `helo=` behind them,
  * or the address before and only `helo=` in the brackets.
  */
-function readFrom([said, comment]: readonly ReceivedToken[]) {
+function readFrom([said, comment, ...others]: readonly ReceivedToken[]) {
   if (said?.kind !== "word" || comment?.kind !== "comment") return null;
+  // A client that says brackets in HELO gets its own before those of the server.
+  if (others.some(({ text }) => text.includes("[") || parseIp(text) !== null)) return null;
   const exim = /^helo=(\S+)/.exec(comment.text);
   const own = literalIp(said.text.replace(/:\d{1,5}$/, ""));
   if (exim !== null) return own === null ? null : { ip: own, helo: exim[1] ?? null };
