@@ -25,6 +25,7 @@ import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createStrangerRates } from "./stages/rate/rates.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
@@ -156,6 +157,7 @@ export function openServices(
     recipientProbe,
     partReaders,
     senderRates,
+    strangerRates: createStrangerRates({ counters, log, metrics }),
     addressKeys,
     reputation,
     exceptions: createExceptionBook(reputation.exceptions, clock),

@@ -184,8 +184,8 @@ function policyRows(policy: Policy): readonly (readonly [string, string])[] {
       (line) => ["recipients", line] as const,
     ),
     ["connectors", listed(routing.all.map(({ name }) => name))],
-    ["stages", listed(stagesOf(plans.inbound))],
-    ["outbound", listed(stagesOf(plans.outbound))],
+    ["stages", stagesOf(plans.inbound).join(", ")],
+    ["outbound", stagesOf(plans.outbound).join(", ")],
     ["mode", plans.inbound.mode],
   ];
 }

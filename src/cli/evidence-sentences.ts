@@ -1,4 +1,12 @@
 import type { Json } from "../base/json.ts";
+import {
+  greylistSentences,
+  heloSentences,
+  pregreetSentences,
+  rateSentences,
+  relaySentences,
+  reverseDnsSentences,
+} from "./connection-sentences.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
 import { exceptionSentences, reputationSentences } from "./reputation-sentences.ts";
 import {
@@ -23,6 +31,14 @@ type Sentences = (evidence: Json) => readonly string[];
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["access", exceptionSentences],
   ["dnsbl", dnsbl],
+  ["connection-rate", rateSentences],
+  ["reverse-dns", reverseDnsSentences],
+  ["pregreet", pregreetSentences],
+  ["helo", heloSentences],
+  ["message-rate", rateSentences],
+  ["rcpt-rate", rateSentences],
+  ["greylist", greylistSentences],
+  ["trusted-relay", relaySentences],
   ["sender-access", exceptionSentences],
   ["spf-access", exceptionSentences],
   ["reputation", reputationSentences],

@@ -27,6 +27,8 @@ const EVIDENCE: ReputationEvidence = {
   domain: null,
   reverse: { status: "found", name: "mail.bank.test", confirmed: false },
   proxy: [],
+  srl: 0,
+  terms: [],
   block: null,
   away: null,
   rules: { blockHours: 24, badFrom: 5, goodBelow: 3 },

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { type Cidr, parseCidr } from "../../net/ip.ts";
+import type { TrustedRelays } from "../../policy/snapshot.ts";
 import { createNetworkMap, maskTo, networkKey } from "./network-map.ts";
+import { relayNetworkFault, relayTerms } from "./relay-entries.ts";
 import {
   compileSenders,
   type EntryTerms,
@@ -41,6 +43,12 @@ const client = z.string().superRefine((text, context) => {
   }
 });
 
+const relayClient = client.superRefine((text, context) => {
+  const network = parseCidr(text);
+  const message = network === null ? null : relayNetworkFault(network);
+  if (message !== null) context.addIssue({ code: "custom", message });
+});
+
 const base = z.strictObject({
   /** An address or a network. Either this or `sender`. */
   client: client.optional(),
@@ -68,6 +76,15 @@ const lists = z.strictObject({
     .superRefine(refuseDuplicates)
     .default([]),
   block: z.array(base).superRefine(refuseHalfEntries).superRefine(refuseDuplicates).default([]),
+  /** They bring mail of others, and those are judged. */
+  trustedRelays: z
+    .array(
+      base
+        .omit({ sender: true, client: true, authenticated: true })
+        .extend({ client: relayClient, ...relayTerms }),
+    )
+    .superRefine(refuseDuplicates)
+    .default([]),
 });
 
 /** One entry as it is judged, and as evidence keeps it. */
@@ -76,6 +93,8 @@ export type AccessEntry = EntryTerms & { readonly client: string };
 export interface AccessOptions {
   readonly allow: readonly WrittenEntry[];
   readonly block: readonly WrittenEntry[];
+  readonly trustedRelays: readonly z.infer<typeof lists>["trustedRelays"][number][];
+  readonly relays: TrustedRelays;
   /**
    * The entry that counts for a client at a time: of those in force the one with the longest
    * prefix; of two equal ones the block.
@@ -88,11 +107,23 @@ export interface AccessOptions {
 /** `access.yaml` */
 export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written) => ({
   ...written,
+  relays: compileRelays(written.trustedRelays),
   ...compileAccess([
     ...written.block.map((entry) => toTerms("block", entry)),
     ...written.allow.map((entry) => toTerms("allow", entry)),
   ]),
 }));
+
+function compileRelays(written: AccessOptions["trustedRelays"]): TrustedRelays {
+  const relays = createNetworkMap(
+    written.flatMap(({ client, names, unreadable, expires }) => {
+      const network = parseCidr(client);
+      const endsAt = expires === undefined ? null : endOf(expires);
+      return network === null ? [] : [{ network, value: { client, names, unreadable, endsAt } }];
+    }),
+  );
+  return { find: (ip, at) => relays.find(ip).find(inForce(at)) ?? null };
+}
 
 /** An entry of one of the lists, wherever it is kept. */
 export type NamedEntry = EntryTerms & Pick<WrittenEntry, "client" | "sender">;
@@ -118,12 +149,14 @@ export function compileAccess(
       sender === undefined ? [] : [{ ...terms, sender }],
     ),
   );
-  const inForce = (at: number) => (entry: { readonly endsAt: number | null }) =>
-    entry.endsAt === null || at < entry.endsAt;
   return {
     find: (ip, at) => map.find(ip).find(inForce(at)) ?? null,
     findSender: (sender, at) => senders.find(sender).filter(inForce(at)),
   };
+}
+
+function inForce(at: number) {
+  return ({ endsAt }: { readonly endsAt: number | null }) => endsAt === null || at < endsAt;
 }
 
 function hasHostBits({ octets, bits }: Cidr): boolean {
@@ -160,7 +193,10 @@ function refuseHalfEntries(entries: readonly WrittenEntry[], context: z.Refineme
 }
 
 /** Two entries for one client in one list: nobody could say which reason and scope hold. */
-function refuseDuplicates(entries: readonly WrittenEntry[], context: z.RefinementCtx): void {
+function refuseDuplicates(
+  entries: readonly Pick<WrittenEntry, "client" | "sender">[],
+  context: z.RefinementCtx,
+): void {
   const seen = new Set<string>();
   const note = (key: string, name: string, path: readonly (string | number)[]) => {
     if (seen.has(key)) {

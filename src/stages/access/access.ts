@@ -27,6 +27,7 @@ export const accessStage: Stage<"connect", ExceptionServices> = defineStage<
   onFailure: "open",
   trustable: false,
   canTrust: true,
+  judges: "origin",
   file: "access",
   options: accessOptions,
   check: checkAccess,

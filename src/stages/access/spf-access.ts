@@ -27,6 +27,7 @@ export const spfAccessStage: Stage<"mail", ExceptionServices> = defineStage<
   trustable: false,
   canTrust: true,
   concerns: "strangers",
+  judges: "origin",
   precedes: ["reputation"],
   file: "access",
   options: accessOptions,

@@ -28,6 +28,7 @@ const ABUSE: ReadonlySet<Cause> = new Set<Cause>([
   "bare-line-ending",
   "header-too-large",
   "helo-malformed",
+  "helo-forged",
   "from-malformed",
 ]);
 
@@ -61,7 +62,8 @@ export function learnedFrom(record: TransactionRecord): Learned | null {
     ...recipientsOf(record),
     ...authenticationOf(record, outcome),
   };
-  const helo = evidence.helo === null ? {} : { helo: record.helo.name };
+  // Of relayed mail that of the origin, which the record does not have.
+  const helo = evidence.helo === null ? {} : { helo: evidence.helo.subject.slice("helo:".length) };
   const lessons = subjectsOf(record, evidence).map((subject) => ({
     subject,
     add,

@@ -1,5 +1,15 @@
 import type { Counts } from "../../reputation/reputation.ts";
 
+export type TermName = "bad" | "helo" | "reverse" | "unknown-recipients" | "proxy" | "identity";
+
+/** What one consideration adds to the level. */
+export type Term = {
+  readonly term: TermName;
+  /** To two decimals; negative for what speaks for the client. */
+  readonly points: number;
+  readonly why: string;
+};
+
 /** What the store knew of one subject. */
 export type KnownRecord = {
   readonly counts: Counts;
@@ -42,6 +52,9 @@ export type ReputationEvidence = {
   readonly reverse: ReverseName;
   /** Lists that call the client an open proxy or a hijacked machine. */
   readonly proxy: readonly string[];
+  /** As it was then, for stages that build on it; a judge computes it anew. */
+  readonly srl: number;
+  readonly terms: readonly Term[];
   readonly block: SeenBlock | null;
   /** Why the store could not be asked. */
   readonly away: string | null;

@@ -43,11 +43,12 @@ export const reputationStage: Stage<"mail", ReputationStageServices> = defineSta
   onFailure: "open",
   trustable: true,
   concerns: "strangers",
+  judges: "origin",
   file: "reputation",
   section: "srl",
   options: reputationOptions,
 
-  async observe(view, options, { reputation, resolver }) {
+  async observe(view, options, { reputation, resolver }, _signal, { isOurs }) {
     const { client, dns } = view;
     const reverse = await findReverseName(client.ip, resolver, dns);
     const subjects = subjectsOf(view, reverse.confirmed ? reverse.name : null);
@@ -60,7 +61,7 @@ export const reputationStage: Stage<"mail", ReputationStageServices> = defineSta
       subject && { subject: subjectText(subject), record: toKnown(records, subject) };
     const [block = null] = blocked.kind === "known" ? blocked.value : [];
     const { badFrom, goodBelow } = options.learn;
-    return {
+    const known = {
       client: { subject: subjectText(subjects.client), record: toKnown(records, subjects.client) },
       network: seen(subjects.network),
       helo: seen(subjects.helo),
@@ -68,13 +69,19 @@ export const reputationStage: Stage<"mail", ReputationStageServices> = defineSta
       domain: seen(subjects.domain),
       reverse,
       proxy: proxyZones(view, options),
+    };
+    const srl = computeSrl({ ...asked(view), evidence: known, isOurs }, options);
+    return {
+      ...known,
+      srl: srl.level,
+      terms: srl.terms,
       block: block && toSeenBlock(block),
       away: found.kind === "unknown" ? found.reason : null,
       rules: { blockHours: options.blockHours, badFrom, goodBelow },
     };
   },
 
-  judge(evidence, options, { client, helo }, { isOurs }): Verdict {
+  judge(evidence, options, facts, { isOurs }): Verdict {
     const { block } = evidence;
     if (block) {
       const until = new Date(block.until).toISOString();
@@ -85,7 +92,7 @@ export const reputationStage: Stage<"mail", ReputationStageServices> = defineSta
     }
     // Nobody's opinion is no good opinion and no bad one (behaviour.md section 8).
     if (evidence.away !== null) return NEUTRAL;
-    const srl = computeSrl({ evidence, ip: client.ip, heloName: helo.name, isOurs }, options);
+    const srl = computeSrl({ ...asked(facts), evidence, isOurs }, options);
     if (srl.level === 0) return NEUTRAL;
     const score = options.scores[srl.level] ?? 0;
     const findings = [{ symbol: `SRL_${srl.level}`, score, detail: describeSrl(srl) }];
@@ -94,6 +101,11 @@ export const reputationStage: Stage<"mail", ReputationStageServices> = defineSta
     return { kind: "reject", cause: "client-blocked", findings };
   },
 });
+
+/** A HELO that no server on the way of relayed mail tells is not known to be wrong. */
+function asked({ client, helo }: Pick<MailFacts, "client" | "helo">) {
+  return { ip: client.ip, heloName: helo.name === "" ? null : helo.name };
+}
 
 function subjectsOf({ client, helo, reports }: MailFacts, reverse: string | null) {
   const identities = senderIdentities(reports);

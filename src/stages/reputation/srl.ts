@@ -1,7 +1,13 @@
 import { registeredDomain } from "../../mail/registered-domain.ts";
 import { parseIp } from "../../net/ip.ts";
 import type { Counter, Counts } from "../../reputation/reputation.ts";
-import type { KnownRecord, ReputationEvidence, SeenSubject } from "./reputation-evidence.ts";
+import type {
+  KnownRecord,
+  ReputationEvidence,
+  SeenSubject,
+  Term,
+  TermName,
+} from "./reputation-evidence.ts";
 import type { ReputationOptions } from "./reputation-options.ts";
 
 /*
@@ -33,15 +39,6 @@ const WORST_UNKNOWN = 0.5;
 const USUAL_NAMES = 3;
 const WORST_NAMES = 8;
 
-export type TermName = "bad" | "helo" | "reverse" | "unknown-recipients" | "proxy" | "identity";
-
-export interface Term {
-  readonly term: TermName;
-  /** To two decimals; negative for what speaks for the client. */
-  readonly points: number;
-  readonly why: string;
-}
-
 export interface Srl {
   readonly level: number;
   /** What the terms come to, before there is enough to judge by. */
@@ -53,7 +50,7 @@ export interface Srl {
 }
 
 export interface SrlQuestion {
-  readonly evidence: Omit<ReputationEvidence, "block" | "away" | "rules">;
+  readonly evidence: Omit<ReputationEvidence, "srl" | "terms" | "block" | "away" | "rules">;
   readonly ip: string;
   /** As spoken; null: of no session, as in `reputation show`. */
   readonly heloName: string | null;
