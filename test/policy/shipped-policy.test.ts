@@ -34,7 +34,7 @@ test("the shipped policy places every stage there is, and runs those that have s
     "message-rate",
   ];
   const rcpt = ["domains", "rcpt-rate", "greylist"];
-  const data = ["dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
+  const data = ["trusted-relay", "dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
   const strangers = ["access", ...session, ...mail, ...rcpt, ...data];
   const content = ["attachments", "antivirus"];
   const ours = ["own-sender", "sender-rate", "recipient-rate"];
