@@ -2,6 +2,7 @@ import { decodeHeaderText } from "../mail/encoded-words.ts";
 import type { Message } from "../mail/message.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { MessageRecord, RecipientRecord, TransactionRecord } from "../pipeline/facts.ts";
+import { originOf } from "../pipeline/origin.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { formatReply, type Reply } from "../smtp/reply.ts";
 import type { ClientFacts } from "../smtp/session-handler.ts";
@@ -29,6 +30,7 @@ export function toRecord(
   decidedAt: number,
 ): TransactionRecord {
   const { session, recipients, refused } = transaction;
+  const origin = originOf(dataReports);
   const helo = session.helo ?? { verb: "HELO" as const, name: "", tls: null };
   return {
     id: transaction.id,
@@ -37,6 +39,7 @@ export function toRecord(
     decidedAt,
     policyVersion: transaction.snapshot.version,
     client: clientOf(session.client),
+    ...(origin !== undefined && { origin }),
     listener: session.client.listener,
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,

@@ -13,7 +13,13 @@ import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
 import { type CompiledRewriting, compileRewriting, effectiveRewriting } from "./rewriting.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
-import type { OwnSenders, PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
+import type {
+  OwnSenders,
+  PolicySnapshot,
+  RoutedDomains,
+  Routing,
+  TrustedRelays,
+} from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
@@ -80,6 +86,7 @@ export async function compilePolicy<Services>(
     plans,
     domains,
     routing,
+    relays: relaysOf(options),
     limits: bounds,
     replies,
     quarantine,
@@ -92,6 +99,12 @@ export async function compilePolicy<Services>(
     ...policy,
     effective: toEffective(policy, catalog, options, { names: OWN_FILES, shown }),
   };
+}
+
+/** access.yaml is its stages' file, and the gateway must know the relays before it runs any. */
+function relaysOf(options: ReadonlyMap<string, unknown>): TrustedRelays {
+  const access = options.get("access") as { readonly relays?: TrustedRelays } | undefined;
+  return access?.relays ?? { find: () => null };
 }
 
 /** Of every stage, by its name: from its own file, or made of the files of the whole policy. */
