@@ -142,8 +142,15 @@ function faultOfKey(found: FoundKey, signed: Part["signed"], octets: Part["octet
   return isSignedBy(octets(), signed, found.key) ? null : "what it signs was changed";
 }
 
+/** Of a set, what a seal is made over. */
+export interface SealedSet {
+  readonly results: ArcSet["results"];
+  readonly message: Pick<ArcSet["message"], "field">;
+  readonly seal: Pick<ArcSet["seal"], "field" | "signatureAt">;
+}
+
 /** RFC 8617 5.1.1: the fields of all sets so far, the last seal without its value. */
-function sealedOctets(sets: readonly ArcSet[]): Buffer {
+export function sealedOctets(sets: readonly SealedSet[]): Buffer {
   const parts: string[] = [];
   for (const [index, { results, message, seal }] of sets.entries()) {
     for (const { name, rawValue } of [results, message.field])
