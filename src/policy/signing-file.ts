@@ -22,10 +22,7 @@ const sealSchema = z.strictObject({
 /** `signing.yaml` in its own shape. */
 export const signingSchema = z.strictObject({
   keys: z
-    .record(
-      z.string(),
-      z.union([keySchema, z.array(keySchema).min(1).max(MAX_KEYS_OF_A_DOMAIN)]),
-    )
+    .record(z.string(), z.union([keySchema, z.array(keySchema).min(1).max(MAX_KEYS_OF_A_DOMAIN)]))
     .default({}),
   expires: durationSchema("1d", "365d").nullable().default(null),
   onFailure: z.enum(["defer", "send"]).default("defer"),

@@ -55,15 +55,6 @@ interface Entry {
   readonly keys: readonly NamedSigningKey[];
 }
 
-/** What a snapshot without any keys has. */
-export const NO_SIGNING: SigningPolicy = {
-  keysFor: () => [],
-  all: [],
-  expiresMs: null,
-  onFailure: "defer",
-  sealing: null,
-};
-
 function toPolicy(
   { expires, onFailure }: SigningFile,
   all: readonly Entry[],
@@ -86,7 +77,11 @@ function toPolicy(
 function checkOwn(signer: string, domains: Domains | undefined, path: Path, source: Source): void {
   const isOwn = domains?.all.some(({ name }) => isWithin(signer, signerOf(name))) ?? true;
   if (!isOwn)
-    source.complain(path, `expected a domain of domains.yaml or below one, got \`${signer}\``, "key");
+    source.complain(
+      path,
+      `expected a domain of domains.yaml or below one, got \`${signer}\``,
+      "key",
+    );
 }
 
 async function readKeys(

@@ -64,6 +64,7 @@ describe("the daily TLS reports", () => {
     let woken = 0;
     const routing = toRouting([toTestConnector({ domains: ["example.org"] })]);
     const report = createTlsReporter({
+      signOwnMail: async (source) => source,
       routing: () => ({ ...routing, tlsReports: { ...POLICY, ...policy } }),
       counts,
       resolver,
