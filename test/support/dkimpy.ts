@@ -11,7 +11,7 @@ export const noDkimpy = (): string | false => findProgram("dkimverify").skip;
 export interface DkimpyAnswer {
   /** Of each DKIM-Signature, from the top: true, or why it does not hold. */
   readonly dkim: readonly (true | string)[];
-  /** The state of the chain, and why: `pass`, `none`, `fail`. */
+  /** The state of the chain, and why: `pass`, `none`, `fail`; `ended`: its last seal says that it failed. */
   readonly arc: string;
   readonly arcReason: string;
 }
@@ -41,7 +41,7 @@ for message in map(base64.b64decode, question["messages"]):
     cv, _, reason = dkim.arc_verify(message, dnsfunc=txt)
     answers.append({
         "dkim": [signature(message, i) for i in range(count)],
-        "arc": cv.decode(),
+        "arc": cv.decode() if cv else "ended",
         "arcReason": str(reason),
     })
 print(json.dumps(answers))
