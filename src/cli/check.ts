@@ -16,6 +16,7 @@ import {
 } from "./check-listeners.ts";
 import { checkOutboundTls } from "./check-outbound-tls.ts";
 import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipients.ts";
+import { checkSigning, signingLines } from "./check-signing.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -104,6 +105,7 @@ function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): rea
     ...checkListenerNames(listeners, policy.limits),
     ...checkRouteUse(listeners, policy),
     ...checkOutboundTls(dns.validates, policy.routing),
+    ...checkSigning(policy.signing, listeners),
   ];
 }
 
@@ -183,6 +185,7 @@ function policyRows(policy: Policy): readonly (readonly [string, string])[] {
     ...recipientLines(domains.all.slice(0, MAX_LISTED), Date.now()).map(
       (line) => ["recipients", line] as const,
     ),
+    ...signingLines(policy.signing).map((line) => ["signing", line] as const),
     ["connectors", listed(routing.all.map(({ name }) => name))],
     ["stages", listed(stagesOf(plans.inbound))],
     ["outbound", listed(stagesOf(plans.outbound))],

@@ -1,4 +1,4 @@
-import { parseSigningKey } from "../auth/dkim/signing-key.ts";
+import { isSameKey, parseSigningKey } from "../auth/dkim/signing-key.ts";
 import { errorText } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { isWithin } from "../mail/domain-name.ts";
@@ -42,9 +42,10 @@ export async function compileSigning(
       source.complain(path, `\`${pattern}\` has its keys already`, "key");
     else {
       checkOwn(signerOf(pattern), around.domains, path, source);
-      entries.push({ pattern, keys: await readKeys(pattern, written, path, source, read) });
+      entries.push({ pattern, path, keys: await readKeys(pattern, written, path, source, read) });
     }
   }
+  checkNames(entries, source);
   checkExpiry(file, around, source);
   const sealing = file.arc && (await readSealing(file.arc, source, read, around));
   return toPolicy(file, entries, sealing);
@@ -52,6 +53,7 @@ export async function compileSigning(
 
 interface Entry {
   readonly pattern: string;
+  readonly path: Path;
   readonly keys: readonly NamedSigningKey[];
 }
 
@@ -97,8 +99,10 @@ async function readKeys(
   for (const [index, one] of list.entries()) {
     const at = isList ? [...path, index] : path;
     const { selector } = one;
-    if (keys.some((key) => key.selector === selector))
+    if (keys.some((key) => key.selector === selector)) {
       source.complain([...at, "selector"], `\`${selector}\` is used twice: DNS has one key there`);
+      continue;
+    }
     const key = await readKey(signerOf(pattern), one, at, source, read);
     if (key) keys.push(key);
   }
@@ -121,6 +125,19 @@ async function readKey(
     source.complain(at, `\`${file}\` cannot be read: ${errorText(error)}`);
   }
   return null;
+}
+
+/** A domain and its wildcard sign as the same name: DNS has one key for a selector of it. */
+function checkNames(entries: readonly Entry[], source: Source): void {
+  const known = new Map<string, NamedSigningKey>();
+  for (const { path, keys } of entries) {
+    for (const key of keys) {
+      const name = `${key.selector}._domainkey.${key.domain}`;
+      const first = known.get(name) ?? key;
+      known.set(name, first);
+      if (!isSameKey(first, key)) source.complain(path, `${name} is of another key already`, "key");
+    }
+  }
 }
 
 async function readSealing(

@@ -1,4 +1,4 @@
-import { createPublicKey } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 import type { KeyLookup } from "./key-lookup.ts";
 import type { SigningKey } from "./signing-key.ts";
 
@@ -17,7 +17,11 @@ export async function lookUpOwnKey(own: SigningKey, lookup: KeyLookup): Promise<
     const { kind, reason } = found;
     return { kind: kind === "temperror" ? "unknown" : "wrong", name, reason };
   }
-  if (!found.key.key.equals(createPublicKey(own.key)))
+  if (!publicOctets(found.key.key).equals(publicOctets(createPublicKey(own.key))))
     return { kind: "wrong", name, reason: "it is the record of another key" };
   return { kind: "published", name, isTesting: found.key.testing };
+}
+
+function publicOctets(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
 }

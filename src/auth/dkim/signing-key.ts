@@ -74,6 +74,14 @@ export function toKeyRecord({ key, algorithm }: PrivateKey): string {
   return `v=DKIM1; k=${isRsa ? "rsa" : "ed25519"}; p=${octets.toString("base64")}`;
 }
 
+/**
+ * Not KeyObject.equals: after it has compared keys of two kinds, OpenSSL keeps an error by which Node
+ * 26.10 takes the next good PEM for a broken one.
+ */
+export function isSameKey(one: PrivateKey, other: PrivateKey): boolean {
+  return toKeyRecord(one) === toKeyRecord(other);
+}
+
 const signAsync = promisify(sign);
 
 /** In a thread of the pool: an RSA signature takes a millisecond. */
