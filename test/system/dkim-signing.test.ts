@@ -190,3 +190,37 @@ describe("mail of ours leaves signed", { concurrency: false, skip }, () => {
     await chmod(`${keys.folder}/e1.pem`, 0o600);
   });
 });
+
+test("with workers the gateways sign, and the service signs its bounces", { skip }, async () => {
+  await using files = await createKeyFiles();
+  const { file } = await files.make("k.pem", "ed25519");
+  const key = { selector: "k1", file };
+  await using several = await startRewritingEdge({
+    rewriting: REWRITING,
+    world: {
+      script: ({ step, line }) =>
+        step === "rcpt" && line.includes("<gone@") ? "550 5.1.1 gone" : undefined,
+    },
+    settings: {
+      workers: 2,
+      listeners: [
+        { name: "internet", listen: "127.0.0.1:0" },
+        { name: "inside", kind: "hub", listen: "127.0.0.1:0", from: ["127.0.0.0/8"] },
+      ],
+    },
+    policies: {
+      domains: { domains: DOMAINS },
+      signing: { keys: { "example.org": key, "*.example.org": key } },
+      dnsbl: { lists: [] },
+    },
+  });
+  const to = ["gone@spooled.test", "ann@spooled.test"];
+  const sent = await several.send({ from: OWN, to, message: letter() });
+  assert.equal(sent.final?.code, 250);
+  await several.world.waitForMessages(1, 60_000);
+  await several.inside.waitForMessages(1, 60_000);
+  const [bounce] = several.inside.messages;
+  assert.equal(bounce?.sender, "");
+  for (const { data } of [several.world.messages[0], bounce].filter((one) => one !== undefined))
+    assert.match(data.toString(), /^DKIM-Signature: v=1; a=ed25519-sha256;[^:]* d=example\.org;/);
+});
