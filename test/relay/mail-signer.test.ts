@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { createPublicKey } from "node:crypto";
+import { createHash, createPublicKey } from "node:crypto";
 import { test } from "node:test";
+import fc from "fast-check";
 import { createDkimReading, type DkimCheck } from "../../src/auth/dkim/check-dkim.ts";
 import { createKeyLookup } from "../../src/auth/dkim/key-lookup.ts";
 import type { SigningKey } from "../../src/auth/dkim/signing-key.ts";
@@ -13,6 +14,7 @@ import { createLookupScope } from "../../src/net/resolver.ts";
 import type { SigningPolicy } from "../../src/policy/snapshot.ts";
 import { createMailSigner } from "../../src/relay/mail-signer.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
+import { canonicalBody } from "../support/dkim-signer.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { toKeyZone, toSigningKey, toSigningPolicy } from "../support/signing-keys.ts";
 import { toZoneResolver } from "../support/zone-resolver.ts";
@@ -79,6 +81,44 @@ test("a signature does not depend on how the message comes in chunks", async () 
   const whole = (await sign(message, only)).text;
   for (const chunkBytes of [1, 7])
     assert.equal((await sign(message, only, chunkBytes)).text, whole);
+});
+
+test("whatever a body and a header hold, the signature is over their canonical form", async () => {
+  const piece = fc.constantFrom(
+    "a",
+    "B",
+    " ",
+    "\t",
+    "\r\n",
+    "\r\n\r\n",
+    ".",
+    "\xfc",
+    "=?q?",
+    ":",
+    "\r",
+  );
+  const body = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
+  const value = fc
+    .array(fc.constantFrom("a", " ", "\t", "\r\n ", "\xe9", "<", ";", "b="), { maxLength: 12 })
+    .map((pieces) => `x${pieces.join("")}x`);
+  const only = toSigningPolicy([ED]);
+  await fc.assert(
+    fc.asyncProperty(
+      body,
+      value,
+      value,
+      fc.integer({ min: 1, max: 9 }),
+      async (text, a, b, size) => {
+        const message = `Subject: ${a}\r\n${HEAD.split("\r\n")[0]}\r\nTo:${b}\r\n\r\n${text}`;
+        const signed = (await sign(message, only, size)).text;
+        assert.deepEqual(resultsOf(await verify(signed)), ["pass"]);
+        // A canonical form that was written another way, by regular expressions.
+        const hash = createHash("sha256").update(canonicalBody(text, "relaxed"), "latin1");
+        assert.ok(signed.replace(/\r\n\t/g, "").includes(`bh=${hash.digest("base64")};`));
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
 
 test("what somebody adds or changes afterwards breaks every signature", async () => {
