@@ -9,7 +9,9 @@ import {
   whoCommands,
 } from "./command-parts.ts";
 import { addDkim } from "./dkim-words.ts";
+import { addDnsbl } from "./dnsbl-words.ts";
 import { explainCommand } from "./explain.ts";
+import { addPolicy } from "./policy-words.ts";
 import {
   type QuarantineListOptions,
   quarantineDeleteCommand,
@@ -45,6 +47,8 @@ export function buildProgram(parts: ProgramParts): Command {
   addQuarantine(program, parts);
   addQueue(program, parts);
   addDkim(program, (command, work) => parts.run(contextOf(command, parts), work));
+  addPolicy(program, parts);
+  addDnsbl(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")

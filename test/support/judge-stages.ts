@@ -7,9 +7,11 @@ import type { Phase, StageReport } from "../../src/pipeline/report.ts";
 import { runPhase } from "../../src/pipeline/run-phase.ts";
 import type { BoundStage, DataFacts, MailFacts } from "../../src/pipeline/stage.ts";
 import { openTaps } from "../../src/pipeline/tap-set.ts";
+import { arcStage } from "../../src/stages/arc.ts";
 import { dkimStage } from "../../src/stages/dkim.ts";
 import { dmarcStage } from "../../src/stages/dmarc.ts";
 import { fromStage } from "../../src/stages/from/from.ts";
+import { senderIdStage } from "../../src/stages/sender-id.ts";
 import { spfStage } from "../../src/stages/spf.ts";
 import { toBytesSource } from "./bytes-source.ts";
 import { createFakeClock } from "./fake-clock.ts";
@@ -28,6 +30,8 @@ export interface JudgedMail {
   readonly isOurs?: (domain: string) => boolean;
   /** By stage, before the schema. */
   readonly options?: Readonly<Record<string, object>>;
+  /** Runs arc before dmarc, and sender-id behind it, too. */
+  readonly also?: "arc and sender-id";
   /** Reports of stages that are not run here. */
   readonly reports?: readonly StageReport[];
 }
@@ -39,7 +43,7 @@ interface Services {
 
 export const JUDGED_AT = Date.UTC(2026, 0, 1);
 
-/** Runs spf, dkim, from and dmarc as the gateway does; one report each. */
+/** Runs spf, dkim, from and dmarc (and those of `also`) as the gateway does; one report each. */
 export async function judgeSender(mail: JudgedMail): Promise<readonly StageReport[]> {
   const { signal } = new AbortController();
   const clock = createFakeClock();
@@ -58,7 +62,10 @@ export async function judgeSender(mail: JudgedMail): Promise<readonly StageRepor
     view: { ...facts, dns },
     ...run,
   });
-  const steps = [dkimStage, fromStage, dmarcStage].map((stage) => [bind("data", stage, mail)]);
+  const stages = mail.also
+    ? [dkimStage, fromStage, arcStage, dmarcStage, senderIdStage]
+    : [dkimStage, fromStage, dmarcStage];
+  const steps = stages.map((stage) => [bind("data", stage, mail)]);
   const phase = { budgetMs: 60_000, steps };
   const message = toMessage(mail);
   const reports = [...facts.reports, ...before];

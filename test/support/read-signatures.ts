@@ -27,7 +27,7 @@ export async function readSignatures(message: Buffer, server: string): Promise<R
     const { signatures } = await dkim.end({ keys, mustSign: ["from"], receivedAt: clock.now() });
     return {
       dkim: signatures.map(({ result, domain, selector }) => `${result} ${domain} ${selector}`),
-      arc: await arc.end(keys),
+      arc: await arc.end({ keys, receivedAt: clock.now() }),
     };
   } finally {
     resolver.close();

@@ -10,7 +10,7 @@ import { toSignedNames } from "../dkim/signed-names.ts";
 import { type SigningKey, signOctets } from "../dkim/signing-key.ts";
 import { readChain } from "./arc-chain.ts";
 import { type ChainValidation, MAX_INSTANCE } from "./arc-seal.ts";
-import { type SealedSet, sealedOctets } from "./check-arc.ts";
+import { type SealedSet, sealedOctets, wholeSet } from "./sealed-octets.ts";
 
 /** What a verifier found of the chain when the message came (check-arc.ts). */
 export interface ChainFound {
@@ -69,8 +69,8 @@ export async function sealMessage(request: SealRequest): Promise<Sealing> {
     message: { field: toField(message) },
     seal: unsignedField(unsigned),
   };
-  const sets = cv === "fail" ? [own] : [...before, own];
-  const seal = withSignature(unsigned, await signOctets(sealedOctets(sets), key));
+  const wholes = cv === "fail" ? [] : before.map(wholeSet);
+  const seal = withSignature(unsigned, await signOctets(sealedOctets(wholes, own), key));
   return { kind: "sealed", instance, cv, fields: `${seal}${message}${authResults}` };
 }
 

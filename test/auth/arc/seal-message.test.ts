@@ -12,13 +12,15 @@ import { toZoneResolver } from "../../support/zone-resolver.ts";
 const RSA = toSigningKey("example.org", "a1");
 const ED = toSigningKey("lists.test", "a2", "ed25519");
 const MESSAGE = "From: carol@friend.test\r\nSubject: x\r\nTo: a@example.org\r\n\r\nHello\r\n";
+const SEALED_AT = 1_790_000_000;
 const RESULTS = "mx.example.org; dmarc=pass header.from=friend.test";
 
 async function check(message: string): Promise<ArcCheck> {
   const reading = createArcReading();
   reading.write(Buffer.from(message, "latin1"));
   const scope = createLookupScope(new AbortController().signal);
-  return reading.end(createKeyLookup(toZoneResolver(toKeyZone([RSA, ED])), scope));
+  const keys = createKeyLookup(toZoneResolver(toKeyZone([RSA, ED])), scope);
+  return reading.end({ keys, receivedAt: SEALED_AT * 1000 });
 }
 
 async function seal(message: string, key = RSA, found?: ArcCheck): Promise<Sealing> {
@@ -29,7 +31,7 @@ async function seal(message: string, key = RSA, found?: ArcCheck): Promise<Seali
     found: found ?? (await check(message)),
     results: RESULTS,
     key,
-    sealedAt: 1_790_000_000,
+    sealedAt: SEALED_AT,
   });
 }
 
