@@ -13,6 +13,7 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import { createMailSigner, type MailSigner } from "./relay/mail-signer.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Reputation } from "./reputation/reputation.ts";
 import type { Settings } from "./settings.ts";
@@ -41,6 +42,7 @@ export interface Ground {
   readonly metrics: Metrics;
   readonly facts: FactBus;
   readonly resolver: Resolver;
+  readonly signer: MailSigner;
   /** How many processes host sessions; what they share is divided by it. */
   readonly gateways: number;
 }
@@ -55,12 +57,14 @@ export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
   const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
+  const metrics = createMetrics({ process: true });
   return {
     settings,
     log,
     clock,
     ids: createIds(clock),
-    metrics: createMetrics({ process: true }),
+    metrics,
+    signer: createMailSigner({ clock, log, metrics }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
     resolver: createDnsResolver({
