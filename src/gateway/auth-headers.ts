@@ -26,7 +26,7 @@ function spfResult(reports: readonly StageReport[]): readonly string[] {
   return [`spf=${spf.result} ${property}=${quoted(spf.domain)}`];
 }
 
-/** RFC 8601 2.7.3, with the field that held the responsible address. */
+/** RFC 7601 2.7.2, with the field that held the responsible address; RFC 8601 has it as historic. */
 function senderIdResults(reports: readonly StageReport[]): readonly string[] {
   const senderId = evidenceOf<SenderIdEvidence>(reports, "sender-id");
   return (senderId?.checks ?? []).map(({ result, fault, header, domain }) => {
@@ -36,13 +36,15 @@ function senderIdResults(reports: readonly StageReport[]): readonly string[] {
   });
 }
 
-/** RFC 8617 10.1: the last sealer answers for the chain. */
+/** RFC 8617 6 and 10.2: the last sealer answers for the chain, and who sent it to us is told. */
 function arcResult(reports: readonly StageReport[]): readonly string[] {
   const arc = evidenceOf<ArcEvidence>(reports, "arc");
   if (!arc) return [];
   const sealer = arc.sets.at(-1)?.domain;
   const by = sealer === undefined ? "" : ` header.d=${quoted(sealer)}`;
-  return [`arc=${arc.result}${because(arc.reason)}${by}`];
+  const client = evidenceOf<SpfEvidence>(reports, "spf")?.ip;
+  const from = client === undefined ? "" : ` smtp.remote-ip=${quoted(client)}`;
+  return [`arc=${arc.result}${because(arc.reason)}${by}${from}`];
 }
 
 /** RFC 8601 2.7.1, one a signature: who reads it must know which domain passed. */
@@ -77,49 +79,8 @@ function evidenceOf<Evidence>(reports: readonly StageReport[], stage: string): E
   return judgedEvidence(reports, stage) as unknown as Evidence | null;
 }
 
-/**
- * True when an inbound field bears our name, in whatever case, folded, quoted or behind comments
- * (RFC 8601 5). Received-SPF has no fixed place for the receiver, so the name anywhere counts.
- */
-export function claimsAuthservId(field: string, rawValue: string, authservId: string): boolean {
-  const ours = authservId.toLowerCase();
-  const value = rawValue.toLowerCase();
-  if (field === "received-spf") return value.includes(ours);
-  return firstToken(value).replace(/\.$/, "") === ours;
-}
-
-/** The authserv-id: the first token or quoted string after comments and white space. */
-function firstToken(value: string): string {
-  let at = 0;
-  while (at < value.length) {
-    const char = value[at] ?? "";
-    if (/\s/.test(char)) at += 1;
-    else if (char === "(") at = afterComment(value, at);
-    else break;
-  }
-  if (value[at] === '"') return unquote(value, at + 1);
-  const end = value.slice(at).search(/[\s;(]/);
-  return end < 0 ? value.slice(at) : value.slice(at, at + end);
-}
-
-function afterComment(value: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at < value.length; at++) {
-    if (value[at] === "\\") at += 1;
-    else if (value[at] === "(") depth += 1;
-    else if (value[at] === ")" && --depth === 0) return at + 1;
-  }
-  return value.length;
-}
-
-function unquote(value: string, start: number): string {
-  let text = "";
-  for (let at = start; at < value.length && value[at] !== '"'; at++) {
-    if (value[at] === "\\") at += 1;
-    text += value[at] ?? "";
-  }
-  return text.trim();
-}
+/** What is both a token (RFC 2045 5.1) and a dot-atom (RFC 5322 3.2.3). */
+const BARE = /^[A-Za-z0-9!#$%&'*+^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+^_`{|}~-]+)*$/;
 
 /**
  * A token of RFC 2045 5.1 as it is, anything else as a quoted string: a sender cannot add a result of
@@ -127,5 +88,5 @@ function unquote(value: string, start: number): string {
  */
 function quoted(text: string): string {
   const clean = toPrintable(text);
-  return /^[A-Za-z0-9.!#$%&'*+^_`{|}~-]+$/.test(clean) ? clean : toQuotedString(clean);
+  return BARE.test(clean) ? clean : toQuotedString(clean);
 }
