@@ -78,7 +78,7 @@ export const arcStage: Stage<"data", ArcServices> = defineStage<
         const wall = startDeadline(clock, WALL_MS, signal);
         const keys = createKeyLookup(resolver, withSignal(atMost(dns, MAX_QUERIES), wall.signal));
         try {
-          return await reading.end(keys, receivedAt);
+          return await reading.end({ keys, receivedAt });
         } finally {
           wall.clear();
         }

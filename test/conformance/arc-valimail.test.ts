@@ -103,7 +103,7 @@ function verify({ message, records }: Case, chunkBytes: number) {
   const reading = createArcReading();
   for (let at = 0; at < bytes.length; at += chunkBytes)
     reading.write(bytes.subarray(at, at + chunkBytes));
-  return reading.end(toKeys(records), NOW);
+  return reading.end({ keys: toKeys(records), receivedAt: NOW });
 }
 
 function toBytes(message: string): Buffer {

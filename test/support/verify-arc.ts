@@ -19,5 +19,5 @@ export function verifyArc(message: string, given: VerifiedArc): Promise<ArcCheck
   for (let at = 0; at < bytes.length; at += chunkBytes)
     reading.write(bytes.subarray(at, at + chunkBytes));
   const scope = createLookupScope(new AbortController().signal);
-  return reading.end(createKeyLookup(toZoneResolver(zone, asked), scope), receivedAt);
+  return reading.end({ keys: createKeyLookup(toZoneResolver(zone, asked), scope), receivedAt });
 }

@@ -2,12 +2,13 @@ import { readAuthor } from "../../mail/author.ts";
 import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
 import { createHeaderCollector } from "../../mail/header-collector.ts";
 import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
-import { canonicalField, signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
+import { signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
 import type { DkimSignature } from "../dkim/dkim-signature.ts";
 import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
 import { faultOfTimes, isSignedBy } from "../dkim/verify-signature.ts";
 import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
 import { parseMessageSignature } from "./arc-seal.ts";
+import { sealedOctets, wholeSet } from "./sealed-octets.ts";
 import { readSealedDmarc, type SealedDmarc } from "./sealed-results.ts";
 
 /** Of each set, what a sealer says of himself and of the mail he got. */
@@ -33,10 +34,15 @@ export type ArcCheck = {
   readonly unsigned: readonly string[];
 };
 
+export interface ArcQuestion {
+  readonly keys: KeyLookup;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
+}
+
 export interface ArcReading {
   write(chunk: Buffer): void;
-  /** `receivedAt`, milliseconds since the epoch: without it times are not judged. */
-  end(keys: KeyLookup, receivedAt?: number): Promise<ArcCheck>;
+  end(question: ArcQuestion): Promise<ArcCheck>;
 }
 
 /** What people judge a mail by: a seal taken for another Subject must not count (threats.md A7). */
@@ -58,7 +64,7 @@ export function createArcReading(): ArcReading {
       const taken = collector.write(chunk);
       if (collector.ended()) begin().bodies?.write(chunk.subarray(taken));
     },
-    async end(keys, receivedAt) {
+    async end(question) {
       const { headers, chain, newest, bodies } = begin();
       const author = readAuthor(headers);
       const from = author.kind === "mailbox" ? author.domain : null;
@@ -71,9 +77,7 @@ export function createArcReading(): ArcReading {
       if (!body) throw new Error("a body that nobody hashed");
       const unsigned = unsignedNames(headers, newest.signed, MUST_COVER);
       const message = { headers, sets: chain.sets, newest, body };
-      const late = receivedAt === undefined ? null : faultOfTimes(newest, receivedAt);
-      const outcome = late === null ? await verify(message, keys) : failed(late);
-      return { ...outcome, sets, from, unsigned };
+      return { ...(await verify(message, question)), sets, from, unsigned };
     },
   };
 }
@@ -108,31 +112,33 @@ interface Sealed {
 /** The newest signature first, then the seals from the newest to the oldest; the first fault ends it. */
 async function verify(
   { headers, sets, newest, body }: Sealed,
-  lookup: KeyLookup,
+  { keys: lookup, receivedAt }: ArcQuestion,
 ): Promise<Outcome> {
   const keys: KeyAnswer[] = [];
-  const claim = faultOfBody(newest, body);
-  if (claim) return failed(claim);
+  const fail = (reason: string, temporary = false): Outcome => ({
+    result: "fail",
+    reason,
+    temporary,
+    keys,
+  });
+  const claim = faultOfTimes(newest, receivedAt) ?? faultOfBody(newest, body);
+  if (claim) return fail(claim);
   const wholes = sets.map(wholeSet);
   const parts: readonly Part[] = [
     { what: "message signature", signed: newest, octets: () => signedOctets(headers, newest) },
     ...sets.toReversed().map((set) => ({
       what: `seal ${set.instance}`,
       signed: set.seal,
-      octets: () => sealedOctets([set], wholes.slice(0, set.instance - 1)),
+      octets: () => sealedOctets(wholes.slice(0, set.instance - 1), set),
     })),
   ];
   for (const { what, signed, octets } of parts) {
     const found = await lookup.find(signed.domain, signed.selector);
     if (!keys.some(({ name }) => name === found.answer.name)) keys.push(found.answer);
     const wrong = faultOfKey(found, signed, octets);
-    if (wrong) return failed(`${what}: ${wrong}`, { temporary: found.kind === "temperror", keys });
+    if (wrong) return fail(`${what}: ${wrong}`, found.kind === "temperror");
   }
   return { result: "pass", reason: null, temporary: false, keys };
-}
-
-function failed(reason: string, more: Partial<Outcome> = {}): Outcome {
-  return { result: "fail", reason, temporary: false, keys: [], ...more };
 }
 
 interface Part {
@@ -153,40 +159,6 @@ function faultOfKey(found: FoundKey, signed: Part["signed"], octets: Part["octet
   if (!signed.algorithm.startsWith(`${found.key.type}-`))
     return "the key is of another kind than a= says";
   return isSignedBy(octets(), signed, found.key) ? null : "what it signs was changed";
-}
-
-/** Of a set, what a seal is made over. */
-export interface SealedSet {
-  readonly results: ArcSet["results"];
-  readonly message: Pick<ArcSet["message"], "field">;
-  readonly seal: Pick<ArcSet["seal"], "field" | "signatureAt">;
-}
-
-/** RFC 8617 5.1.1: the fields of all sets so far, the last seal without its value. */
-export function sealedOctets(
-  sets: readonly SealedSet[],
-  before: readonly string[] = sets.slice(0, -1).map(wholeSet),
-): Buffer {
-  return Buffer.from([...before, ...sets.slice(-1).map(openSet)].join(""), "latin1");
-}
-
-function openSet(set: SealedSet): string {
-  const { name, rawValue } = set.seal.field;
-  const { start, end } = set.seal.signatureAt;
-  const open = rawValue.slice(0, start) + rawValue.slice(end);
-  return vouchedFor(set) + canonicalField(name, open, "relaxed");
-}
-
-/** Made once a set: fifty seals over a large header must not cost fifty times the header. */
-function wholeSet(set: SealedSet): string {
-  const { name, rawValue } = set.seal.field;
-  return `${vouchedFor(set)}${canonicalField(name, rawValue, "relaxed")}\r\n`;
-}
-
-function vouchedFor({ results, message }: SealedSet): string {
-  return [results, message.field]
-    .map(({ name, rawValue }) => `${canonicalField(name, rawValue, "relaxed")}\r\n`)
-    .join("");
 }
 
 function describe({ instance, seal, results }: ArcSet): ArcSealed {
