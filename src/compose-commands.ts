@@ -16,6 +16,7 @@ import { settleUndeliverable } from "./relay/bounces/undeliverable.ts";
 import type { Relay } from "./relay/relay.ts";
 import { type ReleaseDeps, type ReleaseRefusal, releaseHold } from "./relay/release.ts";
 import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
+import { createMemoryReputation } from "./reputation/memory-reputation.ts";
 import type { Settings } from "./settings.ts";
 import { localReply } from "./smtp/client-reply.ts";
 import type { TakenEntry } from "./spool/spool-desk.ts";
@@ -131,7 +132,8 @@ export async function openJudge(settings: Settings, log: Log) {
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
   // Its own, so that a judged file counts for nobody.
   const counters = createMemoryRateCounters(ground.clock);
-  const services = openServices(opening, ground, UNASKED_HUB, counters, { tempDir });
+  const shared = { counters, reputation: createMemoryReputation(ground.clock) };
+  const services = openServices(opening, ground, UNASKED_HUB, shared, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
   return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };

@@ -86,8 +86,8 @@ async function openParts(
   const relay = openRelay(ground, policy, handsOver, outbound);
   tellFacts(ground, indexes);
   stack.defer(() => relay.stop(0));
-  const counters = createRemoteRateCounters(supervisor);
-  const services = openServices(stack, ground, relay, counters);
+  const counters = indexes.countersBeside(createRemoteRateCounters(supervisor));
+  const services = openServices(stack, ground, relay, { ...indexes, counters });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(stack, ground, policy, messages);

@@ -6,6 +6,7 @@ import { createKeyFile } from "./base/key-file.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { shareOf } from "./base/share.ts";
+import { openReputation, type ReputationStores } from "./compose-reputation.ts";
 import { createScratchSpace } from "./mail/scratch.ts";
 import { createDnsResolver } from "./net/dns-resolver.ts";
 import type { Resolver } from "./net/resolver.ts";
@@ -14,6 +15,7 @@ import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
 import { createMailSigner, type MailSigner } from "./relay/mail-signer.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
+import type { Reputation } from "./reputation/reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -43,7 +45,7 @@ export interface Ground {
   readonly gateways: number;
 }
 
-export interface Stores {
+export interface Stores extends ReputationStores {
   readonly spool: Spool;
   readonly quarantine: Quarantine;
   readonly tracking: Tracking;
@@ -99,14 +101,14 @@ export function openIndexes(
   stack: AsyncDisposableStack,
   ground: Ground,
   { recovers }: { readonly recovers: boolean },
-): Pick<Stores, "quarantine" | "tracking"> {
+): Omit<Stores, "spool"> {
   const { settings, clock, log, metrics } = ground;
   const place = (name: string) => ({ folder: join(settings.dataDir, name), clock, log });
   const tracking = createSqliteTracking({ ...place("tracking"), metrics });
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  return { tracking, quarantine };
+  return { tracking, quarantine, ...openReputation(stack, ground) };
 }
 
 export function spoolPlace({ settings, clock, log }: Ground) {
@@ -121,11 +123,17 @@ export function spaceOf({ settings, clock }: Ground, minFreePercent: () => numbe
 const ARCHIVE_ITEM_BYTES = 256 * 1024;
 const ARCHIVE_TOTAL_BYTES = 32 * 1024 * 1024;
 
+/** What all processes and nodes know together of those who send. */
+export interface SharedKnowledge {
+  readonly counters: RateCounters;
+  readonly reputation: Reputation;
+}
+
 export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
-  counters: RateCounters,
+  { counters, reputation }: SharedKnowledge,
   /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
   aside?: { readonly tempDir: string },
 ): StageServices {
@@ -157,6 +165,7 @@ export function openServices(
     partReaders,
     senderRates,
     addressKeys,
+    reputation,
   };
   return { clock, resolver, ...own };
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { createSystemClock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { type CheckedListener, certificateCheck } from "../doctor/certificate-check.ts";
@@ -6,6 +7,8 @@ import { type DkimCheckInput, dkimCheck } from "../doctor/dkim-check.ts";
 import { type Diagnosis, type DoctorCheck, examine } from "../doctor/doctor.ts";
 import { keyFileCheck } from "../doctor/key-file-check.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
+import { redisCheck } from "../doctor/redis-check.ts";
+import type { RedisSettings } from "../reputation/redis-access.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
@@ -28,6 +31,8 @@ export interface DoctorDependencies<Settings extends DoctorSettings> {
 export interface DoctorSettings {
   readonly dataDir: string;
   readonly listeners: readonly CheckedListener[];
+  readonly redis: RedisSettings | null;
+  readonly authorities: string | null;
 }
 
 /** `postern doctor`: what is around the gateway, line by line; 1 when something has failed. */
@@ -37,11 +42,12 @@ export async function doctorCommand<Settings extends DoctorSettings>(
 ): Promise<number> {
   const { out, json, env, cwd, settingsFile } = context;
   const settings = await dependencies.loadSettings({ file: settingsFile, env, cwd });
-  const { dataDir, listeners } = settings;
+  const { dataDir, listeners, redis, authorities } = settings;
   const now = Date.now();
   const diagnoses = await examine([
     certificateCheck({ listeners, dataDir, now }),
     keyFileCheck([join(dataDir, "address-keys")]),
+    redisCheck({ redis, authorities, clock: createSystemClock() }),
     recipientsOf(context, settings, dependencies, now),
     signingOf(context, settings, dependencies),
   ]);

@@ -25,7 +25,8 @@ export function spfTerm(entry: Json): string {
 const DOMAIN_STATES: ReadonlyMap<string, string> = new Map([
   ["exists", "can get mail"],
   ["null-mx", "says that it takes no mail"],
-  ["missing", "has neither mail server nor address"],
+  ["no-mail", "has neither mail server nor address"],
+  ["missing", "does not exist"],
   ["unresolved", "cannot be looked up now"],
 ]);
 
@@ -41,8 +42,15 @@ export function senderDomainSentences(evidence: Json): readonly string[] {
 
 export function fromAccessSentences(evidence: Json): readonly string[] {
   const author = optionalMember(evidence, "author");
-  if (author === null) return ["nobody can say who it is from"];
-  return [`From is ${text(author, "localPart")}@${text(author, "domain")}`];
+  if (author === null) {
+    const named = list(evidence, "mentioned").map((one) => `  it names ${addressOf(one)}`);
+    return ["nobody can say who it is from", ...named];
+  }
+  return [`From is ${addressOf(author)}`];
+}
+
+function addressOf(mailbox: Json): string {
+  return `${text(mailbox, "localPart")}@${text(mailbox, "domain")}`;
 }
 
 function spfLookup(lookup: Json): string {

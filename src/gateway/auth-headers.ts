@@ -5,6 +5,7 @@ import type { ArcEvidence } from "../stages/arc.ts";
 import type { DkimEvidence } from "../stages/dkim.ts";
 import type { SenderIdEvidence } from "../stages/sender-id.ts";
 import type { SpfEvidence } from "../stages/spf.ts";
+import { toPrintable, toQuotedString } from "./header-values.ts";
 
 /** RFC 8601 value for our own Authentication-Results; `none` when nothing was checked. */
 export function authenticationResults(authservId: string, reports: readonly StageReport[]): string {
@@ -19,7 +20,7 @@ export function authenticationResults(authservId: string, reports: readonly Stag
 }
 
 function spfResult(reports: readonly StageReport[]): readonly string[] {
-  const spf = spfEvidence(reports);
+  const spf = evidenceOf<SpfEvidence>(reports, "spf");
   if (!spf) return [];
   const property = spf.identity === "helo" ? "smtp.helo" : "smtp.mailfrom";
   return [`spf=${spf.result} ${property}=${quoted(spf.domain)}`];
@@ -41,7 +42,7 @@ function arcResult(reports: readonly StageReport[]): readonly string[] {
   if (!arc) return [];
   const sealer = arc.sets.at(-1)?.domain;
   const by = sealer === undefined ? "" : ` header.d=${quoted(sealer)}`;
-  const client = spfEvidence(reports)?.ip;
+  const client = evidenceOf<SpfEvidence>(reports, "spf")?.ip;
   const from = client === undefined ? "" : ` smtp.remote-ip=${quoted(client)}`;
   return [`arc=${arc.result}${because(arc.reason)}${by}${from}`];
 }
@@ -74,35 +75,6 @@ function because(reason: string | null): string {
   return reason === null ? "" : ` reason=${quoted(reason)}`;
 }
 
-/** RFC 7208 9.1: no value when SPF was not checked. */
-export function receivedSpf(receiver: string, reports: readonly StageReport[]): readonly string[] {
-  const spf = spfEvidence(reports);
-  if (!spf) return [];
-  const pairs = [
-    `client-ip=${quoted(spf.ip)}`,
-    `envelope-from=${quoted(spf.sender)}`,
-    `helo=${quoted(spf.helo)}`,
-    `identity=${spf.identity}`,
-    `receiver=${quoted(receiver)}`,
-  ];
-  const comment = `${receiver}: ${PHRASES[spf.result]} ${printable(spf.domain)}`;
-  return [`${spf.result} (${comment}) ${pairs.join("; ")}`];
-}
-
-const PHRASES: { readonly [R in SpfEvidence["result"]]: string } = {
-  none: "no SPF record at",
-  neutral: "nothing said about this client by",
-  pass: "client permitted by",
-  fail: "client not permitted by",
-  softfail: "client probably not permitted by",
-  temperror: "temporary error in the look-up of",
-  permerror: "unusable SPF record at",
-};
-
-function spfEvidence(reports: readonly StageReport[]): SpfEvidence | null {
-  return evidenceOf<SpfEvidence>(reports, "spf");
-}
-
 function evidenceOf<Evidence>(reports: readonly StageReport[], stage: string): Evidence | null {
   return judgedEvidence(reports, stage) as unknown as Evidence | null;
 }
@@ -110,14 +82,11 @@ function evidenceOf<Evidence>(reports: readonly StageReport[], stage: string): E
 /** What is both a token (RFC 2045 5.1) and a dot-atom (RFC 5322 3.2.3). */
 const BARE = /^[A-Za-z0-9!#$%&'*+^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+^_`{|}~-]+)*$/;
 
-/** A token as it is, anything else as a quoted string: a sender cannot add a result of his own. */
+/**
+ * A token of RFC 2045 5.1 as it is, anything else as a quoted string: a sender cannot add a result of
+ * his own.
+ */
 function quoted(text: string): string {
-  const clean = printable(text);
-  if (BARE.test(clean)) return clean;
-  return `"${clean.replace(/[\\"]/g, "\\$&")}"`;
-}
-
-/** For a comment or a quoted string: no controls, nothing that opens or ends a comment. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e]/g, "?").replace(/[()]/g, "?");
+  const clean = toPrintable(text);
+  return BARE.test(clean) ? clean : toQuotedString(clean);
 }

@@ -51,6 +51,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   "reverse-name": line(550, "7.25", "Client has no matching reverse name", "Set the PTR record."),
   "helo-malformed": line(501, "5.4", "Malformed HELO name", "Announce a host name."),
   "sender-domain-missing": line(550, "1.8", "Sender domain does not exist", "Check the address."),
+  "sender-domain-no-mail": line(
+    550,
+    "1.8",
+    "Sender domain has no mail server",
+    "Publish an MX or an address for it.",
+  ),
   "sender-domain-unresolved": line(
     450,
     "1.8",

@@ -6,9 +6,10 @@ import type { Decision } from "../pipeline/decision.ts";
 import { type Plan, pipelineOf } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { MailFacts } from "../pipeline/stage.ts";
-import { authenticationResults, receivedSpf } from "./auth-headers.ts";
+import { authenticationResults } from "./auth-headers.ts";
 import { claimsAuthservId } from "./claimed-authserv-id.ts";
 import { countOwnPasses } from "./own-passes.ts";
+import { receivedSpf } from "./received-spf.ts";
 import type { Snapshot } from "./session-state.ts";
 
 /** What every copy of a message is stamped with, beside its recipient's decision. */

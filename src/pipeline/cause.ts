@@ -12,6 +12,7 @@ export type Cause =
   | "reverse-name"
   | "helo-malformed"
   | "sender-domain-missing"
+  | "sender-domain-no-mail"
   | "sender-domain-unresolved"
   | "sender-null-mx"
   | "sender-denied"

@@ -20,6 +20,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "reverse-name": true,
   "helo-malformed": true,
   "sender-domain-missing": true,
+  "sender-domain-no-mail": true,
   "sender-domain-unresolved": true,
   "sender-null-mx": true,
   "sender-denied": true,

@@ -1,4 +1,5 @@
 import type { AnyStage } from "../pipeline/stage.ts";
+import type { ReputationServices } from "../reputation/reputation.ts";
 import { accessStage } from "./access/access.ts";
 import { fromAccessStage } from "./access/from-access.ts";
 import { senderAccessStage } from "./access/sender-access.ts";
@@ -36,6 +37,7 @@ export interface StageServices
     DmarcServices,
     DnsblServices,
     DomainsServices,
+    ReputationServices,
     SenderDomainServices,
     SenderIdServices,
     SenderRateServices,

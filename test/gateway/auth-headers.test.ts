@@ -72,7 +72,7 @@ test("one field has all methods, each result with what it is about", async () =>
     ip: "2001:db8::7",
     sender: "bounce@lists.test",
     resolver: toZoneResolver(zone),
-    also: "arc and sender-id",
+    all: true,
     options: { arc: { trustedSealers: ["lists.test"] }, "sender-id": { scopes: ["pra", "mfrom"] } },
   });
   assert.deepEqual(authenticationResults(OURS, judged).split("; "), [
@@ -90,7 +90,7 @@ test("why Sender ID and ARC failed is told, and a mail without an author has no 
   const judged = await judgeSender({
     message: "ARC-Seal: i=1\r\nSubject: x\r\n\r\nHello\r\n",
     resolver: toZoneResolver({}),
-    also: "arc and sender-id",
+    all: true,
   });
   const value = authenticationResults(OURS, judged);
   assert.match(value, /; sender-id=fail reason=no-field; dkim=none; arc=fail reason="set 1 /);
@@ -113,7 +113,7 @@ test("nothing that stands in a chain or in a responsible address becomes a resul
       const judged = await judgeSender({
         message,
         resolver: toZoneResolver({}),
-        also: "arc and sender-id",
+        all: true,
       });
       const value = authenticationResults(OURS, judged);
       assert.match(value, /^[\x20-\x7e]*$/);

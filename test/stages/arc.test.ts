@@ -46,7 +46,7 @@ test("each result has its symbol and score, and none of them refuses by itself",
     const reports = await judgeSender({
       message: message.replaceAll("victim.test", "nobody.test"),
       resolver: toZoneResolver(zone),
-      also: "arc and sender-id",
+      all: true,
       options: { arc: { scores } },
     });
     const { verdict } = reportOf(reports, "arc");

@@ -17,7 +17,7 @@ async function run(zone: Zone, options: object = {}, mail: Partial<JudgedMail> =
     message: MESSAGE,
     sender: "bounce@example.org",
     resolver: toZoneResolver(zone),
-    also: "arc and sender-id",
+    all: true,
     options: { "sender-id": options },
     ...mail,
   });

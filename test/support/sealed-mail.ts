@@ -45,7 +45,7 @@ export async function judgeSealed(
   const reports = await judgeSender({
     message,
     resolver: toZoneResolver(zone),
-    also: "arc and sender-id",
+    all: true,
     options: { arc: { trustedSealers }, dmarc },
     ...mail,
   });
