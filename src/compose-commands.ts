@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PolicyError, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
+import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
 import { ownMailSigner } from "./compose-policy.ts";
 import { openCommandPort } from "./control/command-port.ts";
 import type { CommandPort, ControlCommands } from "./control/control.ts";
@@ -98,25 +99,33 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
       await using opening = new AsyncDisposableStack();
       const stores = openStores(opening, ground, true, () => 0);
       ground.facts.listen((fact) => void stores.tracking.record(fact));
+      learnFromFacts(opening, ground, stores);
       await stores.spool.recover();
       const relay = { ...NO_RELAY, settleAnswered: settleAlone(ground, stores) };
       const open = opening.move();
       const about = () => ({ running: false });
       const hasRoute = (domain: string) => isRouted(ground, domain);
-      const commands = storeCommands(ground, stores, relay, about, hasRoute);
+      const commands = new Map([
+        ...storeCommands(ground, stores, relay, about, hasRoute),
+        ...reputationCommands(ground, stores, () => policyOnDisk(ground)),
+      ]);
       return { commands, close: () => open.disposeAsync() };
     },
   });
 }
 
-/** By the policy on disk. Where that is invalid the next gateway will know. */
-async function isRouted({ settings, clock }: Ground, domain: string): Promise<boolean> {
+/** Where that is invalid the next gateway will know. */
+async function isRouted(ground: Ground, domain: string): Promise<boolean> {
+  const policy = await policyOnDisk(ground);
+  return policy === null || policy.routing.route(domain) !== null;
+}
+
+/** Null: it cannot be used. */
+async function policyOnDisk({ settings, clock }: Ground) {
   try {
-    const catalog = createCatalog();
-    const { routing } = await loadPolicy({ folder: settings.policies, catalog, clock });
-    return routing.route(domain) !== null;
+    return await loadPolicy({ folder: settings.policies, catalog: createCatalog(), clock });
   } catch (error) {
-    if (error instanceof PolicyError) return true;
+    if (error instanceof PolicyError) return null;
     throw error;
   }
 }

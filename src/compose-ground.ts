@@ -20,6 +20,7 @@ import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
 import type { Spool, SpoolItem } from "./spool/spool.ts";
+import { createExceptionBook } from "./stages/access/exception-book.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
@@ -27,6 +28,7 @@ import { createFileRateStore, createNoRateStore } from "./stages/dnsbl/rate-stor
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createStrangerRates } from "./stages/rate/rates.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
@@ -164,8 +166,10 @@ export function openServices(
     recipientProbe,
     partReaders,
     senderRates,
+    strangerRates: createStrangerRates({ counters, log, metrics }),
     addressKeys,
     reputation,
+    exceptions: createExceptionBook(reputation.exceptions, clock),
   };
   return { clock, resolver, ...own };
 }

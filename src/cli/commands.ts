@@ -22,6 +22,7 @@ import {
 } from "./quarantine.ts";
 import { addQueue } from "./queue-commands.ts";
 import { addRecipients } from "./recipients-words.ts";
+import { addExceptions, addReputation } from "./reputation-words.ts";
 import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { addUser } from "./user-words.ts";
@@ -49,6 +50,8 @@ export function buildProgram(parts: ProgramParts): Command {
   addDkim(program, (command, work) => parts.run(contextOf(command, parts), work));
   addPolicy(program, parts);
   addDnsbl(program, parts);
+  addReputation(program, parts);
+  addExceptions(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")

@@ -36,6 +36,14 @@ export function describeStory({ record, fate }: TransactionStory): readonly stri
   ].map(toVisible);
 }
 
+/** Who is judged where a trusted relay brought it. */
+function describeOrigin({ origin }: TransactionRecord): readonly (readonly [string, string])[] {
+  if (origin === undefined) return [];
+  if (origin === null) return [["origin", "nobody can tell where the trusted relay has it from"]];
+  const said = origin.helo === null ? "" : `, which said ${origin.helo}`;
+  return [["origin", `${origin.ip}${said}: judged in place of the trusted relay`]];
+}
+
 function describeMail(record: TransactionRecord): readonly string[] {
   const { id, decidedAt, receivedAt, policyVersion, client, listener, helo, tls } = record;
   const took = formatSpan(decidedAt - receivedAt);
@@ -46,6 +54,7 @@ function describeMail(record: TransactionRecord): readonly string[] {
       "client",
       `${client.ip} port ${client.port}${through(client.via)}, at ${listener.name} (${listener.hostname})`,
     ],
+    ...describeOrigin(record),
     ["said", `${helo.verb} ${helo.name}, ${channel}`],
     ...describeRelay(record),
     ...(record.pipeline ? [["pipeline", record.pipeline] as const] : []),

@@ -11,6 +11,7 @@ import { asSpoken } from "./edited-envelope.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
 import type { LegContext } from "./legs.ts";
 import { createMessageSigning } from "./message-signing.ts";
+import { judgeOrigin, ownPart } from "./origin.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { DROPPED, type Ending } from "./record.ts";
 import { acceptedReply, passOn, replyFor } from "./replies.ts";
@@ -31,19 +32,25 @@ export async function judgeMessage(
   taps: TapSet<StageServices>,
   signal: AbortSignal,
 ): Promise<Judged> {
-  const { snapshot, plan, facts, queries } = transaction;
-  const view = { ...dataFacts(transaction), message, dns: queries.under(signal) };
-  const reports = await runPhase({
-    phase: plan.phases.data,
+  const { snapshot, plan, facts, queries, relay } = transaction;
+  const runtime = { services: deps.services, clock: deps.clock, signal };
+  const dns = queries.under(signal);
+  const start = dataFacts(transaction);
+  const origin =
+    relay === null
+      ? { facts: start, reports: [] }
+      : await judgeOrigin({ plan, facts: start, message, dns, runtime });
+  const view = { ...origin.facts, message, dns };
+  const ofData = await runPhase({
+    phase: ownPart(plan.phases.data, relay),
     view,
-    services: deps.services,
-    clock: deps.clock,
-    signal,
     tapped: (stage, limit) => taps.evidence(stage, message, limit),
+    ...runtime,
   });
+  const reports = [...origin.reports, ...ofData];
   const ruled = transaction.recipients.map(({ envelope, domain, reports: own }): Ruled => {
     const all = [...facts.reports, ...own, ...reports];
-    const decision = ruleRecipient(plan, envelope.address, domain, all);
+    const decision = ruleRecipient(plan, envelope.address, domain, all, relay !== null);
     return { recipient: envelope, domain, decision };
   });
   const folded = foldRecipients(ruled);

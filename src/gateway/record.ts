@@ -7,6 +7,7 @@ import type {
   SigningRecord,
   TransactionRecord,
 } from "../pipeline/facts.ts";
+import { originOf } from "../pipeline/origin.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { formatReply, type Reply } from "../smtp/reply.ts";
 import type { ClientFacts } from "../smtp/session-handler.ts";
@@ -35,6 +36,7 @@ export function toRecord(
   decidedAt: number,
 ): TransactionRecord {
   const { session, recipients, refused } = transaction;
+  const origin = originOf(dataReports);
   const helo = session.helo ?? { verb: "HELO" as const, name: "", tls: null };
   return {
     id: transaction.id,
@@ -43,6 +45,7 @@ export function toRecord(
     decidedAt,
     policyVersion: transaction.snapshot.version,
     client: clientOf(session.client),
+    ...(origin !== undefined && { origin }),
     listener: session.client.listener,
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,

@@ -50,6 +50,7 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   },
   "reverse-name": line(550, "7.25", "Client has no matching reverse name", "Set the PTR record."),
   "helo-malformed": line(501, "5.4", "Malformed HELO name", "Announce a host name."),
+  "helo-forged": line(550, "7.1", "HELO name is ours, not yours", "Announce the own host name."),
   "sender-domain-missing": line(550, "1.8", "Sender domain does not exist", "Check the address."),
   "sender-domain-no-mail": line(
     550,
@@ -164,6 +165,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "6.0",
     "Message cannot be scanned",
     "Send it without encryption or nesting.",
+  ),
+  "origin-unknown": line(
+    550,
+    "7.1",
+    "Nobody can tell where the message comes from",
+    "The relay must write a Received field that names its client; see docs/trusted-relays.md.",
   ),
   "check-unavailable": line(
     451,

@@ -18,6 +18,7 @@ function decidedFields(record: TransactionRecord) {
     id: record.id,
     session: record.sessionId,
     client: record.client.ip,
+    ...(record.origin !== undefined && { origin: record.origin?.ip ?? null }),
     helo: record.helo.name,
     tls: record.tls?.protocol,
     pipeline: record.pipeline,

@@ -4,6 +4,7 @@ import type { RemoteTls } from "../smtp/remote-tls.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
+import type { Origin } from "./origin.ts";
 import type { Pipeline } from "./plan.ts";
 import type { StageReport } from "./report.ts";
 
@@ -152,6 +153,8 @@ export interface TransactionRecord {
     /** The proxy that named the client. */
     readonly via?: string;
   };
+  /** Absent: the client brought its own mail. Null: a trusted relay brought it, nobody knows whose. */
+  readonly origin?: Origin | null;
   readonly listener: ListenerFacts;
   readonly helo: { readonly verb: "HELO" | "EHLO"; readonly name: string };
   readonly tls: TlsFacts | null;

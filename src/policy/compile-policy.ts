@@ -21,6 +21,7 @@ import type {
   RoutedDomains,
   Routing,
   SigningPolicy,
+  TrustedRelays,
 } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
@@ -90,6 +91,7 @@ export async function compilePolicy<Services>(
     plans,
     domains,
     routing,
+    relays: relaysOf(options),
     limits: bounds,
     replies,
     signing,
@@ -103,6 +105,12 @@ export async function compilePolicy<Services>(
     ...policy,
     effective: toEffective(policy, catalog, options, { names: OWN_FILES, shown }),
   };
+}
+
+/** access.yaml is its stages' file, and the gateway must know the relays before it runs any. */
+function relaysOf(options: ReadonlyMap<string, unknown>): TrustedRelays {
+  const access = options.get("access") as { readonly relays?: TrustedRelays } | undefined;
+  return access?.relays ?? { find: () => null };
 }
 
 /** Of every stage, by its name: from its own file, or made of the files of the whole policy. */

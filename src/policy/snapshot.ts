@@ -16,6 +16,7 @@ export interface PolicySnapshot<Services> {
   readonly plans: Plans<Services>;
   readonly domains: Domains;
   readonly routing: Routing;
+  readonly relays: TrustedRelays;
   readonly limits: Limits;
   readonly replies: ReplyWords;
   readonly quarantine: { readonly keepDays: number };
@@ -62,6 +63,20 @@ export interface Domains {
   /** `domain` in its canonical form (Address.domain); null: we do not accept mail for it. */
   find(domain: string): AcceptedDomain | null;
   readonly all: readonly AcceptedDomain[];
+}
+
+/** Servers that bring mail of others: a backup MX, a filter, a forwarder. */
+export interface TrustedRelays {
+  /** The one in force at a time whose network holds the address, the smallest network first. */
+  find(ip: string, at: number): TrustedRelay | null;
+}
+
+export interface TrustedRelay {
+  /** An address or a network. */
+  readonly client: string;
+  /** What its servers call themselves in Received; `*.suffix` for all below. Lower case. */
+  readonly names: readonly string[];
+  readonly unreadable: "quarantine" | "stamp";
 }
 
 /** What the stage `domains` judges by. */

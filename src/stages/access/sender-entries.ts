@@ -33,18 +33,29 @@ export const senderSchema = z
     error: "expected addresses, domains or domainsAndSubdomains",
   });
 
-type WrittenSender = z.infer<typeof senderSchema>;
+export type WrittenSender = z.infer<typeof senderSchema>;
 
-/** One entry as it is judged. */
-export interface SenderEntry {
+/** What every entry has, as it is judged. */
+export type EntryTerms = {
   readonly list: "allow" | "block";
-  /** The address or domain by which it was found, as `*.example.org` for one of its subdomains. */
-  readonly match: string;
   readonly reason: string;
   /** Absent: every spam stage. */
   readonly scope?: readonly string[] | undefined;
+  /** Milliseconds since the epoch from which it has no effect; null: never. */
   readonly endsAt: number | null;
-}
+  /** False: an allowed sender need not be proven. */
+  readonly authenticated?: boolean | undefined;
+  /** Of one that a command made; absent: it stands in `access.yaml`. */
+  readonly key?: string | undefined;
+  readonly by?: string | undefined;
+};
+
+export type SenderEntry = EntryTerms & {
+  /** The address or domain by which it was found. */
+  readonly match: string;
+  /** The more, the more specific: an address, a domain, a domain above it. */
+  readonly rank: number;
+};
 
 export interface SenderSubject {
   readonly localPart: string;
@@ -61,26 +72,37 @@ export interface SenderMap {
 }
 
 export function compileSenders(
-  entries: readonly (Omit<SenderEntry, "match"> & { readonly sender: WrittenSender })[],
+  entries: readonly (EntryTerms & { readonly sender: WrittenSender })[],
 ): SenderMap {
   const byKey = new Map<string, SenderEntry[]>();
   for (const { sender, ...terms } of entries) {
     for (const { key, name } of senderKeys(sender)) {
       const known = byKey.get(key) ?? [];
-      known.push({ ...terms, match: name });
+      known.push({ ...terms, match: name, rank: rankOf(key) });
       byKey.set(key, known);
     }
   }
   return {
     find(sender) {
       const [address = "", ...domains] = keysFor(sender);
-      const untagged = (byKey.get(withoutTag(address)) ?? []).filter(
-        ({ list }) => list === "block",
-      );
+      const untagged = (byKey.get(withoutTag(address)) ?? [])
+        .filter(({ list }) => list === "block")
+        .map((entry) => ({ ...entry, rank: UNTAGGED_RANK }));
       const rest = domains.flatMap((key) => byKey.get(key) ?? []);
       return [...(byKey.get(address) ?? []), ...untagged, ...rest];
     },
   };
+}
+
+/** Longer than any domain. */
+const DOMAIN_RANK = 1000;
+const ADDRESS_RANK = 2000;
+/** The tag that was written is more specific than any. */
+const UNTAGGED_RANK = 1999;
+
+function rankOf(key: string): number {
+  if (key.startsWith("=")) return DOMAIN_RANK;
+  return key.startsWith("*") ? key.length : ADDRESS_RANK;
 }
 
 /** An address without its tag (RFC 5233) has the key of another address; else nobody's. */
