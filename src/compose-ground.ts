@@ -13,17 +13,22 @@ import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import { createMailSigner, type MailSigner } from "./relay/mail-signer.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Reputation } from "./reputation/reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
 import type { Spool, SpoolItem } from "./spool/spool.ts";
+import { createExceptionBook } from "./stages/access/exception-book.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
+import { createFileRateStore, createNoRateStore } from "./stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
+import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createStrangerRates } from "./stages/rate/rates.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
@@ -37,6 +42,7 @@ export interface Ground {
   readonly metrics: Metrics;
   readonly facts: FactBus;
   readonly resolver: Resolver;
+  readonly signer: MailSigner;
   /** How many processes host sessions; what they share is divided by it. */
   readonly gateways: number;
 }
@@ -51,12 +57,14 @@ export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
   const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
+  const metrics = createMetrics({ process: true });
   return {
     settings,
     log,
     clock,
     ids: createIds(clock),
-    metrics: createMetrics({ process: true }),
+    metrics,
+    signer: createMailSigner({ clock, log, metrics }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
     resolver: createDnsResolver({
@@ -135,6 +143,11 @@ export function openServices(
   const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
+  const store = aside
+    ? createNoRateStore()
+    : createFileRateStore(join(dataDir, "dnsbl-rates.json"));
+  const zoneRates = createZoneRates({ clock, log, metrics, store });
+  stack.defer(() => zoneRates.close());
   const addresses = ground.settings.clamd;
   const scanner = addresses && createScanner({ ...ground, addresses, processes });
   stack.defer(() => scanner?.close());
@@ -148,12 +161,15 @@ export function openServices(
   const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
   const own = {
     zoneHealth,
+    zoneRates,
     scanner,
     recipientProbe,
     partReaders,
     senderRates,
+    strangerRates: createStrangerRates({ counters, log, metrics }),
     addressKeys,
     reputation,
+    exceptions: createExceptionBook(reputation.exceptions, clock),
   };
   return { clock, resolver, ...own };
 }
