@@ -23,7 +23,9 @@ import { createExceptionBook } from "./stages/access/exception-book.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
+import { createFileRateStore, createNoRateStore } from "./stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
+import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 import { createStrangerRates } from "./stages/rate/rates.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
@@ -140,6 +142,11 @@ export function openServices(
   const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
+  const store = aside
+    ? createNoRateStore()
+    : createFileRateStore(join(dataDir, "dnsbl-rates.json"));
+  const zoneRates = createZoneRates({ clock, log, metrics, store });
+  stack.defer(() => zoneRates.close());
   const addresses = ground.settings.clamd;
   const scanner = addresses && createScanner({ ...ground, addresses, processes });
   stack.defer(() => scanner?.close());
@@ -153,6 +160,7 @@ export function openServices(
   const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
   const own = {
     zoneHealth,
+    zoneRates,
     scanner,
     recipientProbe,
     partReaders,

@@ -184,8 +184,9 @@ function policyRows(policy: Policy): readonly (readonly [string, string])[] {
       (line) => ["recipients", line] as const,
     ),
     ["connectors", listed(routing.all.map(({ name }) => name))],
-    ["stages", stagesOf(plans.inbound).join(", ")],
-    ["outbound", stagesOf(plans.outbound).join(", ")],
+    // All of them: what is not there is what somebody looks for here.
+    ["stages", stagesOf(plans.inbound).join(", ") || "none"],
+    ["outbound", stagesOf(plans.outbound).join(", ") || "none"],
     ["mode", plans.inbound.mode],
   ];
 }

@@ -73,6 +73,7 @@ const lists = z.strictObject({
   allow: z
     .array(base.extend({ scope: z.array(stageName).min(1).optional() }))
     .superRefine(refuseHalfEntries)
+    .superRefine(refuseTopLevels)
     .superRefine(refuseDuplicates)
     .default([]),
   block: z.array(base).superRefine(refuseHalfEntries).superRefine(refuseDuplicates).default([]),
@@ -189,6 +190,18 @@ function refuseHalfEntries(entries: readonly WrittenEntry[], context: z.Refineme
     const got = client === undefined ? "neither" : "both";
     const message = `expected either \`client\` or \`sender\`, got ${got}`;
     context.addIssue({ code: "custom", message, path: [index] });
+  }
+}
+
+/** Everybody below `com` who signs his mail: a slip, or the end of the spam checks. */
+function refuseTopLevels(entries: readonly WrittenEntry[], context: z.RefinementCtx): void {
+  for (const [index, { sender }] of entries.entries()) {
+    for (const [at, name] of (sender?.domainsAndSubdomains ?? []).entries()) {
+      if (name.includes(".")) continue;
+      const message = `expected a domain below a top level, got ${JSON.stringify(name)}`;
+      const path = [index, "sender", "domainsAndSubdomains", at];
+      context.addIssue({ code: "custom", message, path });
+    }
   }
 }
 

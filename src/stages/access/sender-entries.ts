@@ -10,7 +10,9 @@ const address = z.string().superRefine((text, context) => {
 });
 
 const domain = z.string().superRefine((text, context) => {
-  if (toDomain(text) === null) complain("a domain such as example.org", text, context);
+  if (toDomain(text) !== null) return;
+  const below = text.startsWith("*.") ? " (what is below it: domainsAndSubdomains)" : "";
+  complain(`a domain such as example.org${below}`, text, context);
 });
 
 function complain(wanted: string, text: string, context: z.RefinementCtx): void {
@@ -60,7 +62,11 @@ export interface SenderSubject {
   readonly domain: string;
 }
 
-/** Entries by the sender: the address, the domain, then domains it is within, the longest first. */
+/**
+ * Entries by the sender: the address, the domain, then domains it is within, the longest first. A
+ * blocked address is blocked with every tag (`bob+x@` for `bob@`), which costs its owner nothing;
+ * an allowed one is what was written and nothing else.
+ */
 export interface SenderMap {
   find(sender: SenderSubject): readonly SenderEntry[];
 }
@@ -77,13 +83,27 @@ export function compileSenders(
     }
   }
   return {
-    find: (sender) => keysFor(sender).flatMap((key) => byKey.get(key) ?? []),
+    find(sender) {
+      const [address = "", ...domains] = keysFor(sender);
+      const untagged = (byKey.get(withoutTag(address)) ?? [])
+        .filter(({ list }) => list === "block")
+        .map((entry) => ({ ...entry, rank: UNTAGGED_RANK }));
+      const rest = domains.flatMap((key) => byKey.get(key) ?? []);
+      return [...(byKey.get(address) ?? []), ...untagged, ...rest];
+    },
   };
+}
+
+/** An address without its tag (RFC 5233) has the key of another address; else nobody's. */
+function withoutTag(key: string): string {
+  const tag = /^([^+]+)\+.*(@[^@]*)$/s.exec(key);
+  return tag ? `${tag[1]}${tag[2]}` : "";
 }
 
 /** Longer than any domain. */
 const DOMAIN_RANK = 1000;
-const ADDRESS_RANK = 2000;
+const UNTAGGED_RANK = 2000;
+const ADDRESS_RANK = 3000;
 
 function rankOf(key: string): number {
   if (key.startsWith("=")) return DOMAIN_RANK;
@@ -131,9 +151,12 @@ function addressKey(text: string): string | null {
   return parsed === null || parsed.domain === "" ? null : toKey(parsed.localPart, parsed.domain);
 }
 
-/** `"bob"@` is `bob@`, and case is nobody's difference. */
+/**
+ * `"b\ob"@` is `bob@` (RFC 5321 4.1.2), case is nobody's difference, and neither is whether an accent
+ * is a character of its own (RFC 6532 3.1).
+ */
 function toKey(localPart: string, domain: string): string {
   const isQuoted = localPart.length > 1 && localPart.startsWith('"') && localPart.endsWith('"');
   const bare = isQuoted ? localPart.slice(1, -1).replace(/\\(.)/gs, "$1") : localPart;
-  return `${bare.toLowerCase()}@${domain}`;
+  return `${bare.normalize("NFC").toLowerCase()}@${domain}`;
 }
