@@ -76,8 +76,10 @@ function whomOf(
   return { client: client.ip };
 }
 
-/** Checks that refuse before the message comes. */
-const EARLY: readonly string[] = ["dnsbl", "reputation", "greylist", "rate"];
+/** Checks that may refuse before the message comes, as shipped or with one word in the policy. */
+const EARLY: readonly string[] = ENVELOPE_STAGES.filter(
+  (name) => !["spf", "sender-domain", "reverse-dns"].includes(name),
+);
 
 function authorOf(reports: readonly StageReport[]): FromAccessEvidence["author"] {
   const evidence = judgedEvidence(reports, "from-access") as FromAccessEvidence | null;
