@@ -126,13 +126,8 @@ export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written)
   const relays = createNetworkMap(
     written.trustedRelays.flatMap((relay) => {
       const network = parseCidr(relay.client);
-      const { client, names, unreadable, expires } = relay;
-      const value = {
-        client,
-        names,
-        unreadable,
-        endsAt: expires === undefined ? null : endOf(expires),
-      };
+      const { expires } = relay;
+      const value = { ...relay, endsAt: expires === undefined ? null : endOf(expires) };
       return network === null ? [] : [{ network, value }];
     }),
   );
