@@ -1,4 +1,5 @@
 import type { Json } from "../base/json.ts";
+import { arcSentences } from "./arc-sentences.ts";
 import {
   greylistSentences,
   heloSentences,
@@ -8,16 +9,16 @@ import {
   reverseDnsSentences,
 } from "./connection-sentences.ts";
 import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
+import { exceptionSentences, reputationSentences } from "./reputation-sentences.ts";
 import {
-  arcSentences,
   dkimSentences,
   dmarcSentences,
   fromAccessSentences,
   fromSentences,
   senderDomainSentences,
-  senderIdSentences,
   spfSentences,
 } from "./sender-auth-sentences.ts";
+import { senderIdSentences } from "./sender-id-sentences.ts";
 import { formatTime } from "./time-words.ts";
 
 /**
@@ -28,6 +29,7 @@ import { formatTime } from "./time-words.ts";
 type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
+  ["access", exceptionSentences],
   ["dnsbl", dnsbl],
   ["connection-rate", rateSentences],
   ["reverse-dns", reverseDnsSentences],
@@ -37,7 +39,9 @@ const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["rcpt-rate", rateSentences],
   ["greylist", greylistSentences],
   ["trusted-relay", relaySentences],
-  ["sender-access", nothing],
+  ["sender-access", exceptionSentences],
+  ["spf-access", exceptionSentences],
+  ["reputation", reputationSentences],
   ["spf", spfSentences],
   ["sender-domain", senderDomainSentences],
   ["sender-rate", senderRate],
@@ -73,7 +77,13 @@ function dnsbl(evidence: Json): readonly string[] {
   if (zones.length === 0) return ["no list was asked"];
   return zones.map((zone) => {
     const answers = list(zone, "answers").map(String).join(", ");
-    const said = [answers, optional(zone, "reason"), quoted(optional(zone, "text"))];
+    const demoted = optional(zone, "demoted");
+    const said = [
+      answers,
+      optional(zone, "reason"),
+      quoted(optional(zone, "text")),
+      demoted && `refuses nobody: ${demoted}`,
+    ];
     const details = said.filter(Boolean).join("; ");
     return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}`;
   });

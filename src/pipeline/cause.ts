@@ -13,6 +13,7 @@ export type Cause =
   | "helo-malformed"
   | "helo-forged"
   | "sender-domain-missing"
+  | "sender-domain-no-mail"
   | "sender-domain-unresolved"
   | "sender-null-mx"
   | "sender-denied"

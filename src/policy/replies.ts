@@ -21,6 +21,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "helo-malformed": true,
   "helo-forged": true,
   "sender-domain-missing": true,
+  "sender-domain-no-mail": true,
   "sender-domain-unresolved": true,
   "sender-null-mx": true,
   "sender-denied": true,

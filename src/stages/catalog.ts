@@ -1,9 +1,13 @@
 import type { AnyStage } from "../pipeline/stage.ts";
-import type { ReputationServices } from "../reputation/reputation.ts";
 import { accessStage } from "./access/access.ts";
+import type { ExceptionServices } from "./access/exception-book.ts";
 import { fromAccessStage } from "./access/from-access.ts";
 import { senderAccessStage } from "./access/sender-access.ts";
+
+import { spfAccessStage } from "./access/spf-access.ts";
+
 import { trustedRelayStage } from "./access/trusted-relay.ts";
+
 import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts";
 import { type ArcServices, arcStage } from "./arc.ts";
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
@@ -22,7 +26,9 @@ import {
   type RateServices,
   rcptRateStage,
 } from "./rate/rate.ts";
+import { type ReputationStageServices, reputationStage } from "./reputation/reputation.ts";
 import { type ReverseDnsServices, reverseDnsStage } from "./reverse-dns/reverse-dns.ts";
+
 import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
 import { copiesStage } from "./rewriting/copies.ts";
 import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
@@ -48,10 +54,11 @@ export interface StageServices
     DmarcServices,
     DnsblServices,
     DomainsServices,
+    ExceptionServices,
+    ReputationStageServices,
     HeloServices,
     RateServices,
     ReverseDnsServices,
-    ReputationServices,
     SenderDomainServices,
     SenderIdServices,
     SenderRateServices,
@@ -70,6 +77,8 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     senderAccessStage,
     spfStage,
     senderDomainStage,
+    spfAccessStage,
+    reputationStage,
     messageRateStage,
     bounceTagStage,
     rewriteRecipientStage,

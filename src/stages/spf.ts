@@ -51,7 +51,7 @@ export const spfStage: Stage<"mail", SpfServices> = defineStage<
   trustable: true,
   concerns: "strangers",
   judges: "origin",
-  precedes: ["message-rate"],
+  precedes: ["spf-access", "reputation", "message-rate"],
   file: "sender-auth",
   section: "spf",
   options,

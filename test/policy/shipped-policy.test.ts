@@ -25,7 +25,14 @@ test("the shipped policy places every stage there is, and runs those that have s
       plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
     );
   const session = ["connection-rate", "dnsbl", "reverse-dns", "pregreet", "helo"];
-  const mail = ["sender-access", "spf", "sender-domain", "message-rate"];
+  const mail = [
+    "sender-access",
+    "spf",
+    "sender-domain",
+    "spf-access",
+    "reputation",
+    "message-rate",
+  ];
   const rcpt = ["domains", "rcpt-rate", "greylist"];
   const data = ["trusted-relay", "dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
   const strangers = ["access", ...session, ...mail, ...rcpt, ...data];
