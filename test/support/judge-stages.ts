@@ -7,6 +7,8 @@ import type { Phase, StageReport } from "../../src/pipeline/report.ts";
 import { runPhase } from "../../src/pipeline/run-phase.ts";
 import type { BoundStage, DataFacts, MailFacts } from "../../src/pipeline/stage.ts";
 import { openTaps } from "../../src/pipeline/tap-set.ts";
+import { known } from "../../src/reputation/reputation.ts";
+import { createExceptionBook, type ExceptionBook } from "../../src/stages/access/exception-book.ts";
 import { fromAccessStage } from "../../src/stages/access/from-access.ts";
 import { senderAccessStage } from "../../src/stages/access/sender-access.ts";
 import { arcStage } from "../../src/stages/arc.ts";
@@ -42,7 +44,11 @@ export interface JudgedMail {
 interface Services {
   readonly resolver: Resolver;
   readonly clock: Clock;
+  readonly exceptions: ExceptionBook;
 }
+
+/** Operators have made none by command. */
+const NO_SHELF = { list: async () => known([]) };
 
 export const JUDGED_AT = Date.UTC(2026, 0, 1);
 
@@ -55,7 +61,8 @@ export async function judgeSender(mail: JudgedMail): Promise<readonly StageRepor
     networkQueries: () => 0,
     close() {},
   };
-  const services = { resolver, clock };
+  const exceptions = createExceptionBook(NO_SHELF, clock);
+  const services = { resolver, clock, exceptions };
   const dns = createLookupScope(signal, mail.queries);
   const facts = toFacts(mail);
   const run = { services, clock, signal };
