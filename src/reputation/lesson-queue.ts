@@ -8,6 +8,8 @@ import { subjectText } from "./subjects.ts";
 const WRITE_AFTER_MS = 200;
 /** Of one write: some ten milliseconds, which a look behind it waits. */
 const BATCH = 500;
+/** Nobody who looks waits longer for a batch that is on its way: the store may be mute. */
+const SETTLE_LIMIT_MS = 20;
 /** Subjects that wait: a flood while the store is slow. Some 10 MB. */
 const MAX_WAITING = 20_000;
 
@@ -16,7 +18,9 @@ export interface LessonQueue {
   hit(shelf: ShelfName, key: string): void;
   /** What of this subject is not yet on its way to the store. */
   waiting(subject: Subject): Learned | null;
-  /** Resolves when nothing of these subjects is on its way any more. Never rejects. */
+  /** Hits of an entry that are not yet on their way. */
+  waitingHits(shelf: ShelfName, key: string): number;
+  /** Resolves when nothing of these subjects is on its way any more, or soon. Never rejects. */
   settled(subjects: readonly Subject[]): Promise<void>;
   /** How many batches were sent: whether one was while somebody looked. */
   batches(): number;
@@ -78,8 +82,11 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       wake();
     },
     waiting: (subject) => waiting.get(subjectText(subject))?.learned ?? null,
-    settled: (subjects) =>
-      subjects.some((one) => sent.keys.has(subjectText(one))) ? sent.end : Promise.resolve(),
+    waitingHits: (shelf, key) => hits.get(`${shelf} ${key}`)?.count ?? 0,
+    async settled(subjects) {
+      if (!subjects.some((one) => sent.keys.has(subjectText(one)))) return;
+      await orAfter(clock, SETTLE_LIMIT_MS, sent.end);
+    },
     batches: () => batches,
     forget: (subject) => void waiting.delete(subjectText(subject)),
     flush,
@@ -106,6 +113,16 @@ function createPace(clock: Clock, writeAll: () => Promise<void>) {
     if (!writing) cancelTimer ??= clock.after(WRITE_AFTER_MS, () => void flush());
   };
   return { flush, wake };
+}
+
+function orAfter(clock: Clock, ms: number, end: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, resolve);
+    void end.then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 function takeFirst<V>(from: Map<string, V>, most: number): readonly V[] {
