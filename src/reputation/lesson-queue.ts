@@ -62,16 +62,16 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       sent = { keys: new Set(), end: Promise.resolve() };
     }
   });
-  const hasRoom = (subject: Subject) =>
-    !closed && (waiting.size < maxWaiting || waiting.has(subjectText(subject)));
+  const take = (lesson: Lesson): boolean => {
+    const hasRoom = waiting.size < maxWaiting || waiting.has(subjectText(lesson.subject));
+    if (closed || !hasRoom) return false;
+    gatherLessons(waiting, [lesson], subjectText);
+    return true;
+  };
 
   return {
     learn(lessons) {
-      let lost = 0;
-      for (const lesson of lessons) {
-        if (hasRoom(lesson.subject)) gatherLessons(waiting, [lesson], subjectText);
-        else lost++;
-      }
+      const lost = lessons.filter((lesson) => !take(lesson)).length;
       if (lost > 0) onLost(lost);
       wake();
     },
