@@ -47,14 +47,14 @@ interface Sent {
 export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
   const { clock, write, onLost, maxWaiting = MAX_WAITING } = options;
   const waiting = new Map<string, { readonly subject: Subject; readonly learned: Learned }>();
-  const hits = new Map<string, ShelfHit>();
+  const hits = createHits(maxWaiting);
   let closed = false;
   let batches = 0;
   let sent: Sent = { keys: new Set(), end: Promise.resolve() };
   const { flush, wake } = createPace(clock, async () => {
-    while (waiting.size > 0 || hits.size > 0) {
+    while (waiting.size > 0 || hits.size() > 0) {
       const subjects = takeFirst(waiting, BATCH);
-      const batch = { subjects, hits: takeFirst(hits, BATCH), now: clock.now() };
+      const batch = { subjects, hits: hits.take(BATCH), now: clock.now() };
       batches++;
       const end = write(batch).catch(() => onLost(subjects.length));
       sent = { keys: new Set(subjects.map(({ subject }) => subjectText(subject))), end };
@@ -76,13 +76,12 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       wake();
     },
     hit(shelf, key) {
-      const name = `${shelf} ${key}`;
-      if (closed || (hits.size >= maxWaiting && !hits.has(name))) return;
-      hits.set(name, { shelf, key, count: (hits.get(name)?.count ?? 0) + 1 });
+      if (closed) return;
+      hits.add(shelf, key);
       wake();
     },
     waiting: (subject) => waiting.get(subjectText(subject))?.learned ?? null,
-    waitingHits: (shelf, key) => hits.get(`${shelf} ${key}`)?.count ?? 0,
+    waitingHits: hits.waiting,
     async settled(subjects) {
       if (!subjects.some((one) => sent.keys.has(subjectText(one)))) return;
       await orAfter(clock, SETTLE_LIMIT_MS, sent.end);
@@ -94,6 +93,22 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       closed = true;
       await flush();
     },
+  };
+}
+
+function createHits(most: number) {
+  const hits = new Map<string, ShelfHit>();
+  const nameOf = (shelf: ShelfName, key: string) => `${shelf} ${key}`;
+  const waiting = (shelf: ShelfName, key: string) => hits.get(nameOf(shelf, key))?.count ?? 0;
+  return {
+    size: () => hits.size,
+    waiting,
+    add(shelf: ShelfName, key: string) {
+      const name = nameOf(shelf, key);
+      if (hits.size < most || hits.has(name))
+        hits.set(name, { shelf, key, count: waiting(shelf, key) + 1 });
+    },
+    take: (count: number) => takeFirst(hits, count),
   };
 }
 
