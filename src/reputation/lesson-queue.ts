@@ -50,7 +50,7 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
   const hits = createHits(maxWaiting);
   let closed = false;
   let batches = 0;
-  let sent: Sent = { keys: new Set(), end: Promise.resolve() };
+  let sent: Sent | null = null;
   const { flush, wake } = createPace(clock, async () => {
     while (waiting.size > 0 || hits.size() > 0) {
       const subjects = takeFirst(waiting, BATCH);
@@ -59,7 +59,7 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       const end = write(batch).catch(() => onLost(subjects.length));
       sent = { keys: new Set(subjects.map(({ subject }) => subjectText(subject))), end };
       await end;
-      sent = { keys: new Set(), end: Promise.resolve() };
+      sent = null;
     }
   });
   const take = (lesson: Lesson): boolean => {
@@ -76,15 +76,15 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       wake();
     },
     hit(shelf, key) {
-      if (closed) return;
-      hits.add(shelf, key);
+      if (!closed) hits.add(shelf, key);
       wake();
     },
     waiting: (subject) => waiting.get(subjectText(subject))?.learned ?? null,
     waitingHits: hits.waiting,
     async settled(subjects) {
-      if (!subjects.some((one) => sent.keys.has(subjectText(one)))) return;
-      await orAfter(clock, SETTLE_LIMIT_MS, sent.end);
+      const { keys, end } = sent ?? {};
+      if (end && subjects.some((one) => keys?.has(subjectText(one))))
+        await orAfter(clock, SETTLE_LIMIT_MS, end);
     },
     batches: () => batches,
     forget: (subject) => void waiting.delete(subjectText(subject)),
