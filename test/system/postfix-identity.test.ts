@@ -61,7 +61,7 @@ before(async () => {
       dnsbl: { lists: [{ zone: "bl.test", score: 6 }], rejectAt: 6 },
       limits: { connections: { newPerClientPerMinute: 1000 } },
       // The data sets are full of mail that names no sender, or several.
-      "sender-auth": { from: { malformed: "stamp" } },
+      "sender-auth": { from: { malformed: "stamp", scores: { malformed: 0 } } },
     },
     // rbldnsd refuses what is not in its zone, and so the other is asked.
     settings: { dns: { servers: [blockList.address, dns.address], timeoutMs: 2000 } },
