@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { PolicyError, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
-import { learnFromFacts, reputationCommands } from "./compose-reputation.ts";
+import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
+import { ownMailSigner } from "./compose-policy.ts";
 import { openCommandPort } from "./control/command-port.ts";
 import type { CommandPort, ControlCommands } from "./control/control.ts";
 import { createStoreCommands } from "./control/store-commands.ts";
@@ -156,7 +157,7 @@ const UNASKED_HUB: RecipientProbe = {
 function settleAlone(ground: Ground, stores: Stores): Relay["settleAnswered"] {
   return async (leg, source, { fates }) => {
     const { settings, clock } = ground;
-    const { routing, quarantine, limits } = await loadPolicy({
+    const { routing, quarantine, limits, signing } = await loadPolicy({
       folder: settings.policies,
       catalog: createCatalog(),
       clock,
@@ -173,6 +174,7 @@ function settleAlone(ground: Ground, stores: Stores): Relay["settleAnswered"] {
       limits: () => limits.delivery,
       keepDays: () => quarantine.keepDays,
       wake() {},
+      signOwnMail: ownMailSigner(ground, () => signing),
     };
     const owed = await settleUndeliverable(deps, leg, source, failures);
     if (owed.length > 0) throw new Unavailable("quarantine", "the message could not be kept");

@@ -86,7 +86,7 @@ async function openParts(
   const relay = openRelay(ground, policy, handsOver, outbound);
   tellFacts(stack, ground, indexes);
   stack.defer(() => relay.stop(0));
-  const counters = createRemoteRateCounters(supervisor);
+  const counters = indexes.countersBeside(createRemoteRateCounters(supervisor));
   const services = openServices(stack, ground, relay, { ...indexes, counters });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);

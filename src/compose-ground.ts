@@ -6,15 +6,16 @@ import { createKeyFile } from "./base/key-file.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { shareOf } from "./base/share.ts";
+import { openReputation, type ReputationStores } from "./compose-reputation.ts";
 import { createScratchSpace } from "./mail/scratch.ts";
 import { createDnsResolver } from "./net/dns-resolver.ts";
 import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import { createMailSigner, type MailSigner } from "./relay/mail-signer.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Reputation } from "./reputation/reputation.ts";
-import { createSqliteReputation } from "./reputation/sqlite-reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
@@ -41,27 +42,29 @@ export interface Ground {
   readonly metrics: Metrics;
   readonly facts: FactBus;
   readonly resolver: Resolver;
+  readonly signer: MailSigner;
   /** How many processes host sessions; what they share is divided by it. */
   readonly gateways: number;
 }
 
-export interface Stores {
+export interface Stores extends ReputationStores {
   readonly spool: Spool;
   readonly quarantine: Quarantine;
   readonly tracking: Tracking;
-  readonly reputation: Reputation;
 }
 
 export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
   const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
+  const metrics = createMetrics({ process: true });
   return {
     settings,
     log,
     clock,
     ids: createIds(clock),
-    metrics: createMetrics({ process: true }),
+    metrics,
+    signer: createMailSigner({ clock, log, metrics }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
     resolver: createDnsResolver({
@@ -107,9 +110,7 @@ export function openIndexes(
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  const reputation = createSqliteReputation({ ...place("reputation"), metrics });
-  stack.defer(() => reputation.close());
-  return { tracking, quarantine, reputation };
+  return { tracking, quarantine, ...openReputation(stack, ground) };
 }
 
 export function spoolPlace({ settings, clock, log }: Ground) {

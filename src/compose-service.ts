@@ -1,9 +1,9 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
 import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
-import { learnFromFacts, reputationCommands } from "./compose-reputation.ts";
 import { controlPath } from "./control/control.ts";
 import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";

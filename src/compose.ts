@@ -52,7 +52,7 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
   const { stores, relay } = await openService(starting, ground, policy);
-  const counters = createMemoryRateCounters(ground.clock);
+  const counters = stores.countersBeside(createMemoryRateCounters(ground.clock));
   const services = openServices(starting, ground, relay, { ...stores, counters });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);

@@ -10,6 +10,7 @@ import { type CarriedOut, carryOut } from "./carry-out.ts";
 import { asSpoken } from "./edited-envelope.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
 import type { LegContext } from "./legs.ts";
+import { createMessageSigning } from "./message-signing.ts";
 import { judgeOrigin, ownPart } from "./origin.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { DROPPED, type Ending } from "./record.ts";
@@ -38,7 +39,7 @@ export async function judgeMessage(
   const origin =
     relay === null
       ? { facts: start, reports: [] }
-      : await judgeOrigin({ plan, facts: start, message, dns, runtime });
+      : await judgeOrigin({ plan, relay, facts: start, message, dns, runtime });
   const view = { ...origin.facts, message, dns };
   const ofData = await runPhase({
     phase: ownPart(plan.phases.data, relay),
@@ -64,7 +65,8 @@ export async function judgeMessage(
   const context = toLegContext(deps, transaction, message, reports);
   const outcome = await carryOut(deps, context, folded.relay, folded.hold);
   await commitStages(deps, transaction, reports, ruled, toFacts<"data">(view));
-  return { reports, ending: toEnding(transaction, ruled, outcome), released: outcome.released };
+  const ending = { ...toEnding(transaction, ruled, outcome), signing: context.signing.records() };
+  return { reports, ending, released: outcome.released };
 }
 
 function toLegContext(
@@ -89,6 +91,7 @@ function toLegContext(
     message,
     stamp: { id, facts, reports, onlyRecipient, authservIds, snapshot, at: deps.clock.now() },
     senderAuthenticated: sender !== null && (passes || Boolean(isOurs)),
+    signing: createMessageSigning(deps.signer),
   };
 }
 

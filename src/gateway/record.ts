@@ -1,7 +1,12 @@
 import { decodeHeaderText } from "../mail/encoded-words.ts";
 import type { Message } from "../mail/message.ts";
 import type { Cause } from "../pipeline/cause.ts";
-import type { MessageRecord, RecipientRecord, TransactionRecord } from "../pipeline/facts.ts";
+import type {
+  MessageRecord,
+  RecipientRecord,
+  SigningRecord,
+  TransactionRecord,
+} from "../pipeline/facts.ts";
 import { originOf } from "../pipeline/origin.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { formatReply, type Reply } from "../smtp/reply.ts";
@@ -17,6 +22,7 @@ export interface Ending {
   readonly scl: number;
   readonly reply: Reply | null;
   readonly via: TransactionRecord["via"];
+  readonly signing?: readonly SigningRecord[];
   /** Fates that differ from the message's, by address as spoken. */
   readonly recipients?: ReadonlyMap<string, Pick<RecipientRecord, "action" | "cause">>;
 }
@@ -61,6 +67,7 @@ export function toRecord(
     scl: ending.scl,
     reply: ending.reply ? formatReply(ending.reply) : "",
     via: ending.via,
+    ...(ending.signing && ending.signing.length > 0 && { signing: ending.signing }),
   };
 }
 

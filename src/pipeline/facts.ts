@@ -69,6 +69,26 @@ interface DeliveryFact {
   readonly reply: string;
 }
 
+/** What became of our DKIM signature or ARC seal under one message. */
+export type SigningRecord =
+  | {
+      readonly kind: "signed";
+      readonly signatures: readonly {
+        readonly domain: string;
+        readonly selector: string;
+        readonly algorithm: string;
+      }[];
+    }
+  | {
+      readonly kind: "sealed";
+      readonly domain: string;
+      readonly selector: string;
+      readonly instance: number;
+      /** What the seal says of the chain before it. */
+      readonly cv: string;
+    }
+  | { readonly kind: "unsigned" | "unsealed"; readonly reason: string };
+
 /** One attempt to have a session in TLS with an MX host (RFC 8460), successful or not. */
 export interface TlsSessionFact {
   readonly kind: "tls-session";
@@ -159,6 +179,8 @@ export interface TransactionRecord {
   readonly reply: string;
   /** Who holds the mail now. */
   readonly via: "hub" | "spool" | "quarantine" | null;
+  /** Of its copies; absent: nothing of the kind was to do, or an earlier version wrote this. */
+  readonly signing?: readonly SigningRecord[];
 }
 
 export interface RecipientRecord {

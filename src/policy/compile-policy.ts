@@ -7,17 +7,20 @@ import { checkOverrides } from "./domain-overrides.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
-import { limitsSchema } from "./limits.ts";
+import { type Limits, limitsSchema } from "./limits.ts";
 import { checkPipelineFile, type PipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
 import { type CompiledRewriting, compileRewriting, effectiveRewriting } from "./rewriting.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
+import { compileSigning } from "./signing.ts";
 import type {
+  Domains,
   OwnSenders,
   PolicySnapshot,
   RoutedDomains,
   Routing,
+  SigningPolicy,
   TrustedRelays,
 } from "./snapshot.ts";
 import type { Source } from "./source.ts";
@@ -30,6 +33,7 @@ export const OWN_FILES: readonly string[] = [
   "domains",
   "routing",
   "rewriting",
+  "signing",
   "limits",
   "replies",
 ];
@@ -67,6 +71,7 @@ export async function compilePolicy<Services>(
     compileRewriting(source, domains && routing && { domains, routing }),
   );
   if (!pipeline || !pipelineSource) return undefined;
+  const signing = await compileSignatures(input, pipeline, domains, limits);
 
   const options = compileOptions(input, pipeline, mail, rewriting);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
@@ -78,7 +83,7 @@ export async function compilePolicy<Services>(
       limits,
       source: sourceOf("domains"),
     });
-  if (!domains || !routing || !rewriting || !limits || !replies) return undefined;
+  if (!domains || !routing || !rewriting || !signing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
   const { ownSenders, headers: outboundHeaders } = pipeline.outbound;
@@ -89,6 +94,7 @@ export async function compilePolicy<Services>(
     relays: relaysOf(options),
     limits: bounds,
     replies,
+    signing,
     quarantine,
     tracking,
     headers: pipeline.headers,
@@ -145,6 +151,18 @@ function rewritingOptions<Services>(
     if (isMissed) sourceOf(REWRITING)?.complain([], message);
   }
   return wanted.map(({ name }) => [name, compiled.rewriting] as const);
+}
+
+async function compileSignatures<Services>(
+  { sourceOf, catalog, readFile }: CompileInput<Services>,
+  pipeline: PipelineFile,
+  domains: Domains | undefined,
+  limits: { readonly delivery: Limits["delivery"] } | undefined,
+): Promise<SigningPolicy | undefined> {
+  const source = sourceOf("signing");
+  const { inbound } = placedStages(pipeline, catalog);
+  const around = { domains, delivery: limits?.delivery, inbound };
+  return source ? compileSigning(source, readFile, around) : undefined;
 }
 
 interface Mail {

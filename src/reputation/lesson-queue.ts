@@ -16,6 +16,10 @@ export interface LessonQueue {
   hit(shelf: ShelfName, key: string): void;
   /** What of this subject is not yet on its way to the store. */
   waiting(subject: Subject): Learned | null;
+  /** Resolves when nothing of these subjects is on its way any more. Never rejects. */
+  settled(subjects: readonly Subject[]): Promise<void>;
+  /** How many batches were sent: whether one was while somebody looked. */
+  batches(): number;
   forget(subject: Subject): void;
   flush(): Promise<void>;
   /** Writes what waits; nothing is taken any more. */
@@ -30,17 +34,28 @@ export interface LessonQueueOptions {
   readonly maxWaiting?: number;
 }
 
+interface Sent {
+  readonly keys: ReadonlySet<string>;
+  readonly end: Promise<void>;
+}
+
 /** Gathers what is learned and writes it in batches, one after another. */
 export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
   const { clock, write, onLost, maxWaiting = MAX_WAITING } = options;
   const waiting = new Map<string, { readonly subject: Subject; readonly learned: Learned }>();
   const hits = new Map<string, ShelfHit>();
   let closed = false;
+  let batches = 0;
+  let sent: Sent = { keys: new Set(), end: Promise.resolve() };
   const { flush, wake } = createPace(clock, async () => {
     while (waiting.size > 0 || hits.size > 0) {
       const subjects = takeFirst(waiting, BATCH);
       const batch = { subjects, hits: takeFirst(hits, BATCH), now: clock.now() };
-      await write(batch).catch(() => onLost(subjects.length));
+      batches++;
+      const end = write(batch).catch(() => onLost(subjects.length));
+      sent = { keys: new Set(subjects.map(({ subject }) => subjectText(subject))), end };
+      await end;
+      sent = { keys: new Set(), end: Promise.resolve() };
     }
   });
   const hasRoom = (subject: Subject) =>
@@ -63,6 +78,9 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       wake();
     },
     waiting: (subject) => waiting.get(subjectText(subject))?.learned ?? null,
+    settled: (subjects) =>
+      subjects.some((one) => sent.keys.has(subjectText(one))) ? sent.end : Promise.resolve(),
+    batches: () => batches,
     forget: (subject) => void waiting.delete(subjectText(subject)),
     flush,
     async close() {

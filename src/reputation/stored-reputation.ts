@@ -76,26 +76,22 @@ function createParts(backend: ReputationBackend, options: StoredReputationOption
 }
 
 async function look(parts: Parts, subjects: readonly Subject[]): ReturnType<Reputation["look"]> {
-  const { backend, clock, answers, queue, hot, halfLifeMs } = parts;
-  const missing = subjects.filter((subject) => hot.get(subject) === undefined);
-  // Before the read: what is learned while it is under way is not in its answer, nor is it here.
-  const waiting = new Map(missing.map((one) => [subjectText(one), queue.waiting(one)]));
-  const takers = missing.map((subject) => hot.expect(subject));
+  const { clock, hot, halfLifeMs } = parts;
   const found = new Map<string, StoredRecord | null>();
-  for (const subject of subjects) found.set(subjectText(subject), hot.get(subject) ?? null);
-  if (missing.length > 0) {
-    const answer = await answers.of("look", () => backend.read(missing));
-    if (answer.kind === "unknown") return answer;
-    const now = clock.now();
-    missing.forEach((subject, i) => {
-      const key = subjectText(subject);
-      const stored = answer.value[i] ?? null;
-      const late = waiting.get(key);
-      const record = late ? learned(stored, late, now, halfLifeMs) : stored;
-      found.set(key, record);
-      takers[i]?.(record);
-    });
+  const missing: Subject[] = [];
+  for (const subject of subjects) {
+    const record = hot.get(subject);
+    if (record === undefined) missing.push(subject);
+    else found.set(subjectText(subject), record);
   }
+  const takers = missing.map((subject) => hot.expect(subject));
+  const read = missing.length === 0 ? known([]) : await readNow(parts, missing, READ_TRIES);
+  if (read.kind === "unknown") return read;
+  missing.forEach((subject, i) => {
+    const record = read.value[i] ?? null;
+    found.set(subjectText(subject), record);
+    takers[i]?.(record);
+  });
   const now = clock.now();
   return known(
     subjects.map((subject) => {
@@ -105,13 +101,55 @@ async function look(parts: Parts, subjects: readonly Subject[]): ReturnType<Repu
   );
 }
 
+/** A batch that left meanwhile may be in the answer or not. */
+const READ_TRIES = 3;
+
+/** From the store, with what waits to be written. */
+async function readNow(
+  parts: Parts,
+  subjects: readonly Subject[],
+  tries: number,
+): Promise<Answer<readonly (StoredRecord | null)[]>> {
+  const { backend, clock, answers, queue, halfLifeMs } = parts;
+  await queue.settled(subjects);
+  const batches = queue.batches();
+  const answer = await answers.of("look", () => backend.read(subjects));
+  if (answer.kind === "unknown") return answer;
+  if (batches !== queue.batches() && tries > 1) return readNow(parts, subjects, tries - 1);
+  const now = clock.now();
+  return known(
+    subjects.map((subject, i) => {
+      const stored = answer.value[i] ?? null;
+      const waiting = queue.waiting(subject);
+      return waiting ? learned(stored, waiting, now, halfLifeMs) : stored;
+    }),
+  );
+}
+
+/** So long a store that could not be written is not read either. */
+const GREYLIST_REST_MS = 10_000;
+
+/**
+ * A full store can be read: each attempt would be the first for ever. So whoever only looks hears
+ * nothing while what he is told could not be kept.
+ */
 function toGreylist(greylist: GreylistBackend, { answers, clock }: Parts): Greylist {
+  let rests = { until: Number.NEGATIVE_INFINITY, reason: "" };
+  const change = async <T>(work: () => Promise<T>): Promise<Answer<T>> => {
+    const answer = await answers.of("greylist", work);
+    // What succeeds meanwhile may have had nothing to write, and ends no rest.
+    if (answer.kind === "unknown")
+      rests = { until: clock.monotonic() + GREYLIST_REST_MS, reason: answer.reason };
+    return answer;
+  };
   return {
-    peek: (key, times) => answers.of("greylist", () => greylist.peek(key, times, clock.now())),
-    touch: (key, times) => answers.of("greylist", () => greylist.touch(key, times, clock.now())),
-    allow: (key, times) =>
-      done(answers.of("greylist", () => greylist.allow(key, times, clock.now()))),
-    forget: (key) => answers.of("greylist", () => greylist.forget(key, clock.now())),
+    async peek(key, times) {
+      if (clock.monotonic() < rests.until) return { kind: "unknown", reason: rests.reason };
+      return answers.of("greylist", () => greylist.peek(key, times, clock.now()));
+    },
+    touch: (key, times) => change(() => greylist.touch(key, times, clock.now())),
+    allow: (key, times) => done(change(() => greylist.allow(key, times, clock.now()))),
+    forget: (key) => change(() => greylist.forget(key, clock.now())),
   };
 }
 

@@ -2,12 +2,13 @@ import { readAuthor } from "../../mail/author.ts";
 import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
 import { createHeaderCollector } from "../../mail/header-collector.ts";
 import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
-import { canonicalField, signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
+import { signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
 import type { DkimSignature } from "../dkim/dkim-signature.ts";
 import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
 import { faultOfTimes, isSignedBy } from "../dkim/verify-signature.ts";
 import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
 import { parseMessageSignature } from "./arc-seal.ts";
+import { sealedOctets, wholeSet } from "./sealed-octets.ts";
 import { readSealedDmarc, type SealedDmarc } from "./sealed-results.ts";
 
 /** Of each set, what a sealer says of himself and of the mail he got. */
@@ -158,27 +159,6 @@ function faultOfKey(found: FoundKey, signed: Part["signed"], octets: Part["octet
   if (!signed.algorithm.startsWith(`${found.key.type}-`))
     return "the key is of another kind than a= says";
   return isSignedBy(octets(), signed, found.key) ? null : "what it signs was changed";
-}
-
-/** RFC 8617 5.1.1: the fields of all sets so far, the last seal without its value. */
-function sealedOctets(wholes: readonly string[], set: ArcSet): Buffer {
-  const { name, rawValue } = set.seal.field;
-  const { start, end } = set.seal.signatureAt;
-  const open = rawValue.slice(0, start) + rawValue.slice(end);
-  const last = vouchedFor(set) + canonicalField(name, open, "relaxed");
-  return Buffer.from(wholes.join("") + last, "latin1");
-}
-
-/** Made once a set: fifty seals over a large header must not cost fifty times the header. */
-function wholeSet(set: ArcSet): string {
-  const { name, rawValue } = set.seal.field;
-  return `${vouchedFor(set)}${canonicalField(name, rawValue, "relaxed")}\r\n`;
-}
-
-function vouchedFor({ results, message }: ArcSet): string {
-  return [results, message.field]
-    .map(({ name, rawValue }) => `${canonicalField(name, rawValue, "relaxed")}\r\n`)
-    .join("");
 }
 
 function describe({ instance, seal, results }: ArcSet): ArcSealed {

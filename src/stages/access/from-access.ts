@@ -15,20 +15,20 @@ export type FromAccessEvidence = {
   readonly author: Mailbox | null;
   /** Of a malformed From: whom some reader may take for its author. */
   readonly mentioned: readonly Mailbox[];
-  /** What operators made by command for them; absent in evidence of earlier versions. */
+  /** What operators made by command for all of them; absent in evidence of earlier versions. */
   readonly entries?: {
     readonly from: readonly SenderEntry[];
     readonly mail: readonly SenderEntry[];
-    /** Of each of `mentioned`. */
+    /** For each of `mentioned`. */
     readonly mentioned: readonly (readonly SenderEntry[])[];
   };
 };
 
-/** As of the stage `access`. */
+/** A look-up in memory. */
 const TIMEOUT_MS = 1000;
 
 /**
- * Senders that the operator blocks or allows, by From and once more by MAIL FROM. An allow entry
+ * Senders that `access.yaml` blocks or allows, by From and once more by MAIL FROM. An allow entry
  * counts only when SPF or DKIM passed for the domain, or one it is within; else the next entry does.
  * A malformed From allows nobody, and is blocked for anybody who is named in it.
  */
@@ -52,7 +52,7 @@ export const fromAccessStage: Stage<"data", ExceptionServices> = defineStage<
     const read = readAuthor(headers);
     const author =
       read.kind === "mailbox" ? { localPart: read.localPart, domain: read.domain } : null;
-    const mentioned = author === null ? mentionedInFrom(headers) : [];
+    const mentioned = author ? [] : mentionedInFrom(headers);
     const book = await exceptions.current();
     const find = (one: SenderSubject | null) => (one ? book.findSender(one, receivedAt) : []);
     const entries = { from: find(author), mail: find(sender), mentioned: mentioned.map(find) };
@@ -63,7 +63,7 @@ export const fromAccessStage: Stage<"data", ExceptionServices> = defineStage<
     const identities = senderIdentities(reports);
     const entriesFor = (subject: SenderSubject, made: readonly SenderEntry[] = []) =>
       strongestSenders(options.findSender(subject, receivedAt), made, receivedAt);
-    const rule = (subject: SenderSubject | null, made: readonly SenderEntry[] | undefined) =>
+    const rule = (subject: SenderSubject | null, made?: readonly SenderEntry[]) =>
       subject === null ? NO_RULING : toRuling(entriesFor(subject, made), subject, identities);
     const from = rule(author, entries?.from);
     const mail = rule(sender, entries?.mail);
@@ -83,7 +83,8 @@ export const fromAccessStage: Stage<"data", ExceptionServices> = defineStage<
 function toTrust(from: Ruling, mail: Ruling): Verdict | null {
   if (from.entry) return trust(from.entry, from.entry.scope);
   const verdict = mail.entry && trustEnvelope(mail.entry);
-  return verdict && { ...verdict, findings: [...verdict.findings, ...unproven(from, NO_RULING)] };
+  if (!verdict) return null;
+  return { ...verdict, findings: [...verdict.findings, ...unproven(from, NO_RULING)] };
 }
 
 /** Once: From and MAIL FROM are mostly the same. */

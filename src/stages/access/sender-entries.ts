@@ -94,20 +94,21 @@ export function compileSenders(
   };
 }
 
-/** An address without its tag (RFC 5233) has the key of another address; else nobody's. */
-function withoutTag(key: string): string {
-  const tag = /^([^+]+)\+.*(@[^@]*)$/s.exec(key);
-  return tag ? `${tag[1]}${tag[2]}` : "";
-}
-
 /** Longer than any domain. */
 const DOMAIN_RANK = 1000;
-const UNTAGGED_RANK = 2000;
-const ADDRESS_RANK = 3000;
+const ADDRESS_RANK = 2000;
+/** The tag that was written is more specific than any. */
+const UNTAGGED_RANK = 1999;
 
 function rankOf(key: string): number {
   if (key.startsWith("=")) return DOMAIN_RANK;
   return key.startsWith("*") ? key.length : ADDRESS_RANK;
+}
+
+/** An address without its tag (RFC 5233) has the key of another address; else nobody's. */
+function withoutTag(key: string): string {
+  const tag = /^([^+]+)\+.*(@[^@]*)$/s.exec(key);
+  return tag ? `${tag[1]}${tag[2]}` : "";
 }
 
 interface SenderKey {
