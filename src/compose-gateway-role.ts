@@ -84,7 +84,7 @@ async function openParts(
   const onReached = (destination: string) => supervisor.tell("reached", destination);
   const handsOver = { ...indexes, spool, queue: null, onReached };
   const relay = openRelay(ground, policy, handsOver, outbound);
-  tellFacts(ground, indexes);
+  tellFacts(ground, policy, indexes);
   stack.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
   const services = openServices(stack, ground, relay, counters);

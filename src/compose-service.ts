@@ -1,6 +1,6 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
-import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
+import { openOutboundTls, startDailyRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import { controlPath } from "./control/control.ts";
@@ -8,6 +8,7 @@ import { createControlServer } from "./control/control-server.ts";
 import { startHousekeeping } from "./gateway/housekeeping.ts";
 import { countFacts, logFacts } from "./gateway/tell-facts.ts";
 import { watchRecipientLists } from "./policy/recipient-watch.ts";
+import { toDmarcResult } from "./relay/dmarc/message-result.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
 
@@ -37,7 +38,7 @@ export async function openService(
     () => policy.current().limits.disk.minFreePercent,
   );
   // Before the recovery, which may have to tell of what it holds.
-  tellFacts(ground, stores);
+  tellFacts(ground, policy, stores);
   await stores.spool.recover(!recovers);
   const outbound = await openOutboundTls(ground);
   const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
@@ -46,7 +47,7 @@ export async function openService(
   relay.start();
   stack.defer(startHousekeeping({ ...ground, policy, ...stores }));
   stack.defer(watchRecipientLists({ ...ground, policy }));
-  startTlsRounds(stack, ground, policy, outbound, { ...stores, relay });
+  startDailyRounds(stack, ground, policy, outbound, { ...stores, relay });
   const about = () => ({
     running: true,
     policy: policy.current().version,
@@ -62,8 +63,22 @@ export async function openService(
 }
 
 /** To log, metrics and tracking. */
-export function tellFacts({ facts, log, metrics }: Ground, stores: Pick<Stores, "tracking">): void {
+export function tellFacts(
+  { facts, log, metrics }: Ground,
+  policy: Policy,
+  { tracking }: Pick<Stores, "tracking">,
+): void {
   logFacts(facts, log);
   countFacts(facts, metrics);
-  facts.listen((fact) => void stores.tracking.record(fact));
+  facts.listen((fact) => void tracking.record(fact));
+  facts.listen((fact) => {
+    const { dmarcReports, tlsReports } = policy.current().routing;
+    if (fact.kind !== "decided" || !dmarcReports?.enabled) return;
+    const senders = [dmarcReports, ...(tlsReports ? [tlsReports] : [])];
+    const result = toDmarcResult(
+      fact.record,
+      senders.map(({ from }) => from.spoken),
+    );
+    if (result) tracking.record(result);
+  });
 }

@@ -7,6 +7,7 @@ import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
 import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
+import { checkDmarcReports } from "./check-dmarc-reports.ts";
 import {
   type CheckedListener,
   checkAuthorities,
@@ -104,6 +105,7 @@ function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): rea
     ...checkListenerNames(listeners, policy.limits),
     ...checkRouteUse(listeners, policy),
     ...checkOutboundTls(dns.validates, policy.routing),
+    ...checkDmarcReports(policy),
   ];
 }
 
