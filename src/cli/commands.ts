@@ -8,6 +8,7 @@ import {
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
+import { addDoctor } from "./doctor-words.ts";
 import { explainCommand } from "./explain.ts";
 import {
   type QuarantineListOptions,
@@ -89,17 +90,7 @@ function addGateway(program: Command, parts: ProgramParts): void {
         return checkCommand(context, { loadSettings });
       }),
     );
-  program
-    .command("doctor")
-    .description("look at what is around the gateway: certificates, hubs that know who exists")
-    .action((_options, command) =>
-      parts.run(contextOf(command, parts), async (context) => {
-        const { doctorCommand } = await import("./doctor.ts");
-        const { loadSettings } = await import("../settings.ts");
-        const { openHubProbe } = await import("../compose-doctor.ts");
-        return doctorCommand(context, { loadSettings, openHubProbe });
-      }),
-    );
+  addDoctor(program, parts);
   addJudge(program, parts);
 }
 

@@ -3,6 +3,7 @@ import { createLog, type Log } from "../base/log.ts";
 import { type CheckedListener, certificateCheck } from "../doctor/certificate-check.ts";
 import { type Diagnosis, type DoctorCheck, examine } from "../doctor/doctor.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
+import { type SpfCheckInput, spfCheck } from "../doctor/spf-check.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
@@ -30,7 +31,7 @@ export async function doctorCommand<Settings extends DoctorSettings>(
   context: CliContext,
   dependencies: DoctorDependencies<Settings>,
 ): Promise<number> {
-  const { out, json, env, cwd, settingsFile } = context;
+  const { env, cwd, settingsFile } = context;
   const settings = await dependencies.loadSettings({ file: settingsFile, env, cwd });
   const { dataDir, listeners } = settings;
   const now = Date.now();
@@ -38,10 +39,44 @@ export async function doctorCommand<Settings extends DoctorSettings>(
     certificateCheck({ listeners, dataDir, now }),
     recipientsOf(context, settings, dependencies, now),
   ]);
+  return report(context, diagnoses);
+}
+
+export interface SpfDependencies<Settings extends DoctorSettings>
+  extends Pick<DoctorDependencies<Settings>, "loadSettings"> {
+  /** The policy and DNS. */
+  openSpfProbe(
+    settings: Settings,
+    log: Log,
+  ): Promise<Omit<SpfCheckInput, "given"> & { close(): Promise<void> }>;
+}
+
+/** `postern doctor spf`: what to publish; 1 when mail of ours does not pass. */
+export async function doctorSpfCommand<Settings extends DoctorSettings>(
+  context: CliContext,
+  { loadSettings, openSpfProbe }: SpfDependencies<Settings>,
+  given: readonly string[],
+): Promise<number> {
+  const { env, cwd, settingsFile, err } = context;
+  const settings = await loadSettings({ file: settingsFile, env, cwd });
+  const probe = await openSpfProbe(settings, errorsTo(err));
+  try {
+    return report(context, await examine([spfCheck({ ...probe, given })]));
+  } finally {
+    await probe.close();
+  }
+}
+
+function report({ out, json }: CliContext, diagnoses: readonly Diagnosis[]): number {
   const ok = diagnoses.every(({ status }) => status !== "fail");
   if (json) out(toJsonLine({ ok, diagnoses }));
   else for (const line of diagnoses.map(toLine)) out(toVisible(line));
   return ok ? EXIT.ok : EXIT.negative;
+}
+
+function errorsTo(err: CliContext["err"]): Log {
+  const write = (line: string) => err(line.trimEnd());
+  return createLog({ level: "error", format: "json", write });
 }
 
 /** Opened only for its own look, so that a policy with mistakes does not keep the others from theirs. */
@@ -54,9 +89,7 @@ function recipientsOf<Settings extends DoctorSettings>(
   return {
     name: "recipients",
     async run() {
-      const write = (line: string) => err(line.trimEnd());
-      const log = createLog({ level: "error", format: "json", write });
-      const probe = await openHubProbe(settings, log).catch((error: unknown) => {
+      const probe = await openHubProbe(settings, errorsTo(err)).catch((error: unknown) => {
         throw new Error(`the policies cannot be used; see check (${errorText(error)})`);
       });
       try {
