@@ -1,4 +1,5 @@
 import { storeCommands } from "./compose-commands.ts";
+import { openZoneLedger, zoneCommands } from "./compose-dnsbl.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
 import { openOutboundTls, startDailyRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
@@ -11,6 +12,7 @@ import { watchRecipientLists } from "./policy/recipient-watch.ts";
 import { toDmarcResult } from "./relay/dmarc/message-result.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
+import type { FileZoneLedger } from "./stages/dnsbl/file-zone-ledger.ts";
 
 /** What a gateway has once, in how many processes it may run. */
 export interface Service {
@@ -18,6 +20,7 @@ export interface Service {
   readonly relay: Relay;
   /** For processes that only put into the spool. */
   readonly spoolOwner: SpoolOwner;
+  readonly zoneLedger: FileZoneLedger;
 }
 
 /**
@@ -54,12 +57,14 @@ export async function openService(
     workers: ground.gateways,
   });
   const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
-  const commands = storeCommands(ground, stores, relay, about, hasRoute);
+  const zoneLedger = await openZoneLedger(stack, ground);
+  const stored = storeCommands(ground, stores, relay, about, hasRoute);
+  const commands = new Map([...stored, ...zoneCommands(zoneLedger)]);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
   const spoolOwner = createSpoolOwner({ ...spoolPlace(ground), ...stores, wake: relay.wake });
-  return { stores, relay, spoolOwner };
+  return { stores, relay, spoolOwner, zoneLedger };
 }
 
 /** To log, metrics and tracking. */

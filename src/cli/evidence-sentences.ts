@@ -72,7 +72,9 @@ function dnsbl(evidence: Json): readonly string[] {
     const answers = list(zone, "answers").map(String).join(", ");
     const said = [answers, optional(zone, "reason"), quoted(optional(zone, "text"))];
     const details = said.filter(Boolean).join("; ");
-    return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}`;
+    const demoted = optional(zone, "demoted");
+    const weak = demoted === null ? "" : `; it refuses nobody: ${demoted}`;
+    return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}${weak}`;
   });
 }
 

@@ -15,6 +15,8 @@ export type ZoneEvidence = {
   readonly reason?: string;
   /** What the list says about a listing: printable ASCII. */
   readonly text?: string;
+  /** Why it refuses nobody now: it lists far more clients than it used to. */
+  readonly demoted?: string;
 };
 
 export interface ZoneQuery {
@@ -40,7 +42,9 @@ export async function queryZone(zone: ListedZone, query: ZoneQuery): Promise<Zon
   }
   const { outcome, ...evidence } = await askZone(zone, query);
   health.record(zone, outcome, evidence.reason);
-  return { zone: zone.zone, status: outcome === "hijacked" ? "disabled" : outcome, ...evidence };
+  const status = outcome === "hijacked" ? "disabled" : outcome;
+  const demoted = status === "listed" ? health.demoted(zone) : null;
+  return { zone: zone.zone, status, ...evidence, ...(demoted !== null && { demoted }) };
 }
 
 type Asked = Omit<ZoneEvidence, "zone" | "status"> & { readonly outcome: ZoneOutcome };
