@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PolicyError, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
-import { openZoneLedger, zoneCommands } from "./compose-dnsbl.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
 import { openCommandPort } from "./control/command-port.ts";
 import type { CommandPort, ControlCommands } from "./control/control.ts";
@@ -99,12 +98,10 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
       ground.facts.listen((fact) => void stores.tracking.record(fact));
       await stores.spool.recover();
       const relay = { ...NO_RELAY, settleAnswered: settleAlone(ground, stores) };
+      const open = opening.move();
       const about = () => ({ running: false });
       const hasRoute = (domain: string) => isRouted(ground, domain);
-      const zoneLedger = await openZoneLedger(opening, ground);
-      const stored = storeCommands(ground, stores, relay, about, hasRoute);
-      const commands = new Map([...stored, ...zoneCommands(zoneLedger)]);
-      const open = opening.move();
+      const commands = storeCommands(ground, stores, relay, about, hasRoute);
       return { commands, close: () => open.disposeAsync() };
     },
   });

@@ -32,7 +32,6 @@ import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
 import { createRemoteSpool } from "./spool/remote-spool.ts";
 import type { SpoolIntake } from "./spool/spool-intake.ts";
-import { createRemoteZoneLedger } from "./stages/dnsbl/remote-zone-ledger.ts";
 import { type HandedArrival, NOTHING_TO_REPORT } from "./workers/arrivals.ts";
 import type { Role } from "./workers/kept-self.ts";
 
@@ -88,8 +87,7 @@ async function openParts(
   tellFacts(ground, policy, indexes);
   stack.defer(() => relay.stop(0));
   const counters = createRemoteRateCounters(supervisor);
-  const zoneLedger = createRemoteZoneLedger(supervisor);
-  const services = openServices(stack, ground, relay, counters, { zoneLedger });
+  const services = openServices(stack, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(stack, ground, policy, messages);

@@ -21,7 +21,6 @@ import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
-import type { ZoneLedger } from "./stages/dnsbl/zone-ledger.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
@@ -116,33 +115,24 @@ export function spaceOf({ settings, clock }: Ground, minFreePercent: () => numbe
 const ARCHIVE_ITEM_BYTES = 256 * 1024;
 const ARCHIVE_TOTAL_BYTES = 32 * 1024 * 1024;
 
-export interface ServiceChoices {
-  /** An existing folder, once mail comes. Given by who must change nothing. */
-  readonly tempDir?: string;
-  /** Absent: nothing is counted of DNS lists. */
-  readonly zoneLedger?: ZoneLedger;
-}
-
 export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
   counters: RateCounters,
-  { tempDir: aside, zoneLedger }: ServiceChoices = {},
+  /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
+  aside?: { readonly tempDir: string },
 ): StageServices {
   const { dataDir } = ground.settings;
   const { clock, log, metrics, resolver, gateways: processes } = ground;
-  const zoneHealth = createZoneHealth({
-    ...{ clock, log, metrics, resolver },
-    ...(zoneLedger && { ledger: zoneLedger }),
-  });
+  const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
   const addresses = ground.settings.clamd;
   const scanner = addresses && createScanner({ ...ground, addresses, processes });
   stack.defer(() => scanner?.close());
   if (!scanner) log.warn("antivirus-off", { reason: "settings say clamd: none" });
   const totalBytes = shareOf(ARCHIVE_TOTAL_BYTES, processes);
-  const tempDir = aside ?? join(dataDir, "tmp");
+  const tempDir = aside?.tempDir ?? join(dataDir, "tmp");
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
   const senderRates = createSenderRates({ counters, log, metrics });

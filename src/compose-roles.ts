@@ -5,7 +5,6 @@ import type { Limits } from "./policy/limits.ts";
 import type { RateOwnerOperations } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
-import type { ZoneOwnerOperations } from "./stages/dnsbl/zone-ledger.ts";
 import type { LeftArrival } from "./workers/arrivals.ts";
 import type { KeptOperations } from "./workers/kept-process.ts";
 
@@ -37,10 +36,7 @@ interface RoleOperations extends KeptOperations {
   metrics(input: null): Promise<MetricsSnapshot>;
 }
 
-export interface ServiceOperations
-  extends RoleOperations,
-    SpoolOwnerOperations,
-    ZoneOwnerOperations {
+export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations {
   readiness(input: null): Readiness;
   /** A gateway process has died. */
   gone(from: string): Promise<void>;
@@ -56,10 +52,7 @@ export interface GatewayOperations extends RoleOperations {
 }
 
 /** What the supervisor does for the others. */
-export interface SupervisorOperations
-  extends SpoolOwnerOperations,
-    RateOwnerOperations,
-    ZoneOwnerOperations {
+export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
   /** From the service, for all gateways. */

@@ -27,12 +27,7 @@ export async function beginService(
   starting.defer(() => ground.resolver.close());
   await takeLock(starting, ground, LOCK_PATIENCE_MS);
   const policy = await openPolicy(starting, ground);
-  const { spoolOwner, relay, stores, zoneLedger } = await openService(
-    starting,
-    ground,
-    policy,
-    order.isFirst,
-  );
+  const { spoolOwner, relay, stores } = await openService(starting, ground, policy, order.isFirst);
   const tell = (levels: PressureLevels) => supervisor.tell("pressure", levels);
   const pressure = await openSharedPressure(starting, ground, policy, stores, tell);
   // Made once, before several processes could each make their own.
@@ -47,7 +42,6 @@ export async function beginService(
         ...spoolOwner.operations,
         gone: (from: string) => spoolOwner.gone(from),
         reached: relay.reached,
-        reportZones: zoneLedger.report,
         reload: async () => void (await policy.reload()),
         reloadCertificates: () => certificates.reload(),
         readiness: () => readiness(policy, false, pressure),

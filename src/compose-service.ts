@@ -1,5 +1,4 @@
 import { storeCommands } from "./compose-commands.ts";
-import { openZoneLedger, zoneCommands } from "./compose-dnsbl.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
 import { openOutboundTls, startDailyRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
@@ -12,7 +11,6 @@ import { watchRecipientLists } from "./policy/recipient-watch.ts";
 import { toDmarcResult } from "./relay/dmarc/message-result.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
-import type { FileZoneLedger } from "./stages/dnsbl/file-zone-ledger.ts";
 
 /** What a gateway has once, in how many processes it may run. */
 export interface Service {
@@ -20,7 +18,6 @@ export interface Service {
   readonly relay: Relay;
   /** For processes that only put into the spool. */
   readonly spoolOwner: SpoolOwner;
-  readonly zoneLedger: FileZoneLedger;
 }
 
 /**
@@ -57,14 +54,12 @@ export async function openService(
     workers: ground.gateways,
   });
   const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
-  const zoneLedger = await openZoneLedger(stack, ground);
-  const stored = storeCommands(ground, stores, relay, about, hasRoute);
-  const commands = new Map([...stored, ...zoneCommands(zoneLedger)]);
+  const commands = storeCommands(ground, stores, relay, about, hasRoute);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
   const spoolOwner = createSpoolOwner({ ...spoolPlace(ground), ...stores, wake: relay.wake });
-  return { stores, relay, spoolOwner, zoneLedger };
+  return { stores, relay, spoolOwner };
 }
 
 /** To log, metrics and tracking. */

@@ -183,7 +183,6 @@ function keepGateway(parts: GatewayParts, name: string): GatewayProcess {
   const operations: SupervisorOperations = {
     adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
     endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
-    reportZones: (counts) => askService(service, (channel) => channel.call("reportZones", counts)),
     reached: (destination) => service.channel()?.tell("reached", destination),
     seated: (connection) => arrivals.seated(connection),
     left: (end) => arrivals.left(end),

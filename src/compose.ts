@@ -51,9 +51,9 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   starting.defer(() => ground.resolver.close());
   await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
-  const { stores, relay, zoneLedger } = await openService(starting, ground, policy);
+  const { stores, relay } = await openService(starting, ground, policy);
   const counters = createMemoryRateCounters(ground.clock);
-  const services = openServices(starting, ground, relay, counters, { zoneLedger });
+  const services = openServices(starting, ground, relay, counters);
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const pressure = await openPressure(starting, ground, policy, stores, messages);

@@ -8,7 +8,6 @@ import {
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
-import { addDnsbl } from "./dnsbl-words.ts";
 import { addDoctor } from "./doctor-words.ts";
 import { explainCommand } from "./explain.ts";
 import {
@@ -45,7 +44,6 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
-  addDnsbl(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")

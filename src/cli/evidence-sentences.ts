@@ -72,9 +72,7 @@ function dnsbl(evidence: Json): readonly string[] {
     const answers = list(zone, "answers").map(String).join(", ");
     const said = [answers, optional(zone, "reason"), quoted(optional(zone, "text"))];
     const details = said.filter(Boolean).join("; ");
-    const demoted = optional(zone, "demoted");
-    const weak = demoted === null ? "" : `; it refuses nobody: ${demoted}`;
-    return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}${weak}`;
+    return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}`;
   });
 }
 

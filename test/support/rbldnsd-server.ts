@@ -21,8 +21,6 @@ export interface RbldnsdServer {
   readonly address: string;
   /** SIGSTOP: queries get no answer. */
   pause(): void;
-  /** Another content for a zone; it is read when the next question comes. */
-  replace(zone: string, data: string): Promise<void>;
   resume(): void;
   stop(): Promise<void>;
 }
@@ -41,10 +39,6 @@ export async function startRbldnsd(
   return {
     address: `127.0.0.1:${port}`,
     pause: () => server.signal("SIGSTOP"),
-    async replace(zone, data) {
-      await writeFile(join(folder, zone), toZoneFile(zone, data));
-      server.signal("SIGHUP");
-    },
     resume: () => server.signal("SIGCONT"),
     async stop() {
       await server.stop();
@@ -59,14 +53,13 @@ async function writeZones(
 ): Promise<readonly string[]> {
   const args: string[] = [];
   for (const [zone, { dataset, data }] of Object.entries(zones)) {
-    await writeFile(join(folder, zone), toZoneFile(zone, data));
+    await writeFile(
+      join(folder, zone),
+      `$SOA 60 ${zone} hostmaster.${zone} 0 60 60 60 60\n${data}\n`,
+    );
     args.push(`${zone}:${dataset}:${zone}`);
   }
   return args;
-}
-
-function toZoneFile(zone: string, data: string): string {
-  return `$SOA 60 ${zone} hostmaster.${zone} 0 60 60 60 60\n${data}\n`;
 }
 
 async function startOnFreePort(

@@ -1,7 +1,6 @@
-import { hash } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { hash, randomUUID } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "../../base/replace-file.ts";
 import { parseStsPolicy, policyLines, type StsPolicy } from "./mta-sts-policy.ts";
 
 /** A policy as it was fetched. Times in milliseconds since the epoch: they outlive a restart. */
@@ -84,5 +83,23 @@ async function readKept(path: string): Promise<KeptPolicy | null> {
     return { domain, id, policy: parsed.policy, fetchedAt, usedAt };
   } catch {
     return null;
+  }
+}
+
+/** Whoever reads sees the old or the new, whole, also after a crash. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(draft, "wx", 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
   }
 }

@@ -33,26 +33,10 @@ const list = z.strictObject({
   canary: z.boolean().default(true),
 });
 
-/** A zone that lists far more than it used to refuses nobody until it is back. */
-const breaker = z.strictObject({
-  factor: z.number().min(2).max(1000).default(5),
-  /** Clients that are asked for before what was seen counts as usual. */
-  sample: z.int().min(100).max(1_000_000).default(1000),
-  least: z.int().min(5).max(10_000).default(20),
-  /** The share of clients that one list alone names, as long as nothing is known of it. */
-  usual: z.number().min(0.01).max(0.98).default(0.5),
-});
-
-/** Below the time limit of the stage, so that one slow list does not take the answers of all. */
-const MAX_WAIT_MS = 3500;
-
 export const dnsblOptions = z.strictObject({
   lists: z.array(list).max(MAX_LISTS).default([]),
   /** A sum of scores at or above it refuses the client; null: the sum only counts as spam score. */
   rejectAt: z.number().positive().nullable().default(6),
-  /** A list that takes longer counts for nothing this time; the others still do. */
-  waitMs: z.int().min(100).max(MAX_WAIT_MS).default(3000),
-  breaker: z.union([z.literal("off"), breaker]).default(breaker.parse({})),
 });
 
 /** `dnsbl.yaml` */

@@ -15,7 +15,7 @@ interface Listing {
 }
 
 /**
- * The sum of the scores of all lists that the client is on. A demoted list still has its score. Only a zone that answered counts, for
+ * The sum of the scores of all lists that the client is on. Only a zone that answered counts, for
  * or against; the filters are those of the policy that judges, not of the one that observed.
  */
 export function judgeZones(evidence: DnsblEvidence, options: DnsblOptions): Verdict {
@@ -28,9 +28,8 @@ export function judgeZones(evidence: DnsblEvidence, options: DnsblOptions): Verd
   }
   const findings = listings.map(toFinding);
   if (missing.length > 0) return { kind: "unknown", missing, findings };
-  const believed = listings.filter(({ evidence }) => evidence.demoted === undefined);
-  const [worst] = believed.toSorted((a, b) => b.score - a.score);
-  const isRefused = options.rejectAt !== null && sum(believed) >= options.rejectAt;
+  const [worst] = listings.toSorted((a, b) => b.score - a.score);
+  const isRefused = options.rejectAt !== null && sum(listings) >= options.rejectAt;
   if (!isRefused || !worst) return { kind: "neutral", findings };
   return {
     kind: "reject",
@@ -48,17 +47,13 @@ function toListing(zone: ListedZone, evidence: ZoneEvidence): readonly Listing[]
   if (evidence.status !== "listed" && evidence.status !== "clean") return [];
   const scores = matchingScores(zone, evidence.answers);
   if (scores.length === 0) return [];
-  const score = rounded(scores.reduce((total, one) => total + one, 0));
-  // A list of good clients that names the whole world makes nobody good.
-  return [{ zone, evidence, score: evidence.demoted === undefined ? score : Math.max(0, score) }];
+  return [{ zone, evidence, score: rounded(scores.reduce((total, score) => total + score, 0)) }];
 }
 
 function toFinding({ zone, evidence, score }: Listing): Finding {
   const symbol = `DNSBL_${zone.label.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`;
   const answers = evidence.answers.join(" ");
-  const detail = evidence.text ? `${answers}: ${evidence.text}` : answers;
-  if (evidence.demoted === undefined) return { symbol, score, detail };
-  return { symbol, score, detail: `${detail} (refuses nobody: ${evidence.demoted})` };
+  return { symbol, score, detail: evidence.text ? `${answers}: ${evidence.text}` : answers };
 }
 
 function sum(listings: readonly Listing[]): number {

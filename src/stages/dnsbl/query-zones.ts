@@ -15,8 +15,6 @@ export type ZoneEvidence = {
   readonly reason?: string;
   /** What the list says about a listing: printable ASCII. */
   readonly text?: string;
-  /** Why it refuses nobody now: it lists far more clients than it used to. */
-  readonly demoted?: string;
 };
 
 export interface ZoneQuery {
@@ -42,9 +40,7 @@ export async function queryZone(zone: ListedZone, query: ZoneQuery): Promise<Zon
   }
   const { outcome, ...evidence } = await askZone(zone, query);
   health.record(zone, outcome, evidence.reason);
-  const status = outcome === "hijacked" ? "disabled" : outcome;
-  const demoted = status === "listed" ? health.demoted(zone) : null;
-  return { zone: zone.zone, status, ...evidence, ...(demoted !== null && { demoted }) };
+  return { zone: zone.zone, status: outcome === "hijacked" ? "disabled" : outcome, ...evidence };
 }
 
 type Asked = Omit<ZoneEvidence, "zone" | "status"> & { readonly outcome: ZoneOutcome };
