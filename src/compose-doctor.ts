@@ -6,8 +6,10 @@ import { openPolicy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
 import type { SpfCheckInput } from "./doctor/spf-check.ts";
 import { machineAddresses } from "./net/machine-addresses.ts";
+import { loadPolicy } from "./policy/load-policy.ts";
 import type { AcceptedDomain } from "./policy/snapshot.ts";
 import type { Settings } from "./settings.ts";
+import { createCatalog } from "./stages/catalog.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 
 /** What `doctor` asks hubs with. */
@@ -44,6 +46,20 @@ export async function openSpfProbe(
   const { resolver, clock } = ground;
   const own = { hostname, machine: machineAddresses(), close: () => open.disposeAsync() };
   return { domains, routing, resolver, clock, ...own };
+}
+
+/** The keys of the policy, and DNS to look for their other halves. Throws PolicyError. */
+export async function openSigningProbe(settings: Settings, log: Log) {
+  const ground = layGround(settings, log);
+  const { resolver, clock } = ground;
+  try {
+    const input = { folder: settings.policies, catalog: createCatalog(), clock };
+    const { signing } = await loadPolicy(input);
+    return { signing, resolver, close: () => resolver.close() };
+  } catch (error) {
+    resolver.close();
+    throw error;
+  }
 }
 
 async function refuse(): Promise<never> {

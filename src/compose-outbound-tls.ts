@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { startRounds } from "./base/rounds.ts";
 import type { Ground, Stores } from "./compose-ground.ts";
-import type { Policy } from "./compose-policy.ts";
+import { ownMailSigner, type Policy } from "./compose-policy.ts";
 import { canonicalName } from "./net/dns-name.ts";
 import { createHttpsClient, type HttpsClient } from "./net/https-exchange.ts";
 import type { Fact } from "./pipeline/facts.ts";
@@ -61,6 +61,7 @@ export function startDailyRounds(
     spool,
     wake: relay.wake,
     record: (fact: Fact) => void tracking.record(fact),
+    signOwnMail: ownMailSigner(ground, () => policy.current().signing),
   };
   for (const report of [createTlsReporter({ ...shared, https }), createDmarcReporter(shared)])
     stack.defer(startRounds(clock, REPORT_MS, report));

@@ -1,5 +1,6 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
 import { openOutboundTls, startDailyRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
@@ -38,7 +39,7 @@ export async function openService(
     () => policy.current().limits.disk.minFreePercent,
   );
   // Before the recovery, which may have to tell of what it holds.
-  tellFacts(ground, policy, stores);
+  tellFacts(stack, ground, policy, stores);
   await stores.spool.recover(!recovers);
   const outbound = await openOutboundTls(ground);
   const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
@@ -54,7 +55,10 @@ export async function openService(
     workers: ground.gateways,
   });
   const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
-  const commands = storeCommands(ground, stores, relay, about, hasRoute);
+  const commands = new Map([
+    ...storeCommands(ground, stores, relay, about, hasRoute),
+    ...reputationCommands(ground, stores, async () => policy.current()),
+  ]);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
@@ -62,12 +66,15 @@ export async function openService(
   return { stores, relay, spoolOwner };
 }
 
-/** To log, metrics and tracking. */
+/** To log, metrics, tracking and reputation. */
 export function tellFacts(
-  { facts, log, metrics }: Ground,
+  stack: AsyncDisposableStack,
+  ground: Ground,
   policy: Policy,
-  { tracking }: Pick<Stores, "tracking">,
+  stores: Pick<Stores, "tracking" | "reputation">,
 ): void {
+  const { facts, log, metrics } = ground;
+  const { tracking } = stores;
   logFacts(facts, log);
   countFacts(facts, metrics);
   facts.listen((fact) => void tracking.record(fact));
@@ -81,4 +88,5 @@ export function tellFacts(
     );
     if (result) tracking.record(result);
   });
+  learnFromFacts(stack, ground, stores);
 }

@@ -8,8 +8,11 @@ import {
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
+import { addDkim } from "./dkim-words.ts";
+import { addDnsbl } from "./dnsbl-words.ts";
 import { addDoctor } from "./doctor-words.ts";
 import { explainCommand } from "./explain.ts";
+import { addPolicy } from "./policy-words.ts";
 import {
   type QuarantineListOptions,
   quarantineDeleteCommand,
@@ -20,6 +23,7 @@ import {
 } from "./quarantine.ts";
 import { addQueue } from "./queue-commands.ts";
 import { addRecipients } from "./recipients-words.ts";
+import { addExceptions, addReputation } from "./reputation-words.ts";
 import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { addUser } from "./user-words.ts";
@@ -44,6 +48,11 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addDkim(program, (command, work) => parts.run(contextOf(command, parts), work));
+  addPolicy(program, parts);
+  addDnsbl(program, parts);
+  addReputation(program, parts);
+  addExceptions(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")

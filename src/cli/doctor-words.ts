@@ -6,13 +6,15 @@ import { contextOf, type ProgramParts } from "./command-parts.ts";
 export function addDoctor(program: Command, parts: ProgramParts): void {
   const doctor = program
     .command("doctor")
-    .description("look at what is around the gateway: certificates, hubs that know who exists")
+    .description(
+      "look at what is around the gateway: certificates, hubs that know who exists, published keys",
+    )
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
-        const { openHubProbe } = await import("../compose-doctor.ts");
-        return doctorCommand(context, { loadSettings, openHubProbe });
+        const { openHubProbe, openSigningProbe } = await import("../compose-doctor.ts");
+        return doctorCommand(context, { loadSettings, openHubProbe, openSigningProbe });
       }),
     );
   doctor

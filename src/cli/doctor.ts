@@ -1,9 +1,15 @@
+import { join } from "node:path";
+import { createSystemClock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { type CheckedListener, certificateCheck } from "../doctor/certificate-check.ts";
+import { type DkimCheckInput, dkimCheck } from "../doctor/dkim-check.ts";
 import { type Diagnosis, type DoctorCheck, examine } from "../doctor/doctor.ts";
+import { keyFileCheck } from "../doctor/key-file-check.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
+import { redisCheck } from "../doctor/redis-check.ts";
 import { type SpfCheckInput, spfCheck } from "../doctor/spf-check.ts";
+import type { RedisSettings } from "../reputation/redis-access.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
@@ -19,11 +25,15 @@ export interface DoctorDependencies<Settings extends DoctorSettings> {
     settings: Settings,
     log: Log,
   ): Promise<Omit<RecipientCheckInput, "now"> & { close(): Promise<void> }>;
+  /** The keys that mail is signed with, and DNS. */
+  openSigningProbe(settings: Settings, log: Log): Promise<DkimCheckInput & { close(): void }>;
 }
 
 export interface DoctorSettings {
   readonly dataDir: string;
   readonly listeners: readonly CheckedListener[];
+  readonly redis: RedisSettings | null;
+  readonly authorities: string | null;
 }
 
 /** `postern doctor`: what is around the gateway, line by line; 1 when something has failed. */
@@ -33,11 +43,14 @@ export async function doctorCommand<Settings extends DoctorSettings>(
 ): Promise<number> {
   const { env, cwd, settingsFile } = context;
   const settings = await dependencies.loadSettings({ file: settingsFile, env, cwd });
-  const { dataDir, listeners } = settings;
+  const { dataDir, listeners, redis, authorities } = settings;
   const now = Date.now();
   const diagnoses = await examine([
     certificateCheck({ listeners, dataDir, now }),
+    keyFileCheck([join(dataDir, "address-keys")]),
+    redisCheck({ redis, authorities, clock: createSystemClock() }),
     recipientsOf(context, settings, dependencies, now),
+    signingOf(context, settings, dependencies),
   ]);
   return report(context, diagnoses);
 }
@@ -57,9 +70,9 @@ export async function doctorSpfCommand<Settings extends DoctorSettings>(
   { loadSettings, openSpfProbe }: SpfDependencies<Settings>,
   given: readonly string[],
 ): Promise<number> {
-  const { env, cwd, settingsFile, err } = context;
+  const { env, cwd, settingsFile } = context;
   const settings = await loadSettings({ file: settingsFile, env, cwd });
-  const probe = await openSpfProbe(settings, errorsTo(err));
+  const probe = await openSpfProbe(settings, errorLog(context));
   try {
     return report(context, await examine([spfCheck({ ...probe, given })]));
   } finally {
@@ -74,14 +87,9 @@ function report({ out, json }: CliContext, diagnoses: readonly Diagnosis[]): num
   return ok ? EXIT.ok : EXIT.negative;
 }
 
-function errorsTo(err: CliContext["err"]): Log {
-  const write = (line: string) => err(line.trimEnd());
-  return createLog({ level: "error", format: "json", write });
-}
-
 /** Opened only for its own look, so that a policy with mistakes does not keep the others from theirs. */
 function recipientsOf<Settings extends DoctorSettings>(
-  { err }: CliContext,
+  context: CliContext,
   settings: Settings,
   { openHubProbe }: DoctorDependencies<Settings>,
   now: number,
@@ -89,9 +97,7 @@ function recipientsOf<Settings extends DoctorSettings>(
   return {
     name: "recipients",
     async run() {
-      const probe = await openHubProbe(settings, errorsTo(err)).catch((error: unknown) => {
-        throw new Error(`the policies cannot be used; see check (${errorText(error)})`);
-      });
+      const probe = await openHubProbe(settings, errorLog(context)).catch(noPolicy);
       try {
         return await recipientCheck({ ...probe, now }).run();
       } finally {
@@ -99,6 +105,32 @@ function recipientsOf<Settings extends DoctorSettings>(
       }
     },
   };
+}
+
+function signingOf<Settings extends DoctorSettings>(
+  context: CliContext,
+  settings: Settings,
+  { openSigningProbe }: DoctorDependencies<Settings>,
+): DoctorCheck {
+  return {
+    name: "dkim",
+    async run() {
+      const probe = await openSigningProbe(settings, errorLog(context)).catch(noPolicy);
+      try {
+        return await dkimCheck(probe).run();
+      } finally {
+        probe.close();
+      }
+    },
+  };
+}
+
+function errorLog({ err }: CliContext): Log {
+  return createLog({ level: "error", format: "json", write: (line) => err(line.trimEnd()) });
+}
+
+function noPolicy(error: unknown): never {
+  throw new Error(`the policies cannot be used; see check (${errorText(error)})`);
 }
 
 function toLine({ status, check, subject, detail }: Diagnosis): string {

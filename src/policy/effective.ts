@@ -5,6 +5,7 @@ import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
 import { showReports } from "./daily-reports.ts";
 import { formatDuration } from "./duration.ts";
 import { showConnector } from "./show-connector.ts";
+import { showSigning } from "./signing.ts";
 import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
 
 type Parts<Services> = Omit<
@@ -40,6 +41,7 @@ export function toEffective<Services>(
       dmarcReports: showReports(policy.routing.dmarcReports),
     },
     limits: { ...limits, quarantine, tracking },
+    signing: showSigning(policy.signing),
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
     ...own.shown,
     ...stageFiles(catalog, options, own.names),

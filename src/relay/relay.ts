@@ -2,6 +2,7 @@ import { type Clock, pause } from "../base/clock.ts";
 import type { TransactionId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { onceATurn } from "../base/once-a-turn.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Resolver } from "../net/resolver.ts";
@@ -20,6 +21,7 @@ import { destinationOf, groupByRoute } from "./hubs/destination.ts";
 import { type Hop, Hubs, type Unsent } from "./hubs/hubs.ts";
 import type { Offer } from "./hubs/offer.ts";
 import type { OurSelf } from "./hubs/own-names.ts";
+import type { SignOwnMail } from "./mail-signer.ts";
 import { createRetryLoop, NO_RETRIES, type RetryLoop } from "./retry-loop.ts";
 import type { TlsPolicy } from "./tls/tls-policy.ts";
 
@@ -129,6 +131,8 @@ export interface RelayOptions {
   readonly limits: () => Limits["delivery"];
   /** Ours, in bounces. */
   readonly hostname: string;
+  /** Puts our signature under bounces. Default: none. */
+  readonly signOwnMail?: SignOwnMail;
   /** How long undeliverable mail is held. */
   readonly keepDays?: () => number;
   /** 0 to 1, for the jitter of retries. */
@@ -201,18 +205,15 @@ function measureHubs(metrics: Metrics, hubs: Hubs): void {
 }
 
 function measure(metrics: Metrics, spool: SpoolQueue): void {
-  metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
-  metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
-  metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
-  metrics.gauge(
-    "postern_spool_held",
-    "Entries that wait for an operator",
-    () => spool.stats().held ?? 0,
-  );
+  const read = onceATurn(() => spool.stats());
+  metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => read().due);
+  metrics.gauge("postern_spool_active", "Entries being delivered", () => read().active);
+  metrics.gauge("postern_spool_bytes", "Octets of all entries", () => read().bytes);
+  metrics.gauge("postern_spool_held", "Entries that wait for an operator", () => read().held ?? 0);
   metrics.gauge(
     "postern_spool_corrupt",
     "Entries set aside as damaged since the start",
-    () => spool.stats().corrupt ?? 0,
+    () => read().corrupt ?? 0,
   );
 }
 

@@ -6,11 +6,13 @@ import type { Metrics } from "../base/metrics.ts";
 import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts";
 import type { DmarcPolicyFacts, DmarcResultFacts, Fact } from "../pipeline/facts.ts";
 import { FactQueue } from "./fact-queue.ts";
+import type { StoredEvidence } from "./stored-evidence.ts";
 import { toStoredFact } from "./stored-fact.ts";
 import type {
   CountedTlsSession,
   DmarcCounts,
   DmarcDay,
+  StageEvidenceQuery,
   TlsSessionCounts,
   TraceQuery,
   TraceRow,
@@ -28,6 +30,8 @@ const SEARCH_LIMIT_MS = 60_000;
 const WRITE_LIMIT_MS = 30_000;
 /** Transactions that one bite of the retention removes: some ten milliseconds of the writer. */
 const EXPIRE_BITE = 500;
+/** Transactions that one reading of evidence unpacks: well under a second. */
+const EVIDENCE_BITE = 500;
 
 export interface SqliteTrackingOptions {
   readonly folder: string;
@@ -71,6 +75,10 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
       const rows = await reader.call("trace", toStoredQuery(query));
       return rows.map((row) => JSON.parse(row) as TraceRow);
     },
+    async *stageEvidence(query) {
+      await settle();
+      yield* readEvidence(reader, query);
+    },
     ...dailyCounts(reader, writer, settle),
     expire: (before) => expire(writer, before),
     async close() {
@@ -106,6 +114,18 @@ function dailyCounts(
     },
     noteDmarcReport: (day, domain) => writer.call("noteDmarcReport", { day, domain }),
   };
+}
+
+async function* readEvidence(reader: TrackingWorker, { stage, since, most }: StageEvidenceQuery) {
+  let before: number | null = null;
+  for (let left = most; left > 0; left -= EVIDENCE_BITE) {
+    const limit = Math.min(left, EVIDENCE_BITE);
+    const query = { stage, since, before, limit };
+    const bite: StoredEvidence = await reader.call("stageEvidence", query);
+    yield* bite.found;
+    if (bite.before === null) return;
+    before = bite.before;
+  }
 }
 
 function startWorker(

@@ -10,6 +10,7 @@ import {
   noteDmarcReport,
   type StoredDmarcResult,
 } from "./dmarc-results-store.ts";
+import { stageEvidence } from "./stored-evidence.ts";
 
 /**
  * The operations of the tracking file, run in its threads. `transactions` is narrow, so that a
@@ -109,6 +110,7 @@ const operations = {
   insert,
   explain,
   trace,
+  stageEvidence,
   expire,
   tlsDomains,
   tlsSessions,

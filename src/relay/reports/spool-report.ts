@@ -7,10 +7,13 @@ import type { Fact, TransactionRecord } from "../../pipeline/facts.ts";
 import type { Routing } from "../../policy/snapshot.ts";
 import type { Spool } from "../../spool/spool.ts";
 import { toMemorySource } from "../bounces/memory-source.ts";
+import type { SignOwnMail } from "../mail-signer.ts";
 
 export interface SpoolReportDeps {
   readonly routing: () => Routing;
   readonly spool: Pick<Spool, "add">;
+  /** Puts our signature under it: many receivers take no other report. */
+  readonly signOwnMail: SignOwnMail;
   /** Something was added to the spool. */
   readonly wake: () => void;
   /** To tracking, so that a report is found and explained like other mail. */
@@ -56,7 +59,7 @@ export async function spoolReport(deps: SpoolReportDeps, order: ReportOrder): Pr
       dueAt: now,
       reason: `a ${order.about.kind} report`,
     },
-    toMemorySource(bytes),
+    await deps.signOwnMail(toMemorySource(bytes)),
   );
   const record = toRecord(deps, order, transactionId, now);
   deps.record({ kind: "decided", at: now, record });

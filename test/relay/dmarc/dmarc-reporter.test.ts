@@ -66,6 +66,7 @@ async function setUp(t: TestContext, zone: FakeZone, options: Partial<Options> =
         return { ...item, id: "1", attempts: 0, bytes: source.size };
       },
     },
+    signOwnMail: async (source) => source,
     wake() {},
     record: (fact) => void facts.push(fact),
     clock,
