@@ -1,5 +1,11 @@
 import { storeCommands } from "./compose-commands.ts";
-import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import {
+  type Ground,
+  openStores,
+  openZoneRates,
+  type Stores,
+  spoolPlace,
+} from "./compose-ground.ts";
 import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
 import { openOutboundTls, startDailyRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
@@ -12,6 +18,7 @@ import { watchRecipientLists } from "./policy/recipient-watch.ts";
 import { toDmarcResult } from "./relay/dmarc/message-result.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createSpoolOwner, type SpoolOwner } from "./spool/spool-owner.ts";
+import type { ZoneRatesOwner } from "./stages/dnsbl/zone-rates.ts";
 
 /** What a gateway has once, in how many processes it may run. */
 export interface Service {
@@ -19,6 +26,7 @@ export interface Service {
   readonly relay: Relay;
   /** For processes that only put into the spool. */
   readonly spoolOwner: SpoolOwner;
+  readonly zoneRates: ZoneRatesOwner;
 }
 
 /**
@@ -63,7 +71,7 @@ export async function openService(
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
   const spoolOwner = createSpoolOwner({ ...spoolPlace(ground), ...stores, wake: relay.wake });
-  return { stores, relay, spoolOwner };
+  return { stores, relay, spoolOwner, zoneRates: openZoneRates(stack, ground) };
 }
 
 /** To log, metrics, tracking and reputation. */
