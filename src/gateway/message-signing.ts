@@ -51,8 +51,7 @@ async function signOurs(
   if (signing.all.length === 0) return null;
   // A mailbox that forwards: its hub relays what strangers wrote, maybe with our domain in From.
   const received = message.headers.all("received").map(({ rawValue }) => rawValue);
-  if (countOwnPasses(received, stamp.authservIds) > 0)
-    return { source, record: { kind: "unsigned", reason: CAME_BEFORE }, bodyHash };
+  if (countOwnPasses(received, stamp.authservIds) > 0) return signer.leave(source, CAME_BEFORE);
   return signer.sign(signing, source, bodyHash);
 }
 

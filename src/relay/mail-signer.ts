@@ -36,6 +36,8 @@ export interface MailSigner {
    * done and the policy wants it deferred.
    */
   sign(policy: SigningPolicy, source: MessageSource, knownBody: Buffer | null): Promise<SignedMail>;
+  /** Not to be signed, for this reason: counted as well. */
+  leave(source: MessageSource, reason: string): SignedMail;
   /** One more set of ARC fields. What cannot be sealed goes without: it is no worse than it was. */
   seal(
     policy: SealingPolicy,
@@ -62,8 +64,7 @@ export function createMailSigner(deps: MailSignerDeps): MailSigner {
     ["result"],
   );
   const nowSeconds = () => Math.floor(clock.now() / 1000);
-  const counted = async (work: Promise<SignedMail>) => {
-    const signed = await work;
+  const counted = (signed: SignedMail) => {
     counter.add({ result: signed.record.kind });
     return signed;
   };
@@ -78,16 +79,14 @@ export function createMailSigner(deps: MailSignerDeps): MailSigner {
   };
   return {
     sign: (policy, source, knownBody) =>
-      counted(
-        signSource(policy, source, knownBody, nowSeconds()).catch((error: unknown) =>
-          failed(source, error, policy.onFailure === "defer"),
-        ),
+      signSource(policy, source, knownBody, nowSeconds()).then(counted, (error: unknown) =>
+        failed(source, error, policy.onFailure === "defer"),
       ),
+    leave: (source, reason) =>
+      counted({ source, record: { kind: "unsigned", reason }, bodyHash: null }),
     seal: (policy, source, words, knownBody) =>
-      counted(
-        sealSource(policy, source, words, knownBody, nowSeconds()).catch((error: unknown) =>
-          failed(source, error, false),
-        ),
+      sealSource(policy, source, words, knownBody, nowSeconds()).then(counted, (error: unknown) =>
+        failed(source, error, false),
       ),
   };
 }

@@ -1,11 +1,13 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import type { RedisAddress } from "./redis-url.ts";
 
-/** Of one command (behaviour.md section 8); a session waits no longer for it. */
+/** Of one command, in redis-link.ts; a session waits no longer for it. */
 export const COMMAND_LIMIT_MS = 150;
 const CONNECT_LIMIT_MS = 500;
 /** A server that leaves a command without an answer so long is left, and called anew. */
 const SILENCE_LIMIT_MS = 1000;
+/** Of a batch of what was learned, for which nobody waits: shorter than the silence. */
+export const WRITE_LIMIT_MS = 900;
 /** Between attempts to connect: recovery is noticed within a second. */
 const RETRY_STEP_MS = 100;
 const RETRY_MOST_MS = 1000;
@@ -54,7 +56,6 @@ export function createRedisClient(access: RedisAccess): RedisClient {
 
 const NODE_OPTIONS = {
   maxRetriesPerRequest: 1,
-  commandTimeout: COMMAND_LIMIT_MS,
   connectTimeout: CONNECT_LIMIT_MS,
   socketTimeout: SILENCE_LIMIT_MS,
   autoResendUnfulfilledCommands: false,

@@ -14,7 +14,8 @@ import { COMMAND_LIMIT_MS, type RedisClient } from "./redis-client.ts";
  */
 export interface RedisLink {
   readonly client: RedisClient;
-  ask<T>(work: () => Promise<T>): Promise<T>;
+  /** `limitMs`: of what nobody waits for. */
+  ask<T>(work: () => Promise<T>, limitMs?: number): Promise<T>;
   /** "open": nothing is asked at present. */
   breaker(): "closed" | "open";
   close(): Promise<void>;
@@ -29,7 +30,7 @@ export interface RedisLinkOptions {
 }
 
 export function createRedisLink({ client, clock, log, metrics }: RedisLinkOptions): RedisLink {
-  const probe = () => within(clock, () => pingAll(client));
+  const probe = () => within(clock, COMMAND_LIMIT_MS, () => pingAll(client));
   const breaker = createRedisBreaker({ clock, log, metrics, probe });
   let begins = true;
   /** The first attempt to connect: whoever comes before its end waits for it, within his limit. */
@@ -47,11 +48,11 @@ export function createRedisLink({ client, clock, log, metrics }: RedisLinkOption
   client.on("close", () => breaker.open(lastError || "the connection was lost"));
   return {
     client,
-    async ask(work) {
+    async ask(work, limitMs = COMMAND_LIMIT_MS) {
       const reason = breaker.reason();
       if (reason !== null) throw away(reason);
       try {
-        return await within(clock, async () => {
+        return await within(clock, limitMs, async () => {
           if (begins) await beginning;
           return work();
         });
@@ -80,10 +81,14 @@ async function pingAll(client: RedisClient): Promise<void> {
  * A timer that fires because this process was busy gives what has come meanwhile its turn: input is
  * read between timers and setImmediate.
  */
-function within<T>(clock: Pick<Clock, "after">, work: () => Promise<T>): Promise<T> {
+function within<T>(
+  clock: Pick<Clock, "after">,
+  limitMs: number,
+  work: () => Promise<T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(away(`no answer within ${COMMAND_LIMIT_MS} ms`));
-    const cancel = clock.after(COMMAND_LIMIT_MS, () => void setImmediate(late));
+    const late = () => reject(away(`no answer within ${limitMs} ms`));
+    const cancel = clock.after(limitMs, () => void setImmediate(late));
     work().then(resolve, reject).finally(cancel);
   });
 }

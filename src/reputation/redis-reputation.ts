@@ -2,6 +2,7 @@ import { Cluster } from "ioredis";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { WRITE_LIMIT_MS } from "./redis-client.ts";
 import { toKey } from "./redis-keys.ts";
 import type { RedisLink } from "./redis-link.ts";
 import { createRedisGreylist, createRedisShelf, toHitCall } from "./redis-lists.ts";
@@ -25,7 +26,7 @@ import { subjectText } from "./subjects.ts";
  * node learns is seen by the others within a second.
  */
 const HOT_MS = 750;
-/** Lessons of one round trip: the limit of a command holds for all of them. */
+/** Lessons of one round trip. */
 const BITE = 100;
 
 export interface RedisReputationOptions {
@@ -88,7 +89,7 @@ async function write(deps: Deps, { subjects, hits, now }: LearnedBatch): Promise
     ...hits.map((hit) => toHitCall(hit, now)),
   ];
   for (let i = 0; i < calls.length; i += BITE)
-    await link.ask(() => scripts.runAll(calls.slice(i, i + BITE)));
+    await link.ask(() => scripts.runAll(calls.slice(i, i + BITE)), WRITE_LIMIT_MS);
 }
 
 function toCall(

@@ -9,10 +9,11 @@ import type { Ruled } from "../../src/gateway/fold.ts";
 import type { LegContext } from "../../src/gateway/legs.ts";
 import { createMessageSigning } from "../../src/gateway/message-signing.ts";
 import { parseHeaderBlock } from "../../src/mail/header-block.ts";
+import type { MessageSource } from "../../src/mail/message.ts";
 import type { SigningPolicy } from "../../src/policy/snapshot.ts";
 import { createMailSigner } from "../../src/relay/mail-signer.ts";
 import type { Leg } from "../../src/relay/relay.ts";
-import { toBytesSource } from "../support/bytes-source.ts";
+import { readAll, toBytesSource } from "../support/bytes-source.ts";
 import { toSigningKey, toSigningPolicy } from "../support/signing-keys.ts";
 import { toAddress } from "../support/spool-item.ts";
 
@@ -42,7 +43,8 @@ function contextWith(signing: SigningPolicy): LegContext {
       pipeline: "outbound",
       sender: toAddress("a@example.org"),
       mail,
-      snapshot: { ...snapshot, limits },
+      snapshot: { ...snapshot, limits, quarantine: { keepDays: 30 } },
+      session: { client: { ip: "10.0.0.1" } },
       startedAt: 0,
     },
     message: { ...toBytesSource(bytes), headers: parseHeaderBlock(bytes) },
@@ -60,25 +62,37 @@ function contextWith(signing: SigningPolicy): LegContext {
   } as unknown as LegContext;
 }
 
-async function send(signing: SigningPolicy) {
+async function send(signing: SigningPolicy, action: "relay" | "quarantine" = "relay") {
   const sent: string[] = [];
-  const decision = { action: "relay", edits: [], findings: [], degraded: [], would: null };
-  const ruled = { recipient: { address: toAddress("b@friend.test") }, domain: null, decision };
+  const held: string[] = [];
+  const decision = { action, about: {}, edits: [], findings: [], degraded: [], would: null };
+  const ruled = {
+    recipient: { address: toAddress("b@friend.test") },
+    domain: null,
+    decision,
+  } as unknown as Ruled;
   const context = contextWith(signing);
+  const textOf = async (source: MessageSource) => (await readAll(source)).toString("latin1");
   const relay = {
-    async attempt(_leg: Leg, source: LegContext["message"]) {
-      let text = "";
-      for await (const chunk of source.read()) text += chunk.toString("latin1");
-      sent.push(text);
+    async attempt(_leg: Leg, source: MessageSource) {
+      sent.push(await textOf(source));
       const reply = { code: 250, status: null, text: "ok" };
       return { kind: "answered", hub: "out", fates: [{ kind: "accepted", reply }] };
     },
     settleAnswered: async () => {},
   };
   const spool = { add: () => assert.fail("spooled"), addLeased: () => assert.fail("spooled") };
-  const deps = { relay, spool, clock, log } as unknown as CarryOutDeps;
-  const outcome = await carryOut(deps, context, [ruled as unknown as Ruled], []);
-  return { outcome, sent, records: context.signing.records() };
+  const quarantine = {
+    async hold(item: object, source: MessageSource) {
+      held.push(await textOf(source));
+      return { ...item, id: "1" };
+    },
+  };
+  const facts = { emit: () => {} };
+  const deps = { relay, spool, quarantine, facts, clock, log } as unknown as CarryOutDeps;
+  const [relayed, kept] = action === "relay" ? [[ruled], []] : [[], [ruled]];
+  const outcome = await carryOut(deps, context, relayed, kept);
+  return { outcome, sent, held, records: context.signing.records() };
 }
 
 test("a message that cannot be signed is deferred, and nobody has got it", async () => {
@@ -86,6 +100,15 @@ test("a message that cannot be signed is deferred, and nobody has got it", async
   assert.ok(outcome.kind === "not-kept");
   assert.equal(outcome.cause, "check-unavailable");
   assert.deepEqual(sent, []);
+});
+
+test("what is held is signed as it is held: its release changes nothing", async () => {
+  const { outcome, held } = await send(toSigningPolicy([KEY]), "quarantine");
+  assert.equal(outcome.kind, "kept");
+  assert.match(held[0] ?? "", /^DKIM-Signature: v=1; /);
+  const failed = await send(toSigningPolicy([BROKEN]), "quarantine");
+  assert.equal(failed.outcome.kind, "not-kept");
+  assert.deepEqual(failed.held, []);
 });
 
 test("with onFailure: send it leaves without a signature, and that is told", async () => {

@@ -24,6 +24,10 @@ const RSA = toSigningKey("example.org", "r1");
 const ED = toSigningKey("example.org", "e1", "ed25519");
 const KEYS = [RSA, ED];
 const POLICY = toSigningPolicy(KEYS);
+/** As `*.example.org` has them. */
+const ofAll: SigningPolicy["keysFor"] = (domain) =>
+  domain === "xn--bcher-kva.example.org" ? NAMED : POLICY.keysFor(domain);
+const NAMED = KEYS.map((key) => ({ ...key, file: "key.pem" }));
 const HEAD = "From: Alice <alice@example.org>\r\nTo: b@friend.test\r\nSubject: x\r\n";
 
 const clock = createFakeClock(NOW);
@@ -61,12 +65,13 @@ const MESSAGES: Readonly<Record<string, string>> = {
   "fields twice": `${HEAD}To: c@friend.test\r\nReceived: a\r\nReceived: b\r\nSubject: y\r\n\r\nHi\r\n`,
   "no fields but From": "From: alice@example.org\r\n\r\nHi\r\n",
   "names in other case, blanks before a colon": `from: alice@example.org\r\nSUBJECT : x\r\n\r\nHi\r\n`,
+  "a subdomain in letters of its own": `From: a@b\xc3\xbccher.example.org\r\nSubject: x\r\n\r\nHi\r\n`,
   "dots and lone CR": `${HEAD}\r\n.\r\n..\r\na\rb\r\n`,
 };
 
 test("each of the keys makes a signature that holds, whatever the message is like", async () => {
   for (const [title, message] of Object.entries(MESSAGES)) {
-    const { text, record } = await sign(message);
+    const { text, record } = await sign(message, { ...POLICY, keysFor: ofAll });
     assert.equal(record.kind, "signed", title);
     assert.ok(text.endsWith(message), title);
     const check = await verify(text);

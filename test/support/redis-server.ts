@@ -95,6 +95,9 @@ async function tryStart(
       },
     );
     return ready === "ready" ? server : undefined;
+  } catch (error) {
+    await server.stop();
+    throw error;
   } finally {
     probe.disconnect();
   }

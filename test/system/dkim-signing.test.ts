@@ -176,7 +176,8 @@ describe("mail of ours leaves signed", { concurrency: false, skip }, () => {
 
   test("a new key in the file signs from then on; one that others may read is refused", async () => {
     await keys.make("r1.pem");
-    await all.edge.gateway.reloadPolicy();
+    // Nobody asks for it: the file is watched.
+    await all.edge.waitForLog("policy-reloaded");
     await all.send({ from: OWN, to: ["bob@friend.test"], message: letter() });
     const renewed = (await readSignatures(latest("world"), nsd.address)).dkim;
     assert.deepEqual(renewed, ["fail example.org r1", "pass example.org e1"]);

@@ -48,7 +48,9 @@ before(async () => {
   cleanUp.defer(() => clamd.stop());
   const blockList = await startRbldnsd({ "bl.test": BLOCK_LIST });
   cleanUp.defer(() => blockList.stop());
-  const dns = await startFakeDns({ "friend.test": { TXT: ["v=spf1 ip4:127.0.0.0/8 -all"] } });
+  const dns = await startFakeDns({
+    "friend.test": { TXT: ["v=spf1 ip4:127.0.0.0/8 -all"], MX: [[10, "mail.friend.test"]] },
+  });
   cleanUp.defer(() => dns.close());
   edge = await startTestGateway({
     hubPort: hub.port,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sayEvidence } from "../../../src/cli/evidence-sentences.ts";
 import { decide } from "../../../src/pipeline/decision.ts";
 import { makeRsaKey, signMessage } from "../../support/dkim-signer.ts";
 import { type JudgedMail, judgeSender, reportOf } from "../../support/judge-stages.ts";
@@ -211,4 +212,25 @@ test("an entry that ended has no effect", async () => {
   assert.equal((await run(access, {})).early.kind, "neutral");
   const day = { block: [{ ...access.block[0], expires: "2026-01-01" }] };
   assert.equal((await run(day, {})).early.kind, "reject", "to the end of the day");
+});
+
+test("explain says who stands in From, or whom a malformed one names", async () => {
+  const say = async (from: string) => {
+    const { reports } = await run({}, { message: plain(from) });
+    const { evidence } = reportOf(reports, "from-access");
+    assert.deepEqual(JSON.parse(JSON.stringify(evidence)), evidence);
+    return sayEvidence("from-access", evidence);
+  };
+  assert.deepEqual(await say("Bob <bob@partner.test>"), ["From is bob@partner.test"]);
+  assert.deepEqual(await say("bob@partner.test, eve@evil.test"), [
+    "nobody can say who it is from",
+    "  it names bob@partner.test",
+    "  it names eve@evil.test",
+  ]);
+});
+
+test("a From of twenty thousand addresses leaves bounded evidence", async () => {
+  const { reports } = await run({}, { message: plain("a@b.test,".repeat(20_000)) });
+  const evidence = JSON.stringify(reportOf(reports, "from-access").evidence);
+  assert.ok(evidence.length < 10_000, String(evidence.length));
 });
