@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { globSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
+import { runCli } from "../../src/cli/cli.ts";
 import { attachedReport, noXmllint, reportFault, textsOf } from "../support/dmarc-report-reader.ts";
 import { spawnGateway } from "../support/gateway-process.ts";
 import { noNsd, startNsd } from "../support/nsd-server.ts";
@@ -85,6 +86,17 @@ test("what came in the name of two domains is told to them on the next day, also
     },
     60_000,
   );
+  // A report is found and explained like other mail.
+  const trace = ["trace", "--subject", "Report Domain: strict.test", "--since", "2026-11-01"];
+  const { id } = JSON.parse(await postern(settingsFile, ...trace, "--json"));
+  const told = await waitUntil(
+    () => "the report's way is not told",
+    async () => {
+      const story = await postern(settingsFile, "explain", id);
+      return story.includes("delivered to 127.0.0.1") ? story : undefined;
+    },
+  );
+  assert.match(told, /the DMARC report about strict\.test on 2026-11-24 \(UTC\): 2 messages of 1/);
   assert.match(noon.output(), /"to":"b@victim\.test".*does not agree/);
   assert.deepEqual(reports.flatMap(({ recipients }) => recipients).toSorted(), [
     "a@collector.test",
@@ -109,6 +121,14 @@ function read(reports: readonly HubMessage[], recipient: string) {
   const report = attachedReport(message.data);
   assert.equal(reportFault(report.xml), null, report.xml);
   return report;
+}
+
+async function postern(settingsFile: string, ...words: string[]): Promise<string> {
+  const lines: string[] = [];
+  const say = (line: string) => void lines.push(line);
+  const streams = { out: say, err: say, env: {}, cwd: dirname(settingsFile) };
+  await runCli(["--settings", settingsFile, ...words], streams);
+  return lines.join("\n");
 }
 
 /** Messages that are counted so far; 0 while there is no such table. */

@@ -89,8 +89,8 @@ async function goWild(t: TestContext, workers: number): Promise<void> {
   const stats = await postern(edge, "dnsbl", "stats");
   assert.equal(stats.code, 0, stats.err.join());
   assert.match(stats.text, /^\d+ clients on record since /m);
-  assert.match(stats.text, /^wild\.test +6 +\d+ +\d+ \(\d+%\) +\d+ +\d+/m);
-  assert.match(stats.text, /^calm\.test +6 +\d+ +0/m);
+  assert.match(stats.text, /^wild\.test +6 +\d+ +0 +\d+ +\d+ \(\d+%\) +\d+ +\d+/m);
+  assert.match(stats.text, /^calm\.test +6 +\d+ +0 +\d+ +0/m);
   assert.match(stats.text, /^wild\.test was demoted, and refused nobody: /m);
 
   // A spammer whom the other list knows is refused as ever.

@@ -35,7 +35,8 @@ export function toDmarcResult(
   const report = record.reports.find(
     ({ stage, outcome }) => stage === "dmarc" && outcome === "judged",
   );
-  const ip = canonicalIp(record.client.ip);
+  // Of mail that a trusted relay brings the client is who gave it to him, where that is known.
+  const ip = canonicalIp((record.origin ?? record.client).ip);
   if (!report || !ip || record.relay || !isTaken(record)) return null;
   const check = report.evidence as unknown as DmarcCheck;
   const found = check.policy && policyOf(check, check.policy.domain);

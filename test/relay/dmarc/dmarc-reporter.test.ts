@@ -7,6 +7,7 @@ import { describeStory } from "../../../src/cli/explain.ts";
 import { createDnsResolver } from "../../../src/net/dns-resolver.ts";
 import type { Fact } from "../../../src/pipeline/facts.ts";
 import { toRouting } from "../../../src/policy/routing.ts";
+import { toMemorySource } from "../../../src/relay/bounces/memory-source.ts";
 import { createDmarcReporter } from "../../../src/relay/dmarc/dmarc-reporter.ts";
 import type { NewSpoolItem } from "../../../src/spool/spool.ts";
 import type { DmarcCounts, DmarcDay } from "../../../src/tracking/tracking.ts";
@@ -66,7 +67,8 @@ async function setUp(t: TestContext, zone: FakeZone, options: Partial<Options> =
         return { ...item, id: "1", attempts: 0, bytes: source.size };
       },
     },
-    signOwnMail: async (source) => source,
+    signOwnMail: async (source) =>
+      toMemorySource(Buffer.concat([Buffer.from("X-Signed: yes\r\n"), await readAll(source)])),
     wake() {},
     record: (fact) => void facts.push(fact),
     clock,
@@ -105,6 +107,7 @@ describe("the daily DMARC reports", () => {
     const [{ item, message } = { item: null, message: Buffer.alloc(0) }] = bench.sent;
     assert.equal(item?.envelope.sender?.spoken, "dmarc@example.net");
     assert.equal(item?.ignoresTlsPolicies, undefined);
+    assert.match(message.toString("latin1"), /^X-Signed: yes\r\nDate: /);
     const { name, xml } = attachedReport(message);
     assert.match(name, /^mx1\.example\.net!example\.org!\d+!\d+\.xml\.gz$/);
     assert.deepEqual(textsOf(xml, "org_name"), ["mx1.example.net"]);

@@ -191,9 +191,12 @@ describe("what one message adds to a DMARC report", () => {
     assert.equal(resultOf({ record: { recipients } }), null);
   });
 
-  it("names the null sender, and an IPv4 client as such", () => {
+  it("names the null sender, an IPv4 client as such, and whom a trusted relay had the mail from", () => {
     const client = { ip: "::ffff:192.0.2.9", port: 1 };
     const { result } = resultOf({ record: { sender: "", client } }) ?? {};
     assert.deepEqual([result?.envelopeFrom, result?.sourceIp], ["", "192.0.2.9"]);
+    const origin = { ip: "198.51.100.3", helo: null };
+    assert.equal(resultOf({ record: { client, origin } })?.result.sourceIp, "198.51.100.3");
+    assert.equal(resultOf({ record: { client, origin: null } })?.result.sourceIp, "192.0.2.9");
   });
 });
