@@ -35,7 +35,9 @@ export function spfCheck(input: SpfCheckInput): DoctorCheck {
       if (isNothing(sending))
         return [{ subject: "routes", status: "ok", detail: "no connector sends to other domains" }];
       const names = domains.all.map(({ name }) => name).filter((name) => !name.startsWith("*"));
-      const subjects = [...new Set([...names, ...sending.ehloNames])];
+      const { tlsReports, dmarcReports } = input.routing;
+      const senders = [tlsReports, dmarcReports].flatMap((one) => one?.from.domain ?? []);
+      const subjects = [...new Set([...names, ...senders, ...sending.ehloNames])];
       const findings: Finding[] = [...describeSending(sending)];
       for (const subject of subjects) findings.push(...(await lookAt(subject, sending, input)));
       return findings;

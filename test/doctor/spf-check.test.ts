@@ -8,6 +8,7 @@ import { toRouting } from "../../src/policy/routing.ts";
 import type { AcceptedDomain, Connector, Domains } from "../../src/policy/snapshot.ts";
 import { type FakeZone, startFakeDns } from "../support/fake-dns.ts";
 import { toTestConnector } from "../support/relay-bench.ts";
+import { toAddress } from "../support/spool-item.ts";
 
 const HUB = toTestConnector({ name: "hub", domains: ["example.org"] });
 const DIRECT = toTestConnector({
@@ -23,6 +24,8 @@ interface Scene {
   readonly connectors?: readonly Connector[];
   readonly machine?: readonly string[];
   readonly given?: readonly string[];
+  /** Who sends DMARC reports. */
+  readonly reporter?: string;
 }
 
 /** Lines as doctor prints them. */
@@ -43,7 +46,7 @@ async function look(t: TestContext, { zone = {}, connectors = [HUB, DIRECT], ...
   };
   const domains: Domains = { all: [own], find: (name) => (name === own.name ? own : null) };
   const check = spfCheck({
-    routing: toRouting(connectors),
+    routing: { ...toRouting(connectors), ...(more.reporter && reportsBy(more.reporter)) },
     domains,
     hostname: "mx1.example.org",
     machine: more.machine ?? [],
@@ -53,6 +56,11 @@ async function look(t: TestContext, { zone = {}, connectors = [HUB, DIRECT], ...
   });
   const findings = await check.run();
   return findings.map(({ status, subject, detail }) => `${status} ${subject}: ${detail}`);
+}
+
+function reportsBy(from: string) {
+  const dmarcReports = { enabled: true, from: toAddress(from), contact: from, organization: null };
+  return { dmarcReports };
 }
 
 const published = (text: string, ...others: readonly string[]): FakeZone => ({
@@ -75,6 +83,12 @@ describe("doctor spf", () => {
       'warn example.org: has no SPF record; publish: example.org. TXT "v=spf1 ip4:203.0.113.7 -all"',
       'warn mx1.example.org: has no SPF record; publish: mx1.example.org. TXT "v=spf1 ip4:203.0.113.7 -all"',
     ]);
+  });
+
+  it("looks at the domain that sends our reports as well", async (t) => {
+    const zone = published("v=spf1 ip4:203.0.113.7 -all");
+    const lines = await look(t, { zone, reporter: "dmarc@reports.example.net" });
+    assert.match(lines.join("\n"), /^warn reports\.example\.net: has no SPF record; publish: /m);
   });
 
   it("adds what is missing to what is there, and says what receivers see", async (t) => {
