@@ -76,6 +76,8 @@ export interface TrustedRelay {
   readonly client: string;
   /** What its servers call themselves in Received; `*.suffix` for all below. Lower case. */
   readonly names: readonly string[];
+  /** MAIL FROM is its own (SRS): SPF is about it, not about the origin. */
+  readonly rewritesSender: boolean;
   readonly unreadable: "quarantine" | "stamp";
 }
 

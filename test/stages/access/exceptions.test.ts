@@ -11,12 +11,14 @@ import { accessStage } from "../../../src/stages/access/access.ts";
 import { countHits } from "../../../src/stages/access/count-hits.ts";
 import { createExceptionBook } from "../../../src/stages/access/exception-book.ts";
 import { senderAccessStage } from "../../../src/stages/access/sender-access.ts";
+import { ENVELOPE_STAGES } from "../../../src/stages/access/sender-ruling.ts";
 import { spfAccessStage } from "../../../src/stages/access/spf-access.ts";
 import {
   exceptionKey,
   type NewException,
   toStored,
 } from "../../../src/stages/access/stored-exception.ts";
+import { createCatalog } from "../../../src/stages/catalog.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { testRecord, testReport } from "../../support/test-records.ts";
 
@@ -94,7 +96,7 @@ test("of file and command the more specific entry counts, of equal ones the bloc
 test("the same holds for senders: address, domain, domain above it", async () => {
   const file = {
     block: [{ sender: { domains: ["friend.test"] }, reason: "file" }],
-    allow: [{ sender: { domainsAndSubdomains: ["test"] }, reason: "file" }],
+    allow: [{ sender: { domainsAndSubdomains: ["friend.test"] }, reason: "file" }],
   };
   assert.equal(kindOf(await world(file).run(senderAccessStage)), "reject");
   const { run, put } = world(file);
@@ -182,4 +184,9 @@ test("a transaction in which an entry spoke is one use of it", async () => {
   const answer = await reputation.exceptions.get([key]);
   assert.ok(answer.kind === "known");
   assert.equal(answer.value[0]?.hits, 1);
+});
+
+test("a proven sender is let past every spam check that comes before his message", () => {
+  const early = createCatalog().filter(({ phase, trustable }) => trustable && phase !== "data");
+  assert.deepEqual(ENVELOPE_STAGES.toSorted(), early.map(({ name }) => name).toSorted());
 });
