@@ -50,6 +50,8 @@ before(async () => {
   cleanUp.defer(() => blockList.stop());
   const dns = await startFakeDns({
     "friend.test": { TXT: ["v=spf1 ip4:127.0.0.0/8 -all"], MX: [[10, "mail.friend.test"]] },
+    "mail.friend.test": { A: ["127.0.0.1"] },
+    "1.0.0.127.in-addr.arpa": { PTR: ["mail.friend.test"] },
   });
   cleanUp.defer(() => dns.close());
   edge = await startTestGateway({
