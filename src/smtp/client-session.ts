@@ -32,8 +32,8 @@ const CLOSED: Lost = { kind: "lost", reason: "the connection is closed", reply: 
 /**
  * nodemailer's connection up to the end of EHLO and STARTTLS, its reading of replies, and our own
  * transactions on top. Its `send` is not used: it re-parses addresses, knows one DSN setting for
- * all recipients, speaks DATA before it knows whether anybody was accepted, repairs bare line ends
- * instead of refusing them, and does not tell when the dot leaves.
+ * all recipients, sends a message to a server that accepted nobody and says 354, repairs bare line
+ * ends instead of refusing them, and does not tell when the dot leaves.
  *
  * Every end of the connection, whatever the reason, arrives as `end`: then each open question is
  * answered with `lost`. Nothing here rejects.
