@@ -78,9 +78,8 @@ async function speakEnvelope(transaction: Transaction): Promise<Spoken> {
   let data: Promise<Answer> | null = null;
   session.batch(() => {
     waiting.push(speakMail(), ...envelope.recipients.map(speakRcpt));
-    // The server may take its time for the last RCPT and then for DATA.
     if (envelope.recipients.some(({ address }) => isSpeakable(address)))
-      data = session.exchange("DATA", times.rcptMs + times.dataStartMs);
+      data = session.exchange("DATA", times.dataStartMs);
   });
   const [mail, ...answers] = await Promise.all(waiting);
   const all = mail === undefined || isAccepted(mail) ? answers : answers.map(() => mail);
