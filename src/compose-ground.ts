@@ -20,7 +20,9 @@ import type { Spool, SpoolItem } from "./spool/spool.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
+import { createFileRateStore, createNoRateStore } from "./stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
+import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
@@ -127,6 +129,11 @@ export function openServices(
   const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
+  const store = aside
+    ? createNoRateStore()
+    : createFileRateStore(join(dataDir, "dnsbl-rates.json"));
+  const zoneRates = createZoneRates({ clock, log, metrics, store });
+  stack.defer(() => zoneRates.close());
   const addresses = ground.settings.clamd;
   const scanner = addresses && createScanner({ ...ground, addresses, processes });
   stack.defer(() => scanner?.close());
@@ -138,6 +145,14 @@ export function openServices(
   const senderRates = createSenderRates({ counters, log, metrics });
   const path = join(dataDir, "address-keys");
   const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
-  const own = { zoneHealth, scanner, recipientProbe, partReaders, senderRates, addressKeys };
+  const own = {
+    zoneHealth,
+    zoneRates,
+    scanner,
+    recipientProbe,
+    partReaders,
+    senderRates,
+    addressKeys,
+  };
   return { clock, resolver, ...own };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { link, open, readFile, rm } from "node:fs/promises";
+import { link, open, readFile, rm, stat } from "node:fs/promises";
 import type { Clock } from "./clock.ts";
 import { errorText, Unavailable } from "./errors.ts";
 import { markOf } from "./file-marks.ts";
@@ -32,6 +32,8 @@ export interface KeyFileOptions {
 }
 
 const SECRET_BYTES = 32;
+/** Whatever group and others may do. */
+const OTHERS = 0o077;
 /** An operator who adds a key waits no longer for it. */
 const LOOK_AGAIN_MS = 1000;
 const HEAD = `# Keys of bounce tags and SRS: a digit, a blank, base64url. The first signs, all verify.
@@ -54,6 +56,7 @@ export function createKeyFile({ path, clock, log, makes }: KeyFileOptions): KeyF
       if (known?.mark === mark) return known.ring;
       try {
         known = { ring: await readRing(path, makes), mark: await markOf(path) };
+        if (await isOpenToOthers(path)) log.warn("keys-open-to-others", { path, expected: "0600" });
       } catch (error) {
         log.error("keys-unreadable", { path, reason: errorText(error) });
         if (!known) throw new Unavailable("keys", `${path}: ${errorText(error)}`);
@@ -61,6 +64,12 @@ export function createKeyFile({ path, clock, log, makes }: KeyFileOptions): KeyF
       return known.ring;
     },
   };
+}
+
+/** Mail goes on with such a key: whoever had a look has had it already. */
+async function isOpenToOthers(path: string): Promise<boolean> {
+  const { mode } = await stat(path).catch(() => ({ mode: 0 }));
+  return (mode & OTHERS) !== 0;
 }
 
 async function readRing(path: string, makes: boolean): Promise<KeyRing> {

@@ -8,7 +8,9 @@ import {
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
+import { addDnsbl } from "./dnsbl-words.ts";
 import { explainCommand } from "./explain.ts";
+import { addPolicy } from "./policy-words.ts";
 import {
   type QuarantineListOptions,
   quarantineDeleteCommand,
@@ -43,6 +45,8 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addPolicy(program, parts);
+  addDnsbl(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")

@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { errorText } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { type CheckedListener, certificateCheck } from "../doctor/certificate-check.ts";
 import { type Diagnosis, type DoctorCheck, examine } from "../doctor/doctor.ts";
+import { keyFileCheck } from "../doctor/key-file-check.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
@@ -36,6 +38,7 @@ export async function doctorCommand<Settings extends DoctorSettings>(
   const now = Date.now();
   const diagnoses = await examine([
     certificateCheck({ listeners, dataDir, now }),
+    keyFileCheck([join(dataDir, "address-keys")]),
     recipientsOf(context, settings, dependencies, now),
   ]);
   const ok = diagnoses.every(({ status }) => status !== "fail");

@@ -57,7 +57,13 @@ function dnsbl(evidence: Json): readonly string[] {
   if (zones.length === 0) return ["no list was asked"];
   return zones.map((zone) => {
     const answers = list(zone, "answers").map(String).join(", ");
-    const said = [answers, optional(zone, "reason"), quoted(optional(zone, "text"))];
+    const demoted = optional(zone, "demoted");
+    const said = [
+      answers,
+      optional(zone, "reason"),
+      quoted(optional(zone, "text")),
+      demoted && `refuses nobody: ${demoted}`,
+    ];
     const details = said.filter(Boolean).join("; ");
     return `${text(zone, "zone")}: ${text(zone, "status")}${details ? ` (${details})` : ""}`;
   });

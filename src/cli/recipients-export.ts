@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { replaceFile } from "../base/replace-file.ts";
 import type { DirectoryValue } from "../policy/directory/address-value.ts";
 import { readAddressValue } from "../policy/directory/address-value.ts";
 import { coverage, parseDomainPattern } from "../policy/domain-pattern.ts";
@@ -66,7 +67,8 @@ export async function recipientsExportCommand(
     context.err(`${output} has ${before} addresses and would have ${count}: --force writes it`);
     return EXIT.negative;
   }
-  await writeWhole(output, made.pieces);
+  // The one who pushes it must never see half of it.
+  await replaceFile(output, 0o640, made.pieces);
   tellMade(context, output, made, tally);
   return EXIT.ok;
 }
@@ -132,26 +134,6 @@ function tellIgnored({ err }: CliContext, { malformed, examples }: Tally): void 
 async function countBefore(path: string): Promise<number | null> {
   const bytes = await readFile(path).catch(() => null);
   return bytes && countOfExport(bytes);
-}
-
-/** The one who pushes it must never see half of it. */
-async function writeWhole(path: string, pieces: readonly Buffer[]): Promise<void> {
-  const draft = `${path}.${process.pid}.new`;
-  try {
-    const file = await open(draft, "w", 0o640);
-    try {
-      for (const piece of pieces) await file.writeFile(piece);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-  const folder = await open(dirname(path));
-  await folder.sync().finally(() => folder.close());
 }
 
 function tellMade(context: CliContext, file: string, made: MadeExport, tally: Tally): void {

@@ -4,6 +4,7 @@ import type { Spool } from "../spool/spool.ts";
 import type { Tracking } from "../tracking/tracking.ts";
 import { parseArgs } from "./command-args.ts";
 import { type ControlCommand, type ControlCommands, ControlError } from "./control.ts";
+import { createDnsblCommands } from "./dnsbl-commands.ts";
 import { createQuarantineCommands, type QuarantineCommandDeps } from "./quarantine-commands.ts";
 import { createQueueCommands, type QueueCommandDeps } from "./queue-commands.ts";
 
@@ -28,6 +29,7 @@ export function createStoreCommands(deps: StoreCommandDeps): ControlCommands {
     ["trace", (args) => trace(deps, args)],
     ...createQueueCommands(deps),
     ...createQuarantineCommands(deps),
+    ...createDnsblCommands(deps),
   ]);
 }
 

@@ -2,6 +2,7 @@ import { type Clock, pause } from "../base/clock.ts";
 import type { TransactionId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { onceATurn } from "../base/once-a-turn.ts";
 import type { Envelope } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Resolver } from "../net/resolver.ts";
@@ -201,18 +202,15 @@ function measureHubs(metrics: Metrics, hubs: Hubs): void {
 }
 
 function measure(metrics: Metrics, spool: SpoolQueue): void {
-  metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => spool.stats().due);
-  metrics.gauge("postern_spool_active", "Entries being delivered", () => spool.stats().active);
-  metrics.gauge("postern_spool_bytes", "Octets of all entries", () => spool.stats().bytes);
-  metrics.gauge(
-    "postern_spool_held",
-    "Entries that wait for an operator",
-    () => spool.stats().held ?? 0,
-  );
+  const read = onceATurn(() => spool.stats());
+  metrics.gauge("postern_spool_due", "Entries waiting for delivery", () => read().due);
+  metrics.gauge("postern_spool_active", "Entries being delivered", () => read().active);
+  metrics.gauge("postern_spool_bytes", "Octets of all entries", () => read().bytes);
+  metrics.gauge("postern_spool_held", "Entries that wait for an operator", () => read().held ?? 0);
   metrics.gauge(
     "postern_spool_corrupt",
     "Entries set aside as damaged since the start",
-    () => spool.stats().corrupt ?? 0,
+    () => read().corrupt ?? 0,
   );
 }
 

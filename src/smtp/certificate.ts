@@ -1,9 +1,10 @@
-import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createSecureContext } from "node:tls";
 import { generate } from "selfsigned";
 import { errorText } from "../base/errors.ts";
+import { replaceFile } from "../base/replace-file.ts";
 
 export interface Certificate {
   /** PEM: the certificate, then its chain. */
@@ -53,8 +54,9 @@ export async function ownCertificate(
   if (kept && kept.expiresAt - now > RENEW_BEFORE_MS && isFor(kept, hostname)) return kept;
   const made = await makeCertificate(hostname, now);
   await mkdir(dirname(files.key), { recursive: true, mode: 0o700 });
-  await replaceFile(files.key, made.key);
-  await replaceFile(files.cert, made.cert);
+  // A crash between the two leaves a pair that does not match, and is made again.
+  await replaceFile(files.key, 0o600, [made.key]);
+  await replaceFile(files.cert, 0o600, [made.cert]);
   return made;
 }
 
@@ -95,11 +97,4 @@ function isSelfSigned(cert: string): boolean {
 
 function isFor(certificate: Certificate, hostname: string): boolean {
   return new X509Certificate(certificate.cert).checkHost(hostname) !== undefined;
-}
-
-/** Whole or not at all: a crash between the two files leaves a pair that does not match, and is made again. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, text, { mode: 0o600, flag: "wx" });
-  await rename(draft, path);
 }

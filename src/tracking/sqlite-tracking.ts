@@ -6,9 +6,11 @@ import type { Metrics } from "../base/metrics.ts";
 import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts";
 import type { Fact } from "../pipeline/facts.ts";
 import { FactQueue } from "./fact-queue.ts";
+import type { StoredEvidence } from "./stored-evidence.ts";
 import { toStoredFact } from "./stored-fact.ts";
 import type {
   CountedTlsSession,
+  StageEvidenceQuery,
   TraceQuery,
   TraceRow,
   Tracking,
@@ -25,6 +27,8 @@ const SEARCH_LIMIT_MS = 60_000;
 const WRITE_LIMIT_MS = 30_000;
 /** Transactions that one bite of the retention removes: some ten milliseconds of the writer. */
 const EXPIRE_BITE = 500;
+/** Transactions that one reading of evidence unpacks: well under a second. */
+const EVIDENCE_BITE = 500;
 
 export interface SqliteTrackingOptions {
   readonly folder: string;
@@ -68,6 +72,10 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
       const rows = await reader.call("trace", toStoredQuery(query));
       return rows.map((row) => JSON.parse(row) as TraceRow);
     },
+    async *stageEvidence(query) {
+      await settle();
+      yield* readEvidence(reader, query);
+    },
     async tlsDomains(day) {
       await settle();
       return reader.call("tlsDomains", day);
@@ -83,6 +91,18 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
       await Promise.all([writer.close(), reader.close()]);
     },
   };
+}
+
+async function* readEvidence(reader: TrackingWorker, { stage, since, most }: StageEvidenceQuery) {
+  let before: number | null = null;
+  for (let left = most; left > 0; left -= EVIDENCE_BITE) {
+    const limit = Math.min(left, EVIDENCE_BITE);
+    const query = { stage, since, before, limit };
+    const bite: StoredEvidence = await reader.call("stageEvidence", query);
+    yield* bite.found;
+    if (bite.before === null) return;
+    before = bite.before;
+  }
 }
 
 function startWorker(

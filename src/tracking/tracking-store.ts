@@ -1,6 +1,7 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { StoreDatabase } from "../base/sqlite-database.ts";
 import type { StoreModule } from "../base/sqlite-thread.ts";
+import { stageEvidence } from "./stored-evidence.ts";
 
 /**
  * The operations of the tracking file, run in its threads. `transactions` is narrow, so that a
@@ -95,7 +96,16 @@ export interface StoredStory {
   readonly facts: readonly string[];
 }
 
-const operations = { insert, explain, trace, expire, tlsDomains, tlsSessions, noteTlsReport };
+const operations = {
+  insert,
+  explain,
+  trace,
+  stageEvidence,
+  expire,
+  tlsDomains,
+  tlsSessions,
+  noteTlsReport,
+};
 export type TrackingOperations = typeof operations;
 export const store: StoreModule = { migrations: [SCHEMA, TLS_SESSIONS], operations };
 

@@ -1,4 +1,5 @@
 import type { TransactionId } from "../base/ids.ts";
+import type { Json } from "../base/json.ts";
 import type { Fact, TlsSessionFact, TransactionRecord } from "../pipeline/facts.ts";
 
 /**
@@ -12,6 +13,8 @@ export interface Tracking extends TlsSessionCounts {
   flush(): Promise<void>;
   explain(id: TransactionId): Promise<TransactionStory | null>;
   trace(query: TraceQuery): Promise<readonly TraceRow[]>;
+  /** What one stage saw of the newest `most` transactions, newest first. */
+  stageEvidence(query: StageEvidenceQuery): AsyncIterable<StageEvidence>;
   /** Removes what is older. Returns how many transactions. */
   expire(before: number): Promise<number>;
   lost(): number;
@@ -46,6 +49,18 @@ export interface TraceQuery {
   /** Milliseconds since the epoch. */
   readonly since?: number;
   readonly limit: number;
+}
+
+export interface StageEvidenceQuery {
+  readonly stage: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly most: number;
+}
+
+export interface StageEvidence {
+  readonly at: number;
+  readonly evidence: Json;
 }
 
 export interface TraceRow {

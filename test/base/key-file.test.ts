@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -78,4 +78,21 @@ test("whoever must change nothing makes no file", async (t) => {
   const { folder, open } = await place(t);
   assert.equal((await open(false).read()).all.length, 1);
   assert.deepEqual(await readdir(folder), []);
+});
+
+test("a key that others can read is used, and the log says so at each change", async (t) => {
+  const { path, clock } = await place(t);
+  const warned: unknown[] = [];
+  const log = {
+    ...createSilentLog(),
+    warn: (...said: readonly unknown[]) => void warned.push(said),
+  };
+  const file = createKeyFile({ path, clock, log, makes: true });
+  await writeFile(path, line(0, "a"), { mode: 0o600 });
+  await file.read();
+  assert.deepEqual(warned, []);
+  await chmod(path, 0o640);
+  await clock.advance(1001);
+  assert.equal((await file.read()).current.number, 0);
+  assert.deepEqual(warned, [["keys-open-to-others", { path, expected: "0600" }]]);
 });

@@ -1,50 +1,21 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { Unavailable } from "../../src/base/errors.ts";
+import { test } from "node:test";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { toRecord } from "../../src/spool/entry-format.ts";
-import type { Spool, SpoolLease } from "../../src/spool/spool.ts";
-import { createSpoolIo, type SpoolIo } from "../../src/spool/spool-io.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
-import { createFakeClock } from "../support/fake-clock.ts";
-import { createFaultyIo, systemError } from "../support/faulty-spool-io.ts";
+import {
+  clock,
+  filesIn,
+  folderFor,
+  leaseOne,
+  openSpool,
+  TEXT,
+  theFile,
+} from "../support/spool-folder.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
-
-const clock = createFakeClock();
-const TEXT = Buffer.from('Subject: x\r\n\r\nbody \xff\n{"no": "record"}\n', "latin1");
-
-function folderFor(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "postern-spool-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-async function openSpool(folder: string, io: SpoolIo = createSpoolIo()): Promise<Spool> {
-  const spool = createDiskSpool({ folder, clock, log: createSilentLog(), io });
-  await spool.recover();
-  return spool;
-}
-
-async function leaseOne(spool: Spool): Promise<SpoolLease> {
-  const [lease] = await spool.leaseDue(clock.now(), 1);
-  assert.ok(lease, "something is due");
-  return lease;
-}
-
-function filesIn(folder: string): Record<string, number> {
-  const states = ["incoming", "due", "active", "corrupt"];
-  return Object.fromEntries(states.map((s) => [s, readdirSync(join(folder, s)).length]));
-}
-
-function theFile(folder: string, state: string): string {
-  const [name] = readdirSync(join(folder, state));
-  assert.ok(name);
-  return join(folder, state, name);
-}
 
 test("an entry comes back as it was given, also from a new process", async (t) => {
   const folder = folderFor(t);
@@ -236,81 +207,4 @@ test("two recipients with one address are two", async (t) => {
   await lease.retry({ recipients: lease.item.envelope.recipients, dueAt: 1, reason: "r" });
   const again = await leaseOne(spool);
   assert.equal(again.item.envelope.recipients.length, 2);
-});
-
-test("an add that fails anywhere says so and leaves nothing behind", async (t) => {
-  for (const operation of ["create", "write", "sync", "rename", "syncFolder"]) {
-    for (const code of ["ENOSPC", "EIO", "EROFS", "EMFILE"]) {
-      const folder = folderFor(t);
-      let armed = false;
-      const io = createFaultyIo((name) => {
-        if (armed && name === operation) throw systemError(code);
-      });
-      const spool = await openSpool(folder, io);
-      armed = true;
-      const add = spool.add(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT));
-      await assert.rejects(add, (error) => error instanceof Unavailable);
-      armed = false;
-      assert.deepEqual(filesIn(folder), { incoming: 0, due: 0, active: 0, corrupt: 0 }, operation);
-      assert.deepEqual(await spool.leaseDue(clock.now(), 5), []);
-      await spool.add(toSpoolItem(clock, ["b@x"]), toBytesSource(TEXT));
-      assert.equal(spool.stats().due, 1);
-    }
-  }
-});
-
-test("a source that fails or lies about its size leaves nothing behind", async (t) => {
-  const folder = folderFor(t);
-  const spool = await openSpool(folder);
-  const item = toSpoolItem(clock, ["a@x"]);
-  const failing = {
-    size: 10,
-    async *read(): AsyncGenerator<Buffer> {
-      yield Buffer.from("half");
-      throw new Unavailable("temporary files", "EIO");
-    },
-  };
-  await assert.rejects(spool.add(item, failing), Unavailable);
-  await assert.rejects(spool.add(item, { ...toBytesSource(TEXT), size: 3 }), Unavailable);
-  assert.deepEqual(filesIn(folder), { incoming: 0, due: 0, active: 0, corrupt: 0 });
-});
-
-test("a lease that cannot be ended stays held and can be ended later", async (t) => {
-  const folder = folderFor(t);
-  let broken = "";
-  const io = createFaultyIo((name) => {
-    if (name === broken) throw systemError("ENOSPC");
-  });
-  const spool = await openSpool(folder, io);
-  await spool.add(toSpoolItem(clock, ["a@x", "b@x"]), toBytesSource(TEXT));
-  const lease = await leaseOne(spool);
-  const left = { recipients: lease.item.envelope.recipients.slice(1), dueAt: 1, reason: "r" };
-  for (broken of ["open", "truncate", "write", "sync", "rename"]) {
-    await assert.rejects(lease.retry(left), Unavailable);
-    assert.equal(spool.stats().active, 1);
-  }
-  broken = "remove";
-  await assert.rejects(lease.remove(), Unavailable);
-  broken = "";
-  await lease.retry(left);
-  const again = await leaseOne(await openSpool(folder));
-  assert.deepEqual(again.item.envelope.recipients, left.recipients);
-  assert.equal(again.item.attempts, 1);
-});
-
-test("an entry that cannot be read just now does not stand in front of the others", async (t) => {
-  let failures = 1;
-  const io = createFaultyIo((name) => {
-    if (name === "open" && failures-- > 0) throw systemError("EIO");
-  });
-  const spool = await openSpool(folderFor(t), io);
-  await spool.add(toSpoolItem(clock, ["a@x"], { dueAt: 1 }), toBytesSource(TEXT));
-  await spool.add(toSpoolItem(clock, ["b@x"], { dueAt: 2 }), toBytesSource(TEXT));
-  await assert.rejects(spool.leaseDue(clock.now(), 5), Unavailable);
-  const next = await spool.leaseDue(clock.now(), 5);
-  assert.deepEqual(
-    next.map((lease) => lease.item.envelope.recipients[0]?.address.spoken),
-    ["b@x"],
-  );
-  assert.equal((await spool.leaseDue(clock.now() + 60_000, 5)).length, 1);
 });

@@ -22,6 +22,8 @@ export interface RbldnsdServer {
   /** SIGSTOP: queries get no answer. */
   pause(): void;
   resume(): void;
+  /** Other data for a zone; it is read when a moment has passed. */
+  rewrite(name: string, zone: RbldnsdZone): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,10 @@ export async function startRbldnsd(
     address: `127.0.0.1:${port}`,
     pause: () => server.signal("SIGSTOP"),
     resume: () => server.signal("SIGCONT"),
+    async rewrite(name, zone) {
+      await writeZones(folder, { [name]: zone });
+      server.signal("SIGHUP");
+    },
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });

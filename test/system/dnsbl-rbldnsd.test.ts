@@ -8,7 +8,9 @@ import { createLookupScope } from "../../src/net/resolver.ts";
 import type { ConnectFacts } from "../../src/pipeline/stage.ts";
 import { dnsblStage } from "../../src/stages/dnsbl/dnsbl.ts";
 import type { DnsblEvidence } from "../../src/stages/dnsbl/judge-zones.ts";
+import { createNoRateStore } from "../../src/stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "../../src/stages/dnsbl/zone-health.ts";
+import { createZoneRates } from "../../src/stages/dnsbl/zone-rates.ts";
 import { noRbldnsd, startRbldnsd } from "../support/rbldnsd-server.ts";
 
 /** Short, because the paused server costs it twice. */
@@ -36,12 +38,19 @@ async function setUp(t: TestContext) {
   const resolver = createDnsResolver({ clock, servers: [server.address], timeoutMs: TIMEOUT_MS });
   const metrics = createMetrics();
   const zoneHealth = createZoneHealth({ resolver, clock, log: createSilentLog(), metrics });
+  const zoneRates = createZoneRates({
+    clock,
+    log: createSilentLog(),
+    metrics,
+    store: createNoRateStore(),
+  });
   t.after(async () => {
     zoneHealth.close();
+    await zoneRates.close();
     resolver.close();
     await server.stop();
   });
-  const services = { resolver, zoneHealth, clock };
+  const services = { resolver, zoneHealth, zoneRates, clock };
   const stage = dnsblStage.bind(dnsblStage.options.parse({ lists: LISTS }), { mode: "enforce" });
   const judge = async (ip: string) => {
     const facts: ConnectFacts = {

@@ -1,6 +1,7 @@
-import { hash, randomUUID } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { hash } from "node:crypto";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { DRAFT_NAME, replaceFile } from "../../base/replace-file.ts";
 import { parseStsPolicy, policyLines, type StsPolicy } from "./mta-sts-policy.ts";
 
 /** A policy as it was fetched. Times in milliseconds since the epoch: they outlive a restart. */
@@ -36,7 +37,7 @@ export function createStsStore(folder: string): StsStore {
     },
     async write(kept) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await replaceFile(pathOf(kept.domain), toText(kept));
+      await replaceFile(pathOf(kept.domain), 0o600, [toText(kept)]);
     },
     remove: (domain) => rm(pathOf(domain), { force: true }),
     async list() {
@@ -59,14 +60,12 @@ export function createStsStore(folder: string): StsStore {
 const OLD_DRAFT_MS = 60 * 60 * 1000;
 
 async function removeOldDrafts(folder: string, names: readonly string[]): Promise<void> {
-  for (const name of names.filter((name) => DRAFT.test(name))) {
+  for (const name of names.filter((name) => DRAFT_NAME.test(name))) {
     const path = join(folder, name);
     const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
     if (Date.now() - mtimeMs > OLD_DRAFT_MS) await rm(path, { force: true });
   }
 }
-
-const DRAFT = /\.json\.[0-9a-f-]{36}$/;
 
 /** The policy as its lines: what reads a host's answer reads it again, and checks it. */
 function toText({ policy, ...rest }: KeptPolicy): string {
@@ -83,23 +82,5 @@ async function readKept(path: string): Promise<KeptPolicy | null> {
     return { domain, id, policy: parsed.policy, fetchedAt, usedAt };
   } catch {
     return null;
-  }
-}
-
-/** Whoever reads sees the old or the new, whole, also after a crash. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    const file = await open(draft, "wx", 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
   }
 }

@@ -33,10 +33,18 @@ const list = z.strictObject({
   canary: z.boolean().default(true),
 });
 
+/** See zone-rate.ts. */
+const breaker = z.strictObject({
+  factor: z.number().min(1.5).max(100).default(4),
+  baseline: z.number().min(0).max(0.95).nullable().default(null),
+});
+
 export const dnsblOptions = z.strictObject({
   lists: z.array(list).max(MAX_LISTS).default([]),
   /** A sum of scores at or above it refuses the client; null: the sum only counts as spam score. */
   rejectAt: z.number().positive().nullable().default(6),
+  /** A zone that suddenly lists far more clients than by habit refuses nobody; null: it does. */
+  breaker: breaker.nullable().prefault({}),
 });
 
 /** `dnsbl.yaml` */

@@ -6,10 +6,12 @@ import { type DnsblOptions, dnsblOptions, groupByZone } from "./dnsbl-options.ts
 import { type DnsblEvidence, judgeZones } from "./judge-zones.ts";
 import { queryZone } from "./query-zones.ts";
 import type { ZoneHealth } from "./zone-health.ts";
+import type { ZoneRates } from "./zone-rates.ts";
 
 export interface DnsblServices {
   readonly resolver: Resolver;
   readonly zoneHealth: ZoneHealth;
+  readonly zoneRates: ZoneRates;
   readonly clock: Clock;
 }
 
@@ -34,15 +36,20 @@ export const dnsblStage: Stage<"connect", DnsblServices> = defineStage<
   file: "dnsbl",
   options: dnsblOptions,
 
-  async observe({ client, dns }, options, { resolver, zoneHealth, clock }, signal) {
+  async observe({ client, dns }, options, services, signal) {
+    const { resolver, zoneHealth, zoneRates, clock } = services;
     const ip = parseIp(client.ip);
     if (!ip) throw new Error(`no IP address: ${client.ip}`);
     const wall = startDeadline(clock, WALL_MS, signal);
     const scope = withSignal(dns, wall.signal);
-    const query = { ip, resolver, health: zoneHealth, scope };
+    const query = { ip, resolver, health: zoneHealth, clock, scope };
     try {
-      const zones = groupByZone(options).map((zone) => queryZone(zone, query));
-      return { client: ip.text, zones: await Promise.all(zones) };
+      const zones = groupByZone(options);
+      const said = await Promise.all(zones.map((zone) => queryZone(zone, query)));
+      return {
+        client: ip.text,
+        zones: await zoneRates.weigh(ip.text, zones, said, options.breaker),
+      };
     } finally {
       wall.clear();
     }

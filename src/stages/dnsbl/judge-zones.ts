@@ -12,11 +12,14 @@ interface Listing {
   readonly zone: ListedZone;
   readonly evidence: ZoneEvidence;
   readonly score: number;
+  /** Counts towards a refusal, too. */
+  readonly refuses: boolean;
 }
 
 /**
  * The sum of the scores of all lists that the client is on. Only a zone that answered counts, for
- * or against; the filters are those of the policy that judges, not of the one that observed.
+ * or against; the filters are those of the policy that judges, not of the one that observed. A demoted
+ * zone refuses nobody, and vouches for nobody.
  */
 export function judgeZones(evidence: DnsblEvidence, options: DnsblOptions): Verdict {
   const listings: Listing[] = [];
@@ -24,12 +27,13 @@ export function judgeZones(evidence: DnsblEvidence, options: DnsblOptions): Verd
   for (const zone of groupByZone(options)) {
     const answered = evidence.zones.find((entry) => entry.zone === zone.zone);
     if (!answered) missing.push(zone.label);
-    else listings.push(...toListing(zone, answered));
+    else listings.push(...toListing(zone, answered, options));
   }
   const findings = listings.map(toFinding);
   if (missing.length > 0) return { kind: "unknown", missing, findings };
-  const [worst] = listings.toSorted((a, b) => b.score - a.score);
-  const isRefused = options.rejectAt !== null && sum(listings) >= options.rejectAt;
+  const refusing = listings.filter(({ refuses }) => refuses);
+  const [worst] = refusing.toSorted((a, b) => b.score - a.score);
+  const isRefused = options.rejectAt !== null && sum(refusing) >= options.rejectAt;
   if (!isRefused || !worst) return { kind: "neutral", findings };
   return {
     kind: "reject",
@@ -43,17 +47,28 @@ export function judgeZones(evidence: DnsblEvidence, options: DnsblOptions): Verd
   };
 }
 
-function toListing(zone: ListedZone, evidence: ZoneEvidence): readonly Listing[] {
+function toListing(
+  zone: ListedZone,
+  evidence: ZoneEvidence,
+  { breaker }: DnsblOptions,
+): readonly Listing[] {
   if (evidence.status !== "listed" && evidence.status !== "clean") return [];
   const scores = matchingScores(zone, evidence.answers);
   if (scores.length === 0) return [];
-  return [{ zone, evidence, score: rounded(scores.reduce((total, score) => total + score, 0)) }];
+  const score = rounded(scores.reduce((total, one) => total + one, 0));
+  const refuses = breaker === null || evidence.demoted === undefined;
+  return [{ zone, evidence, refuses, score: refuses ? score : Math.max(0, score) }];
 }
 
-function toFinding({ zone, evidence, score }: Listing): Finding {
+function toFinding({ zone, evidence, score, refuses }: Listing): Finding {
   const symbol = `DNSBL_${zone.label.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`;
   const answers = evidence.answers.join(" ");
-  return { symbol, score, detail: evidence.text ? `${answers}: ${evidence.text}` : answers };
+  const said = evidence.text ? `${answers}: ${evidence.text}` : answers;
+  return {
+    symbol,
+    score,
+    detail: refuses ? said : `${said} (refuses nobody: ${evidence.demoted})`,
+  };
 }
 
 function sum(listings: readonly Listing[]): number {

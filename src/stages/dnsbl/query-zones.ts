@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import { type IpAddress, reversedLabels } from "../../net/ip.ts";
 import type { LookupScope, Resolver } from "../../net/resolver.ts";
 import { matchesFilter, parseAnswerFilter } from "./answer-filter.ts";
@@ -15,12 +16,15 @@ export type ZoneEvidence = {
   readonly reason?: string;
   /** What the list says about a listing: printable ASCII. */
   readonly text?: string;
+  /** Of a listing: why it refuses nobody; zone-rate.ts. */
+  readonly demoted?: string;
 };
 
 export interface ZoneQuery {
   readonly ip: IpAddress;
   readonly resolver: Resolver;
   readonly health: ZoneHealth;
+  readonly clock: Clock;
   readonly scope: LookupScope;
 }
 
@@ -32,14 +36,15 @@ const MAX_TEXT = 240;
  * makes a listing. Never throws for what a zone can do.
  */
 export async function queryZone(zone: ListedZone, query: ZoneQuery): Promise<ZoneEvidence> {
-  const { health } = query;
+  const { health, clock } = query;
   const standing = health.standing(zone);
   if (standing.kind === "disabled") {
     health.record(zone, "disabled");
     return { zone: zone.zone, status: "disabled", answers: [], reason: standing.reason };
   }
+  const startedAt = clock.monotonic();
   const { outcome, ...evidence } = await askZone(zone, query);
-  health.record(zone, outcome, evidence.reason);
+  health.record(zone, outcome, evidence.reason, clock.monotonic() - startedAt);
   return { zone: zone.zone, status: outcome === "hijacked" ? "disabled" : outcome, ...evidence };
 }
 

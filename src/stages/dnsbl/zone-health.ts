@@ -20,7 +20,7 @@ export interface ZoneHealth {
   /** The standing once the first canary is back, or when the signal ends the wait. */
   proven(zone: HealthZone, signal: AbortSignal): Promise<ZoneStanding>;
   /** Told of every answer: counts it, and takes a closer look at a zone that misbehaves. */
-  record(zone: HealthZone, outcome: ZoneOutcome, reason?: string): void;
+  record(zone: HealthZone, outcome: ZoneOutcome, reason?: string, tookMs?: number): void;
   /** For console, doctor and readiness. */
   zones(): readonly (ZoneStanding & { readonly zone: string })[];
   close(): void;
@@ -58,7 +58,8 @@ export function createZoneHealth(options: ZoneHealthOptions): ZoneHealth {
   return {
     standing: (zone) => find(zone).standing(),
     proven: (zone, signal) => find(zone).proven(signal),
-    record(zone, outcome, reason = "") {
+    record(zone, outcome, reason = "", tookMs) {
+      if (tookMs !== undefined) count.took(tookMs, zone.label);
       count.lookup({ zone: zone.label, status: outcome });
       if (outcome === "hijacked") find(zone).disable(reason);
       if (outcome === "error" || outcome === "temporary") find(zone).suspect();
@@ -78,6 +79,9 @@ function logChange(log: Log, zone: HealthZone, before: ZoneStanding, after: Zone
   else if (before.kind === "disabled") log.info("dnsbl-zone-enabled", { zone: zone.label });
 }
 
+/** Seconds: out of the cache, a near server, a far one, and what the wall cuts off. */
+const LOOKUP_BUCKETS = [0.002, 0.02, 0.1, 0.3, 1, 3];
+
 function createCounters(metrics: Metrics, standings: () => readonly ZoneStanding[]) {
   const lookups = metrics.counter(
     "postern_dnsbl_lookups_total",
@@ -89,12 +93,19 @@ function createCounters(metrics: Metrics, standings: () => readonly ZoneStanding
     "DNSBL canaries (RFC 5782 5) by zone and result",
     ["zone", "result"],
   );
+  const times = metrics.histogram(
+    "postern_dnsbl_lookup_seconds",
+    "How long DNSBL zones took to answer about a client",
+    LOOKUP_BUCKETS,
+    ["zone"],
+  );
   metrics.gauge(
     "postern_dnsbl_zones_disabled",
     "DNSBL zones that are not asked because they failed",
     () => standings().filter(({ kind }) => kind === "disabled").length,
   );
   return {
+    took: (ms: number, zone: string) => times.observe(ms / 1000, { zone }),
     lookup: (labels: { zone: string; status: ZoneOutcome }) => lookups.add(labels),
     canary: (labels: { zone: string; result: CanaryResult["kind"] }) => canaries.add(labels),
   };

@@ -1,64 +1,18 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { createSilentLog } from "../../../src/base/log.ts";
 import { createMetrics } from "../../../src/base/metrics.ts";
-import type { Resolver } from "../../../src/net/resolver.ts";
-import { createScanner, type ScannerOptions } from "../../../src/stages/antivirus/clamd-scanner.ts";
-import type { Scanner } from "../../../src/stages/antivirus/scanner.ts";
-import { type FakeClamd, type Misbehaviour, startFakeClamd } from "../../support/fake-clamd.ts";
-import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
-
-const NO_DNS: Resolver = {
-  lookup: async () => ({ kind: "none", reason: "nxdomain" }),
-  networkQueries: () => 0,
-  close() {},
-};
-
-const never = new AbortController().signal;
-
-interface Bench {
-  readonly clock: FakeClock;
-  readonly scanner: Scanner;
-  readonly clamd: FakeClamd;
-  readonly metrics: ReturnType<typeof createMetrics>;
-}
-
-async function bench(t: TestContext, options: Partial<ScannerOptions> = {}): Promise<Bench> {
-  const clamd = await startFakeClamd();
-  t.after(() => clamd.close());
-  const clock = createFakeClock();
-  const metrics = createMetrics();
-  const scanner = createScanner({
-    addresses: [clamd.address],
-    clock,
-    log: createSilentLog(),
-    metrics,
-    resolver: NO_DNS,
-    ...options,
-  });
-  t.after(() => scanner.close());
-  return { clock, scanner, clamd, metrics };
-}
-
-function source(...chunks: (string | Buffer)[]) {
-  return {
-    async *read() {
-      for (const chunk of chunks) yield Buffer.from(chunk);
-    },
-  };
-}
-
-/** More than the socket buffers hold, so that the sender is stopped in the middle. */
-function largeSource(onChunk: (sent: number) => void = () => {}) {
-  return {
-    async *read() {
-      for (let i = 0; i < 512; i++) {
-        onChunk(i);
-        yield Buffer.alloc(64 * 1024, "x");
-      }
-    },
-  };
-}
+import { createScanner } from "../../../src/stages/antivirus/clamd-scanner.ts";
+import { type Misbehaviour, startFakeClamd } from "../../support/fake-clamd.ts";
+import { createFakeClock } from "../../support/fake-clock.ts";
+import {
+  bench,
+  largeSource,
+  NO_DNS,
+  never,
+  passWatch,
+  source,
+} from "../../support/scanner-bench.ts";
 
 test("octets arrive as they are, in any chunks, and OK is clean", async (t) => {
   const { scanner, clamd } = await bench(t);
@@ -138,13 +92,6 @@ test("a scan that is never answered ends at the hard limit, while the daemon liv
   assert.deepEqual(await scanner.scan(source("next"), never), { kind: "clean" });
 });
 
-/** Moves the clock and waits until the sign of life that became due has been asked for. */
-async function passWatch(clamd: FakeClamd, clock: FakeClock, ms: number): Promise<void> {
-  const before = clamd.commands.length;
-  await clock.advance(ms);
-  await clamd.until(() => clamd.commands.length > before);
-}
-
 test("a daemon that stops in the middle is found out without waiting for the limit", async (t) => {
   const { scanner, clamd, clock } = await bench(t);
   clamd.hold();
@@ -194,77 +141,6 @@ test("an address that is down costs nothing until it is asked again, and recover
   assert.deepEqual(back.commands, []);
   await clock.advance(1);
   assert.equal(await classOf(), "clean");
-});
-
-test("one message that its sender made unscannable does not close the scanner to others", async (t) => {
-  const { scanner, clamd, clock } = await bench(t);
-  clamd.behave("close-before-reply");
-  for (let i = 0; i < 10; i++) await scanner.scan(source("x"), never);
-  clamd.behave("none");
-  assert.deepEqual(await scanner.scan(source("next"), never), { kind: "clean" });
-  assert.equal(clock.monotonic(), 0);
-});
-
-test("no more messages at a time than slots, the line is bounded, and all get their turn", async (t) => {
-  const { scanner, clamd } = await bench(t, { maxConcurrent: 2, maxWaiting: 3 });
-  clamd.hold();
-  const scans = Array.from({ length: 6 }, () => scanner.scan(source("x"), never));
-  const busy = await Promise.race(scans);
-  assert.deepEqual(busy, { kind: "not-scanned", class: "busy", reason: "too many scans wait" });
-  await clamd.until(() => clamd.streams.length === 2);
-  clamd.release();
-  const kinds = (await Promise.all(scans)).map((result) => result.kind);
-  assert.equal(kinds.filter((kind) => kind === "clean").length, 5);
-  assert.equal(clamd.mostOpen(), 2);
-});
-
-test("whoever waits for a slot and is no longer wanted leaves the line", async (t) => {
-  const { scanner, clamd } = await bench(t, { maxConcurrent: 1, maxWaiting: 1 });
-  clamd.hold();
-  const first = scanner.scan(source("x"), never);
-  await clamd.until(() => clamd.streams.length === 1);
-  const leaver = new AbortController();
-  const second = scanner.scan(source("x"), leaver.signal);
-  leaver.abort(new Error("client left"));
-  const result = await second;
-  assert.deepEqual([result.kind, "class" in result && result.class], ["not-scanned", "timeout"]);
-  const third = scanner.scan(source("x"), never);
-  clamd.release();
-  assert.deepEqual([(await first).kind, (await third).kind], ["clean", "clean"]);
-});
-
-test("the busiest scanner is not given more while another is idle", async (t) => {
-  const one = await startFakeClamd();
-  t.after(() => one.close());
-  const two = await startFakeClamd();
-  t.after(() => two.close());
-  const { scanner } = await bench(t, { addresses: [one.address, two.address] });
-  one.hold();
-  const first = scanner.scan(source("x"), never);
-  await one.until(() => one.streams.length === 1);
-  assert.equal((await scanner.scan(source("y"), never)).kind, "clean");
-  one.release();
-  await first;
-  assert.deepEqual([one.streams.length, two.streams.length], [1, 1]);
-});
-
-test("a slow scanner holds the reader back instead of filling memory", async (t) => {
-  const { scanner, clamd, clock } = await bench(t);
-  await scanner.scan(source("x"), never);
-  clamd.behave("stopped");
-  let sent = 0;
-  const scan = scanner.scan(
-    largeSource((chunk) => {
-      sent = chunk;
-    }),
-    never,
-  );
-  await clamd.until(() => clamd.commands.filter((name) => name === "zINSTREAM").length === 2);
-  await passWatch(clamd, clock, 5_000);
-  await clock.advance(5_000);
-  await scan;
-  // 32 MiB were to be sent; what went are the buffers of both sockets.
-  assert.ok(sent < 256, `${sent} chunks of 64 KiB`);
 });
 
 test("closing ends what is under way, as not scanned", async (t) => {

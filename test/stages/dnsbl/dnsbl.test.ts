@@ -7,7 +7,9 @@ import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { ConnectFacts } from "../../../src/pipeline/stage.ts";
 import { dnsblStage } from "../../../src/stages/dnsbl/dnsbl.ts";
 import type { DnsblEvidence } from "../../../src/stages/dnsbl/judge-zones.ts";
+import { createNoRateStore } from "../../../src/stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "../../../src/stages/dnsbl/zone-health.ts";
+import { createZoneRates } from "../../../src/stages/dnsbl/zone-rates.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { type FakeZone, startFakeDns } from "../../support/fake-dns.ts";
 
@@ -47,13 +49,20 @@ async function setUp(t: TestContext, zone: FakeZone = LISTS) {
   const resolver = createDnsResolver({ clock, servers: [dns.address] });
   const metrics = createMetrics();
   const zoneHealth = createZoneHealth({ resolver, clock, log: createSilentLog(), metrics });
+  const zoneRates = createZoneRates({
+    clock,
+    log: createSilentLog(),
+    metrics,
+    store: createNoRateStore(),
+  });
   t.after(async () => {
     zoneHealth.close();
+    await zoneRates.close();
     resolver.close();
     await dns.close();
     assert.equal(clock.pendingTimers(), 0);
   });
-  const services = { resolver, zoneHealth, clock };
+  const services = { resolver, zoneHealth, zoneRates, clock };
   const run = async (lists: readonly object[], ip = "127.0.0.66", changes: Changes = {}) => {
     const { signal = new AbortController().signal, queries = 50 } = changes;
     const stage = bind({ lists });
@@ -249,6 +258,7 @@ test("wrong options are errors", () => {
   assert.deepEqual(dnsblStage.options.parse({ lists: [ok] }), {
     lists: [{ ...ok, answers: ["127.0.0.[2..254]"], canary: true }],
     rejectAt: 6,
+    breaker: { factor: 4, baseline: null },
   });
   for (const wrong of [
     { list: [] },
