@@ -2,7 +2,7 @@ import { errorText } from "../base/errors.ts";
 import type { Envelope, EnvelopeRecipient } from "../mail/envelope.ts";
 import type { MessageSource } from "../mail/message.ts";
 import { isSpeakable, toMailCommand, toRcptCommand } from "./client-commands.ts";
-import { toWireData, UnsendableOctet } from "./client-data.ts";
+import { toWireData, toWireOctets, UnsendableOctet } from "./client-data.ts";
 import { localReply } from "./client-reply.ts";
 import type { Answer, ClientSession, Lost } from "./client-session.ts";
 import type { ClientTimes } from "./client-times.ts";
@@ -142,6 +142,8 @@ async function writeBody(
 /** In blocks of about BLOCK_BYTES; a small message is left to the caller. Null: a block did not leave. */
 async function writeBlocks(transaction: Transaction): Promise<readonly Buffer[] | null> {
   const { session, source, times } = transaction;
+  const whole = smallInMemory(source);
+  if (whole) return whole;
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   let isSmall = true;
@@ -160,6 +162,14 @@ async function writeBlocks(transaction: Transaction): Promise<readonly Buffer[] 
   const isLeft = isSmall && waitingBytes <= SMALL_BYTES;
   if (waitingBytes > 0 && !isLeft && !(await flush())) return null;
   return waiting;
+}
+
+/** Ready to leave with its dot; null when it is not in memory, or too large. */
+function smallInMemory(source: MessageSource): readonly Buffer[] | null {
+  const chunks = source.size <= SMALL_BYTES ? source.inMemory?.() : null;
+  if (!chunks) return null;
+  const octets = toWireOctets(chunks);
+  return octets.reduce((sum, { length }) => sum + length, 0) <= SMALL_BYTES ? octets : null;
 }
 
 function isAccepted(answer: Answer): boolean {

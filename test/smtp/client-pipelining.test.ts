@@ -72,3 +72,31 @@ test("DATA waits for the recipients of a server without PIPELINING", async (t) =
   ]);
   connection.close();
 });
+
+test("a message in memory is sent as one that is read, also when its dots make it long", async (t) => {
+  for (const text of [TEXT, ".\r\n".repeat(5000), ""]) {
+    const hub = await hubFor(t);
+    const connection = await open(hub);
+    const octets = Buffer.from(text);
+    const read = toBytesSource(octets);
+    await connection.send(envelope("a@x"), { ...read, inMemory: () => [octets] });
+    await connection.send(envelope("a@x"), read);
+    const [first, second] = await hub.waitForMessages(2);
+    assert.ok(first && second);
+    assert.ok(first.wire.equals(second.wire));
+    assert.equal(first.data.toString(), text);
+    connection.close();
+  }
+});
+
+test("a bare line feed in a message in memory is refused by us and never ends in a dot", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  const octets = Buffer.from("a\r\n\n.\r\nMAIL FROM:<e@x>\r\n");
+  const smuggled = { ...toBytesSource(octets), inMemory: () => [octets] };
+  const outcome = await connection.send(envelope("a@x"), smuggled);
+  assert.ok(outcome.kind === "answered");
+  assert.equal(outcome.fates[0]?.reply.status, "5.6.11");
+  await hub.waitFor(() => hub.openConnections() === 0);
+  assert.equal(hub.count("dot"), 0);
+});
