@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { PolicyError, Unavailable } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
+import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
+import { ownMailSigner } from "./compose-policy.ts";
 import { openCommandPort } from "./control/command-port.ts";
 import type { CommandPort, ControlCommands } from "./control/control.ts";
 import { createStoreCommands } from "./control/store-commands.ts";
@@ -15,6 +17,7 @@ import { settleUndeliverable } from "./relay/bounces/undeliverable.ts";
 import type { Relay } from "./relay/relay.ts";
 import { type ReleaseDeps, type ReleaseRefusal, releaseHold } from "./relay/release.ts";
 import { createMemoryRateCounters } from "./reputation/memory-rate-counters.ts";
+import { createMemoryReputation } from "./reputation/memory-reputation.ts";
 import type { Settings } from "./settings.ts";
 import { localReply } from "./smtp/client-reply.ts";
 import type { TakenEntry } from "./spool/spool-desk.ts";
@@ -96,25 +99,33 @@ export function openCommands(settings: Settings, log: Log): Promise<CommandPort>
       await using opening = new AsyncDisposableStack();
       const stores = openStores(opening, ground, true, () => 0);
       ground.facts.listen((fact) => void stores.tracking.record(fact));
+      learnFromFacts(opening, ground, stores);
       await stores.spool.recover();
       const relay = { ...NO_RELAY, settleAnswered: settleAlone(ground, stores) };
       const open = opening.move();
       const about = () => ({ running: false });
       const hasRoute = (domain: string) => isRouted(ground, domain);
-      const commands = storeCommands(ground, stores, relay, about, hasRoute);
+      const commands = new Map([
+        ...storeCommands(ground, stores, relay, about, hasRoute),
+        ...reputationCommands(ground, stores, () => policyOnDisk(ground)),
+      ]);
       return { commands, close: () => open.disposeAsync() };
     },
   });
 }
 
-/** By the policy on disk. Where that is invalid the next gateway will know. */
-async function isRouted({ settings, clock }: Ground, domain: string): Promise<boolean> {
+/** Where that is invalid the next gateway will know. */
+async function isRouted(ground: Ground, domain: string): Promise<boolean> {
+  const policy = await policyOnDisk(ground);
+  return policy === null || policy.routing.route(domain) !== null;
+}
+
+/** Null: it cannot be used. */
+async function policyOnDisk({ settings, clock }: Ground) {
   try {
-    const catalog = createCatalog();
-    const { routing } = await loadPolicy({ folder: settings.policies, catalog, clock });
-    return routing.route(domain) !== null;
+    return await loadPolicy({ folder: settings.policies, catalog: createCatalog(), clock });
   } catch (error) {
-    if (error instanceof PolicyError) return true;
+    if (error instanceof PolicyError) return null;
     throw error;
   }
 }
@@ -130,7 +141,8 @@ export async function openJudge(settings: Settings, log: Log) {
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
   // Its own, so that a judged file counts for nobody.
   const counters = createMemoryRateCounters(ground.clock);
-  const services = openServices(opening, ground, UNASKED_HUB, counters, { tempDir });
+  const shared = { counters, reputation: createMemoryReputation(ground.clock) };
+  const services = openServices(opening, ground, UNASKED_HUB, shared, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
   return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };
@@ -145,7 +157,7 @@ const UNASKED_HUB: RecipientProbe = {
 function settleAlone(ground: Ground, stores: Stores): Relay["settleAnswered"] {
   return async (leg, source, { fates }) => {
     const { settings, clock } = ground;
-    const { routing, quarantine, limits } = await loadPolicy({
+    const { routing, quarantine, limits, signing } = await loadPolicy({
       folder: settings.policies,
       catalog: createCatalog(),
       clock,
@@ -162,6 +174,7 @@ function settleAlone(ground: Ground, stores: Stores): Relay["settleAnswered"] {
       limits: () => limits.delivery,
       keepDays: () => quarantine.keepDays,
       wake() {},
+      signOwnMail: ownMailSigner(ground, () => signing),
     };
     const owed = await settleUndeliverable(deps, leg, source, failures);
     if (owed.length > 0) throw new Unavailable("quarantine", "the message could not be kept");

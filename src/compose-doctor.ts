@@ -4,8 +4,10 @@ import { layGround } from "./compose-ground.ts";
 import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
+import { loadPolicy } from "./policy/load-policy.ts";
 import type { AcceptedDomain } from "./policy/snapshot.ts";
 import type { Settings } from "./settings.ts";
+import { createCatalog } from "./stages/catalog.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 
 /** What `doctor` asks hubs with. */
@@ -26,6 +28,20 @@ export async function openHubProbe(settings: Settings, log: Log): Promise<HubPro
   const open = opening.move();
   const { domains } = policy.current();
   return { domains: domains.all, recipientProbe: relay, close: () => open.disposeAsync() };
+}
+
+/** The keys of the policy, and DNS to look for their other halves. Throws PolicyError. */
+export async function openSigningProbe(settings: Settings, log: Log) {
+  const ground = layGround(settings, log);
+  const { resolver, clock } = ground;
+  try {
+    const input = { folder: settings.policies, catalog: createCatalog(), clock };
+    const { signing } = await loadPolicy(input);
+    return { signing, resolver, close: () => resolver.close() };
+  } catch (error) {
+    resolver.close();
+    throw error;
+  }
 }
 
 async function refuse(): Promise<never> {

@@ -84,10 +84,10 @@ async function openParts(
   const onReached = (destination: string) => supervisor.tell("reached", destination);
   const handsOver = { ...indexes, spool, queue: null, onReached };
   const relay = openRelay(ground, policy, handsOver, outbound);
-  tellFacts(ground, indexes);
+  tellFacts(stack, ground, indexes);
   stack.defer(() => relay.stop(0));
-  const counters = createRemoteRateCounters(supervisor);
-  const services = openServices(stack, ground, relay, counters);
+  const counters = indexes.countersBeside(createRemoteRateCounters(supervisor));
+  const services = openServices(stack, ground, relay, { ...indexes, counters });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(stack, ground, policy, messages);

@@ -6,17 +6,21 @@ import { createKeyFile } from "./base/key-file.ts";
 import type { Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { shareOf } from "./base/share.ts";
+import { openReputation, type ReputationStores } from "./compose-reputation.ts";
 import { createScratchSpace } from "./mail/scratch.ts";
 import { createDnsResolver } from "./net/dns-resolver.ts";
 import type { Resolver } from "./net/resolver.ts";
 import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
+import { createMailSigner, type MailSigner } from "./relay/mail-signer.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
+import type { Reputation } from "./reputation/reputation.ts";
 import type { Settings } from "./settings.ts";
 import { createDiskSpace } from "./spool/disk-space.ts";
 import { createDiskSpool } from "./spool/disk-spool.ts";
 import type { Spool, SpoolItem } from "./spool/spool.ts";
+import { createExceptionBook } from "./stages/access/exception-book.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
@@ -24,6 +28,7 @@ import { createFileRateStore, createNoRateStore } from "./stages/dnsbl/rate-stor
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
+import { createStrangerRates } from "./stages/rate/rates.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
@@ -37,11 +42,12 @@ export interface Ground {
   readonly metrics: Metrics;
   readonly facts: FactBus;
   readonly resolver: Resolver;
+  readonly signer: MailSigner;
   /** How many processes host sessions; what they share is divided by it. */
   readonly gateways: number;
 }
 
-export interface Stores {
+export interface Stores extends ReputationStores {
   readonly spool: Spool;
   readonly quarantine: Quarantine;
   readonly tracking: Tracking;
@@ -51,12 +57,14 @@ export function layGround(settings: Settings, log: Log, gateways = 1): Ground {
   const clock = createSystemClock();
   const { servers, timeoutMs, validates } = settings.dns;
   const { hosts } = settings;
+  const metrics = createMetrics({ process: true });
   return {
     settings,
     log,
     clock,
     ids: createIds(clock),
-    metrics: createMetrics({ process: true }),
+    metrics,
+    signer: createMailSigner({ clock, log, metrics }),
     facts: createFactBus((error) => log.error("listener-failed", { error: errorText(error) })),
     gateways,
     resolver: createDnsResolver({
@@ -95,14 +103,14 @@ export function openIndexes(
   stack: AsyncDisposableStack,
   ground: Ground,
   { recovers }: { readonly recovers: boolean },
-): Pick<Stores, "quarantine" | "tracking"> {
+): Omit<Stores, "spool"> {
   const { settings, clock, log, metrics } = ground;
   const place = (name: string) => ({ folder: join(settings.dataDir, name), clock, log });
   const tracking = createSqliteTracking({ ...place("tracking"), metrics });
   stack.defer(() => tracking.close());
   const quarantine = createSqliteQuarantine({ ...place("quarantine"), recovers });
   stack.defer(() => quarantine.close());
-  return { tracking, quarantine };
+  return { tracking, quarantine, ...openReputation(stack, ground) };
 }
 
 export function spoolPlace({ settings, clock, log }: Ground) {
@@ -117,11 +125,17 @@ export function spaceOf({ settings, clock }: Ground, minFreePercent: () => numbe
 const ARCHIVE_ITEM_BYTES = 256 * 1024;
 const ARCHIVE_TOTAL_BYTES = 32 * 1024 * 1024;
 
+/** What all processes and nodes know together of those who send. */
+export interface SharedKnowledge {
+  readonly counters: RateCounters;
+  readonly reputation: Reputation;
+}
+
 export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
-  counters: RateCounters,
+  { counters, reputation }: SharedKnowledge,
   /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
   aside?: { readonly tempDir: string },
 ): StageServices {
@@ -152,7 +166,10 @@ export function openServices(
     recipientProbe,
     partReaders,
     senderRates,
+    strangerRates: createStrangerRates({ counters, log, metrics }),
     addressKeys,
+    reputation,
+    exceptions: createExceptionBook(reputation.exceptions, clock),
   };
   return { clock, resolver, ...own };
 }

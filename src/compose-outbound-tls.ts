@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { startRounds } from "./base/rounds.ts";
 import type { Ground, Stores } from "./compose-ground.ts";
-import type { Policy } from "./compose-policy.ts";
+import { ownMailSigner, type Policy } from "./compose-policy.ts";
 import { canonicalName } from "./net/dns-name.ts";
 import { createHttpsClient, type HttpsClient } from "./net/https-exchange.ts";
 import type { Relay } from "./relay/relay.ts";
@@ -59,6 +59,7 @@ export function startTlsRounds(
     https,
     spool,
     wake: relay.wake,
+    signOwnMail: ownMailSigner(ground, () => policy.current().signing),
   });
   stack.defer(startRounds(clock, REPORT_MS, report));
 }

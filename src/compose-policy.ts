@@ -5,7 +5,8 @@ import { createDataLock } from "./control/data-lock.ts";
 import { type BackPressure, describePressure, isShut } from "./gateway/back-pressure.ts";
 import type { Readiness } from "./gateway/status-server.ts";
 import { createPolicyHolder } from "./policy/policy-holder.ts";
-import type { PolicyHolder } from "./policy/snapshot.ts";
+import type { PolicyHolder, SigningPolicy } from "./policy/snapshot.ts";
+import type { SignOwnMail } from "./relay/mail-signer.ts";
 import { createCatalog, type StageServices } from "./stages/catalog.ts";
 
 export type Policy = PolicyHolder<StageServices>;
@@ -16,6 +17,15 @@ export async function openPolicy(stack: AsyncDisposableStack, ground: Ground): P
   const policy = await createPolicyHolder({ folder, catalog: createCatalog(), ...ground });
   stack.defer(() => policy.close());
   return policy;
+}
+
+/** What Postern writes itself is signed under the policy in force. */
+export function ownMailSigner(
+  { signer }: Pick<Ground, "signer">,
+  signing: () => SigningPolicy,
+): SignOwnMail {
+  return async (source) =>
+    signing().all.length === 0 ? source : (await signer.sign(signing(), source, null)).source;
 }
 
 /** Between two attempts to take a lock that is about to be given back. */

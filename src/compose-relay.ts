@@ -1,6 +1,6 @@
 import type { Ground } from "./compose-ground.ts";
 import type { OutboundTls } from "./compose-outbound-tls.ts";
-import type { Policy } from "./compose-policy.ts";
+import { ownMailSigner, type Policy } from "./compose-policy.ts";
 import { lookUpAddresses } from "./net/tcp.ts";
 import { createOurSelf } from "./relay/hubs/own-names.ts";
 import { createRelay, type Relay, type RelayOptions } from "./relay/relay.ts";
@@ -35,6 +35,7 @@ export function openRelay(
     }),
     routing: () => policy.current().routing,
     limits: () => policy.current().limits.delivery,
+    signOwnMail: ownMailSigner(ground, () => policy.current().signing),
     keepDays: () => policy.current().quarantine.keepDays,
     // Several gateways have the service beside them, which retries.
     processes: gateways === 1 ? 1 : gateways + 1,

@@ -1,5 +1,6 @@
 import { storeCommands } from "./compose-commands.ts";
 import { type Ground, openStores, type Stores, spoolPlace } from "./compose-ground.ts";
+import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
 import { openOutboundTls, startTlsRounds } from "./compose-outbound-tls.ts";
 import type { Policy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
@@ -37,7 +38,7 @@ export async function openService(
     () => policy.current().limits.disk.minFreePercent,
   );
   // Before the recovery, which may have to tell of what it holds.
-  tellFacts(ground, stores);
+  tellFacts(stack, ground, stores);
   await stores.spool.recover(!recovers);
   const outbound = await openOutboundTls(ground);
   const relay = openRelay(ground, policy, { ...stores, queue: stores.spool }, outbound);
@@ -53,7 +54,10 @@ export async function openService(
     workers: ground.gateways,
   });
   const hasRoute = async (domain: string) => policy.current().routing.route(domain) !== null;
-  const commands = storeCommands(ground, stores, relay, about, hasRoute);
+  const commands = new Map([
+    ...storeCommands(ground, stores, relay, about, hasRoute),
+    ...reputationCommands(ground, stores, async () => policy.current()),
+  ]);
   const path = controlPath(ground.settings.dataDir);
   const control = await createControlServer({ path, commands, ...ground });
   stack.defer(() => control.close());
@@ -61,9 +65,15 @@ export async function openService(
   return { stores, relay, spoolOwner };
 }
 
-/** To log, metrics and tracking. */
-export function tellFacts({ facts, log, metrics }: Ground, stores: Pick<Stores, "tracking">): void {
+/** To log, metrics, tracking and reputation. */
+export function tellFacts(
+  stack: AsyncDisposableStack,
+  ground: Ground,
+  stores: Pick<Stores, "tracking" | "reputation">,
+): void {
+  const { facts, log, metrics } = ground;
   logFacts(facts, log);
   countFacts(facts, metrics);
   facts.listen((fact) => void stores.tracking.record(fact));
+  learnFromFacts(stack, ground, stores);
 }

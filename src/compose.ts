@@ -52,8 +52,8 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
   const { stores, relay } = await openService(starting, ground, policy);
-  const counters = createMemoryRateCounters(ground.clock);
-  const services = openServices(starting, ground, relay, counters);
+  const counters = stores.countersBeside(createMemoryRateCounters(ground.clock));
+  const services = openServices(starting, ground, relay, { ...stores, counters });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const pressure = await openPressure(starting, ground, policy, stores, messages);

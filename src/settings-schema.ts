@@ -13,6 +13,7 @@ import {
   reportListenerFaults,
   tlsSchema,
 } from "./settings-listener.ts";
+import { redisSchema } from "./settings-redis.ts";
 import { parseClamdAddress } from "./stages/antivirus/clamd-address.ts";
 
 /** behaviour.md section 5: one attempt of a query; it has two. */
@@ -69,7 +70,7 @@ export const settingsSchema = z.strictObject({
     .prefault({}),
   authorities: path.optional(),
   hosts: z.record(z.string(), z.union([address, z.array(address).min(1)])).default({}),
-  redis: z.never(notYet("Redis is")).optional(),
+  redis: redisSchema.optional(),
   clamd: z.union([z.literal("none"), z.array(clamd).min(1).max(16)]),
   console: z.never(notYet("the console is")).optional(),
   metrics: z.strictObject({ listen }).optional(),

@@ -10,6 +10,7 @@ import type { HostPort } from "./policy/host-port.ts";
 import { sortProblems, wholeFile } from "./policy/problems.ts";
 import { readYaml } from "./policy/read-yaml.ts";
 import { absentSource, type Report, type Source, toSource } from "./policy/source.ts";
+import type { RedisSettings } from "./reputation/redis-access.ts";
 import {
   type Environment,
   type EnvironmentEntry,
@@ -22,6 +23,7 @@ import {
   toAuthSettings,
   toTlsSettings,
 } from "./settings-listener.ts";
+import { toRedisSettings } from "./settings-redis.ts";
 import {
   MAX_WORKERS,
   reportContradictions,
@@ -52,6 +54,8 @@ export interface Settings {
   readonly hosts: StaticHostTable;
   /** `host:port` or `unix:/path`, in order of preference; null: `none` was said. */
   readonly clamd: readonly string[] | null;
+  /** Null: reputation is kept in the data folder. */
+  readonly redis: RedisSettings | null;
   readonly metrics: { readonly listen: HostPort } | null;
   readonly log: { readonly level: LogLevel; readonly format: "json" | "pretty" };
 }
@@ -196,6 +200,7 @@ function toSettings(written: WrittenSettings, file: string | null, cwd: string):
     authorities: written.authorities === undefined ? null : resolve(base, written.authorities),
     hosts,
     clamd: clamd === "none" ? null : clamd,
+    redis: toRedisSettings(written.redis, (path) => resolve(base, path)),
     metrics: metrics ?? null,
     log,
   };

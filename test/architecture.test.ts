@@ -13,11 +13,14 @@ function sourceFiles(): readonly string[] {
     .map((entry) => relative(src, join(entry.parentPath, entry.name)).split(sep).join("/"));
 }
 
+/** What Redis runs (reputation/redis-scripts.ts). */
+const SCRIPT = /^reputation\/[a-z-]+\.lua$/;
+
 const toText = ({ file, line, rule }: Breach) => `src/${file}:${line} ${rule}`;
 
 describe("the house", () => {
   test("has every source file in its place, within its rules", () => {
-    const files = sourceFiles();
+    const files = sourceFiles().filter((file) => !SCRIPT.test(file));
     const breaches = files.flatMap((file) =>
       findBreaches(file, readFileSync(join(src, file), "utf8")),
     );

@@ -5,6 +5,7 @@ import { formatProblem, PolicyError, type Problem } from "../base/errors.ts";
 import { PHASES } from "../pipeline/report.ts";
 import { loadPolicy } from "../policy/load-policy.ts";
 import type { PolicySnapshot } from "../policy/snapshot.ts";
+import type { RedisSettings } from "../reputation/redis-access.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
 import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
 import {
@@ -16,6 +17,8 @@ import {
 } from "./check-listeners.ts";
 import { checkOutboundTls } from "./check-outbound-tls.ts";
 import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipients.ts";
+import { checkRedis, redisLine, warnOfRedis } from "./check-redis.ts";
+import { checkSigning, signingLines } from "./check-signing.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -27,6 +30,7 @@ export interface CheckedSettings {
   readonly clamd: readonly string[] | null;
   readonly dns: { readonly validates: boolean };
   readonly authorities: string | null;
+  readonly redis: RedisSettings | null;
 }
 
 export interface CheckDependencies {
@@ -82,6 +86,7 @@ async function findProblems(
   const warnings = [
     ...opened.flatMap((found) => found.warnings),
     ...(settings && policy.value ? checkTogether(settings, policy.value) : []),
+    ...warnOfRedis(settings?.redis ?? null),
     ...(policy.value ? checkConnectors(policy.value.routing, now) : []),
     ...(policy.value ? checkStaleLists(policy.value.domains.all, now) : []),
   ];
@@ -89,6 +94,7 @@ async function findProblems(
     ...loaded.problems,
     ...opened.flatMap((found) => found.problems),
     ...authorities,
+    ...checkRedis(settings?.redis ?? null),
     ...policy.problems,
   ];
   const problems = told.map((problem) => ({
@@ -104,6 +110,7 @@ function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): rea
     ...checkListenerNames(listeners, policy.limits),
     ...checkRouteUse(listeners, policy),
     ...checkOutboundTls(dns.validates, policy.routing),
+    ...checkSigning(policy.signing, listeners),
   ];
 }
 
@@ -167,6 +174,7 @@ function toLines(findings: Findings): readonly string[] {
     rows.push(["settings", settings.file ?? "environment"], ["hostname", settings.hostname]);
     rows.push(["listeners", settings.listeners.map(({ name }) => name).join(", ")]);
     rows.push(["clamd", settings.clamd?.join(", ") ?? "none: mail is not scanned"]);
+    rows.push(["redis", redisLine(settings.redis)]);
   }
   if (folder !== null && policy) rows.push(["policies", `${folder} (version ${policy.version})`]);
   if (policy) rows.push(...policyRows(policy));
@@ -183,9 +191,11 @@ function policyRows(policy: Policy): readonly (readonly [string, string])[] {
     ...recipientLines(domains.all.slice(0, MAX_LISTED), Date.now()).map(
       (line) => ["recipients", line] as const,
     ),
+    ...signingLines(policy.signing).map((line) => ["signing", line] as const),
     ["connectors", listed(routing.all.map(({ name }) => name))],
-    ["stages", listed(stagesOf(plans.inbound))],
-    ["outbound", listed(stagesOf(plans.outbound))],
+    // All of them: what is not there is what somebody looks for here.
+    ["stages", stagesOf(plans.inbound).join(", ") || "none"],
+    ["outbound", stagesOf(plans.outbound).join(", ") || "none"],
     ["mode", plans.inbound.mode],
   ];
 }

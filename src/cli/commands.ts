@@ -8,6 +8,7 @@ import {
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
+import { addDkim } from "./dkim-words.ts";
 import { addDnsbl } from "./dnsbl-words.ts";
 import { explainCommand } from "./explain.ts";
 import { addPolicy } from "./policy-words.ts";
@@ -21,6 +22,7 @@ import {
 } from "./quarantine.ts";
 import { addQueue } from "./queue-commands.ts";
 import { addRecipients } from "./recipients-words.ts";
+import { addExceptions, addReputation } from "./reputation-words.ts";
 import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { addUser } from "./user-words.ts";
@@ -45,8 +47,11 @@ export function buildProgram(parts: ProgramParts): Command {
   addTracking(program, parts);
   addQuarantine(program, parts);
   addQueue(program, parts);
+  addDkim(program, (command, work) => parts.run(contextOf(command, parts), work));
   addPolicy(program, parts);
   addDnsbl(program, parts);
+  addReputation(program, parts);
+  addExceptions(program, parts);
   addRecipients(program, (command, work) => parts.run(contextOf(command, parts), work));
   program
     .command("stats")
@@ -95,13 +100,15 @@ function addGateway(program: Command, parts: ProgramParts): void {
     );
   program
     .command("doctor")
-    .description("look at what is around the gateway: certificates, hubs that know who exists")
+    .description(
+      "look at what is around the gateway: certificates, hubs that know who exists, published keys",
+    )
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
-        const { openHubProbe } = await import("../compose-doctor.ts");
-        return doctorCommand(context, { loadSettings, openHubProbe });
+        const { openHubProbe, openSigningProbe } = await import("../compose-doctor.ts");
+        return doctorCommand(context, { loadSettings, openHubProbe, openSigningProbe });
       }),
     );
   addJudge(program, parts);

@@ -26,6 +26,8 @@ export async function writeDemoFiles(folder: string, parts: DemoParts): Promise<
   });
   const smarthosts = [`127.0.0.1:${parts.hubPort}`];
   await write("routing.yaml", { connectors: { hub: { domains: [DEMO_DOMAIN], smarthosts } } });
+  // The listed client would wait for its greeting, and who looks on with it.
+  await write("connection.yaml", { pregreet: { from: null } });
   await write("dnsbl.yaml", { lists: [{ zone: DEMO_ZONE, score: 6 }], rejectAt: 6 });
   const settingsFile = join(folder, "postern.yaml");
   await writeFile(

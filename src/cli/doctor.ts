@@ -1,10 +1,14 @@
 import { join } from "node:path";
+import { createSystemClock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import { createLog, type Log } from "../base/log.ts";
 import { type CheckedListener, certificateCheck } from "../doctor/certificate-check.ts";
+import { type DkimCheckInput, dkimCheck } from "../doctor/dkim-check.ts";
 import { type Diagnosis, type DoctorCheck, examine } from "../doctor/doctor.ts";
 import { keyFileCheck } from "../doctor/key-file-check.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
+import { redisCheck } from "../doctor/redis-check.ts";
+import type { RedisSettings } from "../reputation/redis-access.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
@@ -20,11 +24,15 @@ export interface DoctorDependencies<Settings extends DoctorSettings> {
     settings: Settings,
     log: Log,
   ): Promise<Omit<RecipientCheckInput, "now"> & { close(): Promise<void> }>;
+  /** The keys that mail is signed with, and DNS. */
+  openSigningProbe(settings: Settings, log: Log): Promise<DkimCheckInput & { close(): void }>;
 }
 
 export interface DoctorSettings {
   readonly dataDir: string;
   readonly listeners: readonly CheckedListener[];
+  readonly redis: RedisSettings | null;
+  readonly authorities: string | null;
 }
 
 /** `postern doctor`: what is around the gateway, line by line; 1 when something has failed. */
@@ -34,12 +42,14 @@ export async function doctorCommand<Settings extends DoctorSettings>(
 ): Promise<number> {
   const { out, json, env, cwd, settingsFile } = context;
   const settings = await dependencies.loadSettings({ file: settingsFile, env, cwd });
-  const { dataDir, listeners } = settings;
+  const { dataDir, listeners, redis, authorities } = settings;
   const now = Date.now();
   const diagnoses = await examine([
     certificateCheck({ listeners, dataDir, now }),
     keyFileCheck([join(dataDir, "address-keys")]),
+    redisCheck({ redis, authorities, clock: createSystemClock() }),
     recipientsOf(context, settings, dependencies, now),
+    signingOf(context, settings, dependencies),
   ]);
   const ok = diagnoses.every(({ status }) => status !== "fail");
   if (json) out(toJsonLine({ ok, diagnoses }));
@@ -49,7 +59,7 @@ export async function doctorCommand<Settings extends DoctorSettings>(
 
 /** Opened only for its own look, so that a policy with mistakes does not keep the others from theirs. */
 function recipientsOf<Settings extends DoctorSettings>(
-  { err }: CliContext,
+  context: CliContext,
   settings: Settings,
   { openHubProbe }: DoctorDependencies<Settings>,
   now: number,
@@ -57,11 +67,7 @@ function recipientsOf<Settings extends DoctorSettings>(
   return {
     name: "recipients",
     async run() {
-      const write = (line: string) => err(line.trimEnd());
-      const log = createLog({ level: "error", format: "json", write });
-      const probe = await openHubProbe(settings, log).catch((error: unknown) => {
-        throw new Error(`the policies cannot be used; see check (${errorText(error)})`);
-      });
+      const probe = await openHubProbe(settings, errorLog(context)).catch(noPolicy);
       try {
         return await recipientCheck({ ...probe, now }).run();
       } finally {
@@ -69,6 +75,32 @@ function recipientsOf<Settings extends DoctorSettings>(
       }
     },
   };
+}
+
+function signingOf<Settings extends DoctorSettings>(
+  context: CliContext,
+  settings: Settings,
+  { openSigningProbe }: DoctorDependencies<Settings>,
+): DoctorCheck {
+  return {
+    name: "dkim",
+    async run() {
+      const probe = await openSigningProbe(settings, errorLog(context)).catch(noPolicy);
+      try {
+        return await dkimCheck(probe).run();
+      } finally {
+        probe.close();
+      }
+    },
+  };
+}
+
+function errorLog({ err }: CliContext): Log {
+  return createLog({ level: "error", format: "json", write: (line) => err(line.trimEnd()) });
+}
+
+function noPolicy(error: unknown): never {
+  throw new Error(`the policies cannot be used; see check (${errorText(error)})`);
 }
 
 function toLine({ status, check, subject, detail }: Diagnosis): string {

@@ -1,15 +1,24 @@
 import type { Json } from "../base/json.ts";
-import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
+import { arcSentences } from "./arc-sentences.ts";
 import {
-  arcSentences,
+  greylistSentences,
+  heloSentences,
+  pregreetSentences,
+  rateSentences,
+  relaySentences,
+  reverseDnsSentences,
+} from "./connection-sentences.ts";
+import { list, member, optional, optionalMember, quoted, text, words } from "./evidence-values.ts";
+import { exceptionSentences, reputationSentences } from "./reputation-sentences.ts";
+import {
   dkimSentences,
   dmarcSentences,
   fromAccessSentences,
   fromSentences,
   senderDomainSentences,
-  senderIdSentences,
   spfSentences,
 } from "./sender-auth-sentences.ts";
+import { senderIdSentences } from "./sender-id-sentences.ts";
 import { formatTime } from "./time-words.ts";
 
 /**
@@ -20,8 +29,19 @@ import { formatTime } from "./time-words.ts";
 type Sentences = (evidence: Json) => readonly string[];
 
 const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
+  ["access", exceptionSentences],
   ["dnsbl", dnsbl],
-  ["sender-access", nothing],
+  ["connection-rate", rateSentences],
+  ["reverse-dns", reverseDnsSentences],
+  ["pregreet", pregreetSentences],
+  ["helo", heloSentences],
+  ["message-rate", rateSentences],
+  ["rcpt-rate", rateSentences],
+  ["greylist", greylistSentences],
+  ["trusted-relay", relaySentences],
+  ["sender-access", exceptionSentences],
+  ["spf-access", exceptionSentences],
+  ["reputation", reputationSentences],
   ["spf", spfSentences],
   ["sender-domain", senderDomainSentences],
   ["sender-rate", senderRate],

@@ -36,6 +36,14 @@ export function describeStory({ record, fate }: TransactionStory): readonly stri
   ].map(toVisible);
 }
 
+/** Who is judged where a trusted relay brought it. */
+function describeOrigin({ origin }: TransactionRecord): readonly (readonly [string, string])[] {
+  if (origin === undefined) return [];
+  if (origin === null) return [["origin", "nobody can tell where the trusted relay has it from"]];
+  const said = origin.helo === null ? "" : `, which said ${origin.helo}`;
+  return [["origin", `${origin.ip}${said}: judged in place of the trusted relay`]];
+}
+
 function describeMail(record: TransactionRecord): readonly string[] {
   const { id, decidedAt, receivedAt, policyVersion, client, listener, helo, tls } = record;
   const took = formatSpan(decidedAt - receivedAt);
@@ -46,12 +54,14 @@ function describeMail(record: TransactionRecord): readonly string[] {
       "client",
       `${client.ip} port ${client.port}${through(client.via)}, at ${listener.name} (${listener.hostname})`,
     ],
+    ...describeOrigin(record),
     ["said", `${helo.verb} ${helo.name}, ${channel}`],
     ...describeRelay(record),
     ...(record.pipeline ? [["pipeline", record.pipeline] as const] : []),
     ["sender", `<${record.sender}>`],
     ["recipients", record.recipients.map(({ address }) => `<${address}>`).join(", ") || "none"],
     ...describeMessage(record),
+    ...describeSigning(record),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return [
@@ -85,6 +95,37 @@ function describeMessage({ message }: TransactionRecord): readonly (readonly [st
     ["message", `${formatBytes(message.size)}, ${message.messageId ?? "no Message-ID"}`],
     ["sha256", message.sha256],
   ];
+}
+
+function describeSigning({
+  signing = [],
+}: TransactionRecord): readonly (readonly [string, string])[] {
+  return signing.map((record) => {
+    switch (record.kind) {
+      case "signed":
+        return ["signed", record.signatures.map(inSigner).join(", ")];
+      case "sealed":
+        return [
+          "sealed",
+          `as ARC set ${record.instance} of ${record.domain}, selector ${record.selector}, chain before: ${record.cv}`,
+        ];
+      case "unsigned":
+        return ["not signed", `because ${record.reason}`];
+      case "unsealed":
+        return ["not sealed", `because ${record.reason}`];
+      default:
+        return ["signature", `of another version: ${JSON.stringify(record)}`];
+    }
+  });
+}
+
+function inSigner(signature: {
+  readonly domain: string;
+  readonly selector: string;
+  readonly algorithm: string;
+}): string {
+  const { domain, selector, algorithm } = signature;
+  return `as ${domain}, selector ${selector} (${algorithm})`;
 }
 
 function indent(line: string): string {

@@ -16,33 +16,17 @@ export function spfSentences(evidence: Json): readonly string[] {
   ];
 }
 
-function spfTerm(entry: Json): string {
+export function spfTerm(entry: Json): string {
   const lookups = list(entry, "lookups").map(spfLookup);
   const asked = lookups.length > 0 ? ` [${lookups.join(", ")}]` : "";
   return `  ${text(entry, "domain")} ${text(entry, "term")}: ${text(entry, "outcome")}${asked}`;
 }
 
-export function senderIdSentences(evidence: Json): readonly string[] {
-  const ip = text(evidence, "ip");
-  return list(evidence, "checks").flatMap((check) => {
-    const result = text(check, "result");
-    const fault = optional(check, "fault");
-    const domain = optional(check, "domain");
-    if (!domain) return [`${result}: nobody is responsible (${fault ?? "no address"})`];
-    const header = optional(check, "header");
-    const whose = header ? `responsible address in ${header}` : "sender's domain";
-    const why = optional(check, "problem") ?? optional(check, "mechanism");
-    return [
-      `${result} for ${ip} and the ${whose}, ${domain}${why ? `, decided by ${why}` : ""}`,
-      ...list(check, "trace").map(spfTerm),
-    ];
-  });
-}
-
 const DOMAIN_STATES: ReadonlyMap<string, string> = new Map([
   ["exists", "can get mail"],
   ["null-mx", "says that it takes no mail"],
-  ["missing", "has neither mail server nor address"],
+  ["no-mail", "has neither mail server nor address"],
+  ["missing", "does not exist"],
   ["unresolved", "cannot be looked up now"],
 ]);
 
@@ -58,22 +42,15 @@ export function senderDomainSentences(evidence: Json): readonly string[] {
 
 export function fromAccessSentences(evidence: Json): readonly string[] {
   const author = optionalMember(evidence, "author");
-  if (author === null) return ["nobody can say who it is from"];
-  return [`From is ${text(author, "localPart")}@${text(author, "domain")}`];
+  if (author === null) {
+    const named = list(evidence, "mentioned").map((one) => `  it names ${addressOf(one)}`);
+    return ["nobody can say who it is from", ...named];
+  }
+  return [`From is ${addressOf(author)}`];
 }
 
-export function arcSentences(evidence: Json): readonly string[] {
-  const result = text(evidence, "result");
-  if (result === "none") return ["no chain"];
-  const reason = optional(evidence, "reason");
-  const sets = list(evidence, "sets").map((set) => {
-    const dmarc = member(set, "dmarc");
-    const from = dmarc === null ? null : optional(dmarc, "from");
-    const saw = dmarc === null ? "nothing of DMARC" : `DMARC ${text(dmarc, "result")}`;
-    return `  ${text(set, "instance")}: sealed by ${text(set, "domain")}, who saw ${saw}${from ? ` for ${from}` : ""}`;
-  });
-  const keys = list(evidence, "keys").map((answer) => `  ${dnsAnswer(answer)}`);
-  return [`the chain is ${result}${reason ? `: ${reason}` : ""}`, ...sets, ...keys];
+function addressOf(mailbox: Json): string {
+  return `${text(mailbox, "localPart")}@${text(mailbox, "domain")}`;
 }
 
 function spfLookup(lookup: Json): string {
@@ -142,7 +119,7 @@ function dmarcPolicy(policy: Json): string {
 }
 
 /** A TXT look-up as the stages for DKIM and DMARC keep it. */
-function dnsAnswer(answer: Json): string {
+export function dnsAnswer(answer: Json): string {
   const said = list(answer, "records").map(String).join(" | ") || optional(answer, "reason") || "";
   return `${text(answer, "name")} TXT ${text(answer, "kind")}${said ? ` ${said}` : ""}`;
 }

@@ -103,8 +103,9 @@ async function attemptLegs(
   relay: readonly Ruled[],
 ): Promise<readonly Attempted[]> {
   const waitMs = context.transaction.snapshot.limits.delivery.waitSeconds * 1000;
+  const legs = await planLegs(context, relay);
   return Promise.all(
-    planLegs(context, relay).map(async (planned) => {
+    legs.map(async (planned) => {
       if (planned.ack === "hub")
         return {
           ...planned,

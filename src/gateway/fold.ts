@@ -26,11 +26,12 @@ export function ruleRecipient(
   address: Address,
   domain: AcceptedDomain | null,
   reports: readonly StageReport[],
+  relayed = false,
 ): Decision {
   const isOurs = domain !== null || address.domain === "";
   const exempt = isOurs && EXEMPT.has(address.localPart.toLowerCase());
   const { thresholds, skip } = domain ?? {};
-  return decide(reports, { mode, scoring, thresholds, exempt, skip });
+  return decide(reports, { mode, scoring, thresholds, exempt, skip, relayed });
 }
 
 /**

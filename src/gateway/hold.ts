@@ -4,14 +4,14 @@ import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, Quarantine } from "../quarantine/quarantine.ts";
 import { editedEnvelope } from "./edited-envelope.ts";
 import type { Ruled } from "./fold.ts";
-import { hubNeeds, isShared, type LegContext, stampedSource } from "./legs.ts";
+import { finishedSource, hubNeeds, isShared, type LegContext } from "./legs.ts";
 import { toMessageRecord } from "./record.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Puts the copies of these recipients into quarantine, one entry a cause and stamp; what was yielded is
- * durable. Throws Unavailable("quarantine"): then nothing is promised.
+ * durable. Throws Unavailable("quarantine") or ("signing"): then nothing is promised.
  */
 export async function* holdRecipients(
   deps: { readonly quarantine: Quarantine; readonly facts: FactBus; readonly clock: Clock },
@@ -41,7 +41,7 @@ export async function* holdRecipients(
         heldAt: now,
         expiresAt: now + transaction.snapshot.quarantine.keepDays * DAY_MS,
       },
-      stampedSource(context, first.decision),
+      await finishedSource(context, first.decision),
     );
     const addresses = group.map(({ recipient }) => recipient.address.spoken);
     const { id } = transaction;

@@ -16,9 +16,11 @@ import type {
   MailFacts,
 } from "../pipeline/stage.ts";
 import { openTaps } from "../pipeline/tap-set.ts";
+import type { TrustedRelay } from "../policy/snapshot.ts";
 import { formatReply } from "../smtp/reply.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
+import { judgeOrigin, ownPart, relayOf } from "./origin.ts";
 import { acceptedReply, replyFor } from "./replies.ts";
 import { createQueryBudget, type Snapshot } from "./session-state.ts";
 
@@ -64,7 +66,10 @@ export async function judgeFile(deps: JudgeDeps, request: JudgeRequest): Promise
   const { signal } = new AbortController();
   const runtime = { services: deps.services, clock: deps.clock, signal };
   const plan = deps.snapshot.plans[request.outbound ? "outbound" : "inbound"];
-  const run: Run = { ...deps, ...runtime, plan, runtime, dns: createQueryBudget().under(signal) };
+  const pipeline = request.outbound ? "outbound" : "inbound";
+  const relay = relayOf(deps.snapshot, pipeline, request.ip, deps.clock.now());
+  const dns = createQueryBudget().under(signal);
+  const run: Run = { ...deps, ...runtime, plan, runtime, dns, relay };
   const session = await judgeSession(run, request);
   const ruled = await judgeRecipients(run, session, request.recipients);
   const soFar = [...session.reports, ...ruled.flatMap(({ own }) => own)];
@@ -84,12 +89,17 @@ interface Run extends JudgeDeps {
   readonly plan: Plan<StageServices>;
   readonly signal: AbortSignal;
   readonly dns: LookupScope;
+  readonly relay: TrustedRelay | null;
   readonly runtime: Pick<JudgeDeps, "services" | "clock"> & { readonly signal: AbortSignal };
 }
 
 async function judgeSession(run: Run, request: JudgeRequest): Promise<MailFacts> {
   const { dns, runtime } = run;
-  const { phases } = run.plan;
+  const phases = {
+    connect: ownPart(run.plan.phases.connect, run.relay),
+    helo: ownPart(run.plan.phases.helo, run.relay),
+    mail: ownPart(run.plan.phases.mail, run.relay),
+  };
   const start = toConnectFacts(run, request);
   const connect = await runPhase({ phase: phases.connect, view: { ...start, dns }, ...runtime });
   const greeted = toHeloFacts(start, request, connect);
@@ -105,7 +115,7 @@ async function judgeRecipients(
   recipients: readonly Address[],
 ): Promise<readonly RuledSoFar[]> {
   const { plan, dns, runtime } = run;
-  const phase = plan.phases.rcpt;
+  const phase = ownPart(plan.phases.rcpt, run.relay);
   const ruled: RuledSoFar[] = [];
   for (const recipient of recipients) {
     const view = { ...session, recipient, dns };
@@ -116,17 +126,22 @@ async function judgeRecipients(
 }
 
 async function judgeData(
-  { plan, services, clock, signal, dns, runtime }: Run,
-  facts: DataFacts,
+  { plan, services, clock, signal, dns, runtime, relay }: Run,
+  start: DataFacts,
   message: Message,
 ): Promise<readonly StageReport[]> {
-  const phase = plan.phases.data;
+  const phase = ownPart(plan.phases.data, relay);
+  const origin =
+    relay === null
+      ? { facts: start, reports: [] }
+      : await judgeOrigin({ plan, relay, facts: start, message, dns, runtime });
+  const { facts } = origin;
   const view = { ...facts, dns, message };
   const taps = openTaps(phase, (stage) => stage.tap?.(view, services, signal) ?? null, clock);
   for await (const chunk of message.read()) await taps.write(chunk);
   const tapped = (stage: BoundStage<"data", StageServices>, limit: AbortSignal) =>
     taps.evidence(stage, message, limit);
-  return runPhase({ phase, view, tapped, ...runtime });
+  return [...origin.reports, ...(await runPhase({ phase, view, tapped, ...runtime }))];
 }
 
 interface RuledSoFar extends Ruled {
@@ -135,13 +150,13 @@ interface RuledSoFar extends Ruled {
 }
 
 function ruleSoFar(
-  { snapshot, plan }: Pick<Run, "snapshot" | "plan">,
+  { snapshot, plan, relay }: Pick<Run, "snapshot" | "plan" | "relay">,
   address: Address,
   reports: readonly StageReport[],
   own: readonly StageReport[],
 ): RuledSoFar {
   const domain = snapshot.domains.find(address.domain);
-  const decision = ruleRecipient(plan, address, domain, reports);
+  const decision = ruleRecipient(plan, address, domain, reports, relay !== null);
   return { recipient: { address }, domain, decision, reports, own };
 }
 

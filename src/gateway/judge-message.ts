@@ -10,6 +10,8 @@ import { type CarriedOut, carryOut } from "./carry-out.ts";
 import { asSpoken } from "./edited-envelope.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
 import type { LegContext } from "./legs.ts";
+import { createMessageSigning } from "./message-signing.ts";
+import { judgeOrigin, ownPart } from "./origin.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { DROPPED, type Ending } from "./record.ts";
 import { acceptedReply, passOn, replyFor } from "./replies.ts";
@@ -30,19 +32,25 @@ export async function judgeMessage(
   taps: TapSet<StageServices>,
   signal: AbortSignal,
 ): Promise<Judged> {
-  const { snapshot, plan, facts, queries } = transaction;
-  const view = { ...dataFacts(transaction), message, dns: queries.under(signal) };
-  const reports = await runPhase({
-    phase: plan.phases.data,
+  const { snapshot, plan, facts, queries, relay } = transaction;
+  const runtime = { services: deps.services, clock: deps.clock, signal };
+  const dns = queries.under(signal);
+  const start = dataFacts(transaction);
+  const origin =
+    relay === null
+      ? { facts: start, reports: [] }
+      : await judgeOrigin({ plan, relay, facts: start, message, dns, runtime });
+  const view = { ...origin.facts, message, dns };
+  const ofData = await runPhase({
+    phase: ownPart(plan.phases.data, relay),
     view,
-    services: deps.services,
-    clock: deps.clock,
-    signal,
     tapped: (stage, limit) => taps.evidence(stage, message, limit),
+    ...runtime,
   });
+  const reports = [...origin.reports, ...ofData];
   const ruled = transaction.recipients.map(({ envelope, domain, reports: own }): Ruled => {
     const all = [...facts.reports, ...own, ...reports];
-    const decision = ruleRecipient(plan, envelope.address, domain, all);
+    const decision = ruleRecipient(plan, envelope.address, domain, all, relay !== null);
     return { recipient: envelope, domain, decision };
   });
   const folded = foldRecipients(ruled);
@@ -57,7 +65,8 @@ export async function judgeMessage(
   const context = toLegContext(deps, transaction, message, reports);
   const outcome = await carryOut(deps, context, folded.relay, folded.hold);
   await commitStages(deps, transaction, reports, ruled, toFacts<"data">(view));
-  return { reports, ending: toEnding(transaction, ruled, outcome), released: outcome.released };
+  const ending = { ...toEnding(transaction, ruled, outcome), signing: context.signing.records() };
+  return { reports, ending, released: outcome.released };
 }
 
 function toLegContext(
@@ -82,6 +91,7 @@ function toLegContext(
     message,
     stamp: { id, facts, reports, onlyRecipient, authservIds, snapshot, at: deps.clock.now() },
     senderAuthenticated: sender !== null && (passes || Boolean(isOurs)),
+    signing: createMessageSigning(deps.signer),
   };
 }
 

@@ -8,6 +8,7 @@ import { groupByRoute } from "../relay/hubs/destination.ts";
 import type { Leg } from "../relay/relay.ts";
 import { editedEnvelope } from "./edited-envelope.ts";
 import type { Ruled } from "./fold.ts";
+import type { MessageSigning } from "./message-signing.ts";
 import type { Transaction } from "./session-state.ts";
 import { isForgedField, type StampContext, stampHeaders } from "./stamp.ts";
 
@@ -24,29 +25,40 @@ export interface LegContext {
   readonly message: Message;
   readonly stamp: StampContext;
   readonly senderAuthenticated: boolean;
+  readonly signing: MessageSigning;
 }
 
-export function planLegs(context: LegContext, ruled: readonly Ruled[]): readonly PlannedLeg[] {
+/** Throws Unavailable("signing"). */
+export async function planLegs(
+  context: LegContext,
+  ruled: readonly Ruled[],
+): Promise<readonly PlannedLeg[]> {
   const { routing } = context.transaction.snapshot;
-  return groupByStamp(context, ruled).flatMap((group) => {
+  const legs: PlannedLeg[] = [];
+  for (const group of groupByStamp(context, ruled)) {
     const [first] = group;
-    if (!first) return [];
-    const source = stampedSource(context, first.decision);
+    if (!first) continue;
+    const source = await finishedSource(context, first.decision);
     const ack = first.domain?.ack ?? "hub";
     const envelope = editedEnvelope(context.transaction, group, first.decision);
-    return groupByRoute(envelope.recipients, routing).map((recipients) => ({
-      leg: toLeg(context, { ...envelope, recipients }, first.decision),
-      source,
-      ack,
-    }));
-  });
+    for (const recipients of groupByRoute(envelope.recipients, routing)) {
+      const leg = toLeg(context, { ...envelope, recipients }, first.decision);
+      legs.push({ leg, source, ack });
+    }
+  }
+  return legs;
+}
+
+/** The bytes as delivered, signed. They are kept so in spool and quarantine: signed once, and now. */
+export function finishedSource(context: LegContext, decision: Decision): Promise<MessageSource> {
+  return context.signing.sign(stampedSource(context, decision), context, decision);
 }
 
 /**
  * The bytes as delivered: our headers on top, forged ones gone, addresses rewritten, the body
- * untouched. Whatever signs the message signs these.
+ * untouched.
  */
-export function stampedSource(context: LegContext, decision: Decision): MessageSource {
+function stampedSource(context: LegContext, decision: Decision): MessageSource {
   return applyHeaderEdits(context.message, {
     remove: (field) => isForgedField(field, context.stamp, decision),
     addOnTop: stampHeaders(context.stamp, decision),

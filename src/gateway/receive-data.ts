@@ -9,6 +9,7 @@ import type { DataFault, DataSink } from "../smtp/session-handler.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { dataLimit } from "./domain-fault.ts";
 import { judgeMessage } from "./judge-message.ts";
+import { ownPart } from "./origin.ts";
 import { countOwnPasses, MAX_OWN_PASSES } from "./own-passes.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { DROPPED, type Ending, toRecord } from "./record.ts";
@@ -75,7 +76,7 @@ function startTaps(
 ): TapSet<StageServices> {
   const view = { ...dataFacts(transaction), dns: transaction.queries.under(signal) };
   return openTaps(
-    transaction.plan.phases.data,
+    ownPart(transaction.plan.phases.data, transaction.relay),
     (stage) => stage.tap?.(view, deps.services, signal) ?? null,
     deps.clock,
   );

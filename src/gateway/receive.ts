@@ -28,9 +28,11 @@ import type {
   SessionHandler,
   TransactionHandler,
 } from "../smtp/session-handler.ts";
+import { greetDelaySeconds } from "../stages/pregreet.ts";
 import { domainFault } from "./domain-fault.ts";
 import { asSpoken } from "./edited-envelope.ts";
 import { ruleRecipient } from "./fold.ts";
+import { ownPart, relayOf } from "./origin.ts";
 import { createDataSink } from "./receive-data.ts";
 import type { ReceiveDeps } from "./receive-deps.ts";
 import { endingWithoutData, toRecord } from "./record.ts";
@@ -72,7 +74,8 @@ async function onConnect(
   };
   await judgeConnect(deps, session, signal);
   return {
-    isTrusted: isTrusted(session.connectReports),
+    isTrusted: isTrusted(session.connectReports) || relayFor(session) !== null,
+    greetDelaySeconds: greetDelaySeconds(session.connectReports),
     helo: (helo, signal) => onHelo(deps, session, helo, signal),
     mail: (sender, mail, signal) => onMail(deps, session, sender, mail, signal),
     loggedOn: (user) => {
@@ -95,7 +98,7 @@ async function judgeConnect(
   signal: AbortSignal,
 ): Promise<void> {
   session.connectReports = await runPhase({
-    phase: planOf(session).phases.connect,
+    phase: ownPart(planOf(session).phases.connect, relayFor(session)),
     view: { ...connectFacts(session), dns: session.queries.under(signal) },
     known: reportsByStage(session.connectReports),
     ...runtime(deps, signal),
@@ -121,7 +124,7 @@ async function judgeHelo(
   signal: AbortSignal,
 ): Promise<void> {
   session.heloReports = await runPhase({
-    phase: planOf(session).phases.helo,
+    phase: ownPart(planOf(session).phases.helo, relayFor(session)),
     view: { ...heloFacts(session, helo), dns: session.queries.under(signal) },
     known: reportsByStage(session.heloReports),
     ...runtime(deps, signal),
@@ -156,10 +159,11 @@ async function onMail(
     recipients: [],
     refused: [],
     queries,
+    relay: relayFor(session),
   };
   if (deps.pressure.refusesMail(isStranger(session, facts))) return refuseBusy(deps, begun);
   const reports = await runPhase({
-    phase: plan.phases.mail,
+    phase: ownPart(plan.phases.mail, begun.relay),
     view: { ...facts, dns: queries.under(signal) },
     ...runtime(deps, signal),
   });
@@ -173,6 +177,10 @@ async function onMail(
     data: async (signal) => createDataSink(deps, transaction, signal),
     drop: () => onDrop(deps, transaction),
   };
+}
+
+function relayFor({ snapshot, pipeline, client, receivedAt }: Session) {
+  return relayOf(snapshot, pipeline, client.ip, receivedAt);
 }
 
 function planOf({ snapshot, pipeline }: Session): Snapshot["plans"][Pipeline] {
@@ -201,16 +209,17 @@ async function onRcpt(
   envelope: EnvelopeRecipient,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const { snapshot, plan, facts, queries } = transaction;
+  const { snapshot, plan, facts, queries, relay } = transaction;
   const { address } = envelope;
   const reports = await runPhase({
-    phase: plan.phases.rcpt,
+    phase: ownPart(plan.phases.rcpt, relay),
     view: { ...facts, recipient: address, dns: queries.under(signal) },
     recipient: address.spoken,
     ...runtime(deps, signal),
   });
   const domain = snapshot.domains.find(address.domain);
-  const decision = ruleRecipient(plan, address, domain, [...facts.reports, ...reports]);
+  const soFar = [...facts.reports, ...reports];
+  const decision = ruleRecipient(plan, address, domain, soFar, relay !== null);
   const { action, cause, stage, score, scl } = decision;
   if ((action === "reject" || action === "defer") && cause) {
     const about = aboutAsSpoken(decision, address);

@@ -1,7 +1,13 @@
 import { decodeHeaderText } from "../mail/encoded-words.ts";
 import type { Message } from "../mail/message.ts";
 import type { Cause } from "../pipeline/cause.ts";
-import type { MessageRecord, RecipientRecord, TransactionRecord } from "../pipeline/facts.ts";
+import type {
+  MessageRecord,
+  RecipientRecord,
+  SigningRecord,
+  TransactionRecord,
+} from "../pipeline/facts.ts";
+import { originOf } from "../pipeline/origin.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import { formatReply, type Reply } from "../smtp/reply.ts";
 import type { ClientFacts } from "../smtp/session-handler.ts";
@@ -16,6 +22,7 @@ export interface Ending {
   readonly scl: number;
   readonly reply: Reply | null;
   readonly via: TransactionRecord["via"];
+  readonly signing?: readonly SigningRecord[];
   /** Fates that differ from the message's, by address as spoken. */
   readonly recipients?: ReadonlyMap<string, Pick<RecipientRecord, "action" | "cause">>;
 }
@@ -29,6 +36,7 @@ export function toRecord(
   decidedAt: number,
 ): TransactionRecord {
   const { session, recipients, refused } = transaction;
+  const origin = originOf(dataReports);
   const helo = session.helo ?? { verb: "HELO" as const, name: "", tls: null };
   return {
     id: transaction.id,
@@ -37,6 +45,7 @@ export function toRecord(
     decidedAt,
     policyVersion: transaction.snapshot.version,
     client: clientOf(session.client),
+    ...(origin !== undefined && { origin }),
     listener: session.client.listener,
     helo: { verb: helo.verb, name: helo.name },
     tls: helo.tls,
@@ -58,6 +67,7 @@ export function toRecord(
     scl: ending.scl,
     reply: ending.reply ? formatReply(ending.reply) : "",
     via: ending.via,
+    ...(ending.signing && ending.signing.length > 0 && { signing: ending.signing }),
   };
 }
 

@@ -50,7 +50,14 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
   },
   "reverse-name": line(550, "7.25", "Client has no matching reverse name", "Set the PTR record."),
   "helo-malformed": line(501, "5.4", "Malformed HELO name", "Announce a host name."),
+  "helo-forged": line(550, "7.1", "HELO name is ours, not yours", "Announce the own host name."),
   "sender-domain-missing": line(550, "1.8", "Sender domain does not exist", "Check the address."),
+  "sender-domain-no-mail": line(
+    550,
+    "1.8",
+    "Sender domain has no mail server",
+    "Publish an MX or an address for it.",
+  ),
   "sender-domain-unresolved": line(
     450,
     "1.8",
@@ -73,7 +80,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     remedy: "Send through a server of the domain, or correct its SPF record.",
   },
   "spf-temporary": line(451, "7.24", "SPF cannot be checked now", "Check the DNS of the domain."),
-  "sender-id-fail": line(550, "7.1", "Sender ID (PRA) not permitted", "Correct the SPF record."),
+  "sender-id-fail": {
+    code: 550,
+    status: "7.1",
+    text: senderIdText,
+    remedy: "Send through a server that the domain permits, or correct its record of Sender ID.",
+  },
   "dmarc-reject": line(
     550,
     "7.1",
@@ -154,6 +166,12 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "Message cannot be scanned",
     "Send it without encryption or nesting.",
   ),
+  "origin-unknown": line(
+    550,
+    "7.1",
+    "Nobody can tell where the message comes from",
+    "The relay must write a Received field that names its client; see docs/trusted-relays.md.",
+  ),
   "check-unavailable": line(
     451,
     "7.1",
@@ -190,6 +208,13 @@ function line(
   remedy: string,
 ): ReplyLine {
   return { code, status, text: () => text, remedy };
+}
+
+/** The words of RFC 4406 5.3. */
+function senderIdText({ scope, domain, fault }: About): string {
+  if (scope === "PRA" && !domain) return "Missing purported responsible address";
+  const reason = fault === "no-domain" ? "Domain does not exist" : "Not permitted";
+  return `Sender ID (${scope ?? "PRA"}) ${reason}`;
 }
 
 /** The refusal for a cause: one line that fits, with the operator's words and the reference. */

@@ -6,7 +6,7 @@ import type { Cause } from "../pipeline/cause.ts";
 import type { Pipeline, Plan } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { ConnectFacts, DataFacts, HeloPhaseFacts, MailFacts } from "../pipeline/stage.ts";
-import type { AcceptedDomain, PolicySnapshot } from "../policy/snapshot.ts";
+import type { AcceptedDomain, PolicySnapshot, TrustedRelay } from "../policy/snapshot.ts";
 import { relayPermission } from "../smtp/relay-permission.ts";
 import type { Reply } from "../smtp/reply.ts";
 import type { ClientFacts, HeloFacts } from "../smtp/session-handler.ts";
@@ -47,6 +47,8 @@ export interface Transaction {
   readonly recipients: Recipient[];
   readonly refused: RefusedRecipient[];
   readonly queries: QueryBudget;
+  /** The client brings mail of others; null: he is judged himself. */
+  readonly relay: TrustedRelay | null;
 }
 
 /** One that was answered 250 at RCPT. */

@@ -1,12 +1,15 @@
 import type { TransactionId } from "../base/ids.ts";
 import type { Address } from "../mail/address.ts";
-import { type HeaderField, toNameKey, unfold } from "../mail/header-block.ts";
+import { type HeaderField, unfold } from "../mail/header-block.ts";
+import { lenientName } from "../mail/lenient-name.ts";
 import type { Decision } from "../pipeline/decision.ts";
 import { type Plan, pipelineOf } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { MailFacts } from "../pipeline/stage.ts";
-import { authenticationResults, claimsAuthservId, receivedSpf } from "./auth-headers.ts";
+import { authenticationResults } from "./auth-headers.ts";
+import { claimsAuthservId } from "./claimed-authserv-id.ts";
 import { countOwnPasses } from "./own-passes.ts";
+import { receivedSpf } from "./received-spf.ts";
 import type { Snapshot } from "./session-state.ts";
 
 /** What every copy of a message is stamped with, beside its recipient's decision. */
@@ -89,10 +92,11 @@ function isOfInside({ name, value }: HeaderLine, { snapshot, authservIds }: Stam
 }
 
 /** A line that is no field to us is one to a reader that unfolds before it looks for the colon. */
-function readLeniently({ name, rawValue }: HeaderField): HeaderLine {
-  if (name !== "") return { name: toNameKey(name), value: rawValue };
-  const [first = "", ...rest] = unfold(rawValue).split(":");
-  return { name: toNameKey(first), value: rest.join(":") };
+function readLeniently(field: HeaderField): HeaderLine {
+  const name = lenientName(field);
+  if (field.name !== "") return { name, value: field.rawValue };
+  const [, ...rest] = unfold(field.rawValue).split(":");
+  return { name, value: rest.join(":") };
 }
 
 const SPAM_HEADERS: ReadonlySet<string> = new Set([

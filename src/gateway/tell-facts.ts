@@ -1,6 +1,6 @@
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
-import type { Fact, FactBus, TransactionRecord } from "../pipeline/facts.ts";
+import type { Fact, FactBus, SigningRecord, TransactionRecord } from "../pipeline/facts.ts";
 
 /** One JSON line a fact; the `decided` line tells the whole story of a transaction. */
 export function logFacts(facts: FactBus, log: Log): void {
@@ -18,6 +18,7 @@ function decidedFields(record: TransactionRecord) {
     id: record.id,
     session: record.sessionId,
     client: record.client.ip,
+    ...(record.origin !== undefined && { origin: record.origin?.ip ?? null }),
     helo: record.helo.name,
     tls: record.tls?.protocol,
     pipeline: record.pipeline,
@@ -34,10 +35,23 @@ function decidedFields(record: TransactionRecord) {
     size: record.message?.size,
     messageId: record.message?.messageId,
     via: record.via,
+    signing: record.signing?.map(inBrief),
     reply: record.reply,
     ms: record.decidedAt - record.receivedAt,
     policy: record.policyVersion,
   };
+}
+
+/** `signed example.org/r202611`. */
+function inBrief(record: SigningRecord): string {
+  switch (record.kind) {
+    case "signed":
+      return `signed ${record.signatures.map((one) => `${one.domain}/${one.selector}`).join(" ")}`;
+    case "sealed":
+      return `sealed ${record.domain}/${record.selector} i=${record.instance} cv=${record.cv}`;
+    default:
+      return `${record.kind}: ${record.reason}`;
+  }
 }
 
 const BOUNCES: ReadonlyMap<Fact["kind"], string> = new Map<Fact["kind"], string>([

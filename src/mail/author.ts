@@ -52,6 +52,40 @@ export function readAuthor(headers: HeaderBlock): Author {
   return readMailboxOf(field);
 }
 
+/** Of a From that nobody can read for sure. More names tell no more. */
+const MAX_MENTIONED = 100;
+/** RFC 5321 4.5.3.1.1 and 4.5.3.1.2: around each @ no more can belong to an address. */
+const MAX_LOCAL_CHARS = 64;
+const MAX_DOMAIN_CHARS = 255;
+
+/**
+ * Every address that stands somewhere in a field that some reader takes for From, whatever is around
+ * it. Good for refusing alone: nobody can say which of them a reader shows, or whether he shows one.
+ */
+export function mentionedInFrom(headers: HeaderBlock): readonly Mention[] {
+  const found: Mention[] = [];
+  for (const { rawValue } of authorFields(headers)) {
+    const text = Buffer.from(unfold(rawValue), "latin1").toString("utf8");
+    for (let at = text.indexOf("@"); at >= 0; at = text.indexOf("@", at + 1)) {
+      if (found.length === MAX_MENTIONED) return found;
+      const mailbox = mailboxAround(text, at);
+      if (mailbox) found.push(mailbox);
+    }
+  }
+  return found;
+}
+
+type Mention = { readonly localPart: string; readonly domain: string };
+
+function mailboxAround(text: string, at: number): Mention | null {
+  const before = text.slice(Math.max(0, at - MAX_LOCAL_CHARS), at);
+  const after = text.slice(at + 1, at + 1 + MAX_DOMAIN_CHARS);
+  const local = /[^\s"(),:;<>@[\\\]]+$/.exec(before)?.[0] ?? "";
+  const domain = /^[^\s"(),:;<>@[\\\]\0]+/.exec(after)?.[0].replace(/\.+$/, "") ?? "";
+  const mailbox = parseMailbox(`${local}@${domain}`);
+  return mailbox && { localPart: mailbox.localPart, domain: mailbox.domain };
+}
+
 /** The one mailbox of a field such as From, Sender or Resent-From, as strictly as for From. */
 export function readMailboxOf({ rawValue }: HeaderField): Author {
   // Some programs stop at a NUL, and show the sender that stands before it.

@@ -94,9 +94,15 @@ function countRecords(bytes: Buffer): number {
 /** The types of dns-packet leave out the fields that it makes of the flags. */
 type Decoded = ReturnType<typeof decode> & { readonly rcode: string; readonly opcode: string };
 
+/**
+ * dns-packet reads past the end without a word: a message that was cut within a TXT record would be
+ * a shorter record, `v=spf1` of `v=spf1 -all`.
+ */
 function tryDecode(bytes: Buffer): Decoded | null {
   try {
-    return decode(bytes) as Decoded;
+    const decoded = decode(bytes) as Decoded;
+    // Its count may be NaN by then.
+    return decode.bytes <= bytes.length ? decoded : null;
   } catch {
     return null;
   }

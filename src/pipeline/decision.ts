@@ -33,6 +33,11 @@ export interface DecisionRule {
   readonly thresholds?: Thresholds | undefined;
   /** postmaster and abuse: spam stages and the score count for nothing. */
   readonly exempt: boolean;
+  /**
+   * A trusted relay brought it, which would have to bounce what we refuse: it is held instead. Not
+   * where an essential stage refuses, which would make us hold mail for nobody.
+   */
+  readonly relayed?: boolean | undefined;
   /** Spam stages that count for nothing at the recipient's domain. */
   readonly skip?: readonly string[] | undefined;
 }
@@ -56,7 +61,7 @@ export function decide(reports: readonly StageReport[], rule: DecisionRule): Dec
     degraded: reports.filter(isUnanswered).map((report) => report.stage),
   };
   const unsure = reports.some((report) => report.canTrust && isUnanswered(report));
-  const refusal = severest(counted, unsure) ?? soften(byScore(score, rule), unsure);
+  const refusal = held(severest(counted, unsure) ?? soften(byScore(score, rule), unsure), rule);
   const essential = counted.filter((report) => report.essential);
   const inForce = rule.mode === "monitor" ? severest(essential, unsure) : refusal;
   if (!inForce) return { ...base, ...RELAY, would: refusal?.action ?? null };
@@ -89,6 +94,7 @@ interface Refusal {
   readonly stage: string | null;
   readonly about: Readonly<Record<string, string>>;
   readonly trustable: boolean;
+  readonly essential: boolean;
 }
 
 function counts(
@@ -122,8 +128,8 @@ function outranks(a: Refusal, b: Refusal): boolean {
 
 /** A live run never leaves `unknown`; should one come, it is a missing check, never a clean one. */
 function toRefusal(report: StageReport): Refusal | null {
-  const { stage, verdict, trustable } = report;
-  const from = { stage, trustable };
+  const { stage, verdict, trustable, essential } = report;
+  const from = { stage, trustable, essential };
   if (isRefusing(verdict))
     return { ...from, action: verdict.kind, cause: verdict.cause, about: verdict.about ?? {} };
   if (verdict.kind !== "unknown") return null;
@@ -136,9 +142,20 @@ function soften(refusal: Refusal | null, unsure: boolean): Refusal | null {
   return { ...refusal, action: "defer", cause: "check-unavailable", about: {} };
 }
 
+function held(refusal: Refusal | null, { relayed = false }: DecisionRule): Refusal | null {
+  if (!relayed || refusal?.action !== "reject" || refusal.essential) return refusal;
+  return { ...refusal, action: "quarantine" };
+}
+
 function byScore(score: number, rule: DecisionRule): Refusal | null {
   const { reject, quarantine } = rule.thresholds ?? rule.scoring.thresholds;
-  const spam = { cause: "spam", stage: null, about: {}, trustable: true } as const;
+  const spam = {
+    cause: "spam",
+    stage: null,
+    about: {},
+    trustable: true,
+    essential: false,
+  } as const;
   if (reject !== null && score >= reject) return { ...spam, action: "reject" };
   if (quarantine !== null && score >= quarantine) return { ...spam, action: "quarantine" };
   return null;

@@ -4,6 +4,7 @@ import type { RemoteTls } from "../smtp/remote-tls.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Cause } from "./cause.ts";
 import type { Action } from "./decision.ts";
+import type { Origin } from "./origin.ts";
 import type { Pipeline } from "./plan.ts";
 import type { StageReport } from "./report.ts";
 
@@ -67,6 +68,26 @@ interface DeliveryFact {
   /** The hub's words, or why there were none. */
   readonly reply: string;
 }
+
+/** What became of our DKIM signature or ARC seal under one message. */
+export type SigningRecord =
+  | {
+      readonly kind: "signed";
+      readonly signatures: readonly {
+        readonly domain: string;
+        readonly selector: string;
+        readonly algorithm: string;
+      }[];
+    }
+  | {
+      readonly kind: "sealed";
+      readonly domain: string;
+      readonly selector: string;
+      readonly instance: number;
+      /** What the seal says of the chain before it. */
+      readonly cv: string;
+    }
+  | { readonly kind: "unsigned" | "unsealed"; readonly reason: string };
 
 /** One attempt to have a session in TLS with an MX host (RFC 8460), successful or not. */
 export interface TlsSessionFact {
@@ -132,6 +153,8 @@ export interface TransactionRecord {
     /** The proxy that named the client. */
     readonly via?: string;
   };
+  /** Absent: the client brought its own mail. Null: a trusted relay brought it, nobody knows whose. */
+  readonly origin?: Origin | null;
   readonly listener: ListenerFacts;
   readonly helo: { readonly verb: "HELO" | "EHLO"; readonly name: string };
   readonly tls: TlsFacts | null;
@@ -156,6 +179,8 @@ export interface TransactionRecord {
   readonly reply: string;
   /** Who holds the mail now. */
   readonly via: "hub" | "spool" | "quarantine" | null;
+  /** Of its copies; absent: nothing of the kind was to do, or an earlier version wrote this. */
+  readonly signing?: readonly SigningRecord[];
 }
 
 export interface RecipientRecord {

@@ -8,7 +8,7 @@ import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { ListenerFacts, TlsFacts } from "../smtp/session-handler.ts";
 import type { Decision } from "./decision.ts";
 import type { FailureMode, Phase, StageReport } from "./report.ts";
-import type { Verdict } from "./verdict.ts";
+import type { Finding, Verdict } from "./verdict.ts";
 
 /** Plain JSON that is known at each phase. `judge` gets it, and it is stored for replay. */
 export interface ConnectFacts {
@@ -89,6 +89,11 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
    * One that is about ours has nothing to say to strangers and cannot be placed for them.
    */
   readonly concerns?: "strangers" | "ours";
+  /**
+   * Whom it judges when a trusted relay brings mail of somebody else. `origin`: who gave it to the
+   * relay, at the final dot. `peer`: who connects, so it has nothing to say then. Absent: neither.
+   */
+  readonly judges?: "origin" | "peer";
   /** It keeps its effect in `mode: observe` and `mode: monitor`: without it we are an open relay. */
   readonly essential?: boolean;
   /** Stages of the same phase that build on its edits or its report: they stand in a later step. */
@@ -104,6 +109,7 @@ export interface StageDefinition<P extends Phase, Options, Evidence extends Json
     options: Options,
     services: Services,
     signal: AbortSignal,
+    house: House,
   ): Promise<Evidence>;
   /** Data phase only, instead of observe. */
   tap?(
@@ -134,10 +140,12 @@ export type Company = ReadonlyMap<
   { readonly trustable: boolean; readonly isPlaced: boolean }
 >;
 
-/** What a judge may know of the policy beside its own options. */
+/** What a stage may know of the policy beside its own options. */
 export interface House {
   /** We accept mail for the domain. */
   isOurs(domain: string): boolean;
+  /** That of policy, when it has one for the symbol. */
+  scoreOf(finding: Finding): number;
 }
 
 /** How pipeline.yaml places a stage. Absent fields are the definition's. */
@@ -147,6 +155,8 @@ export interface Placement {
   readonly timeoutMs?: number;
   /** Absent: no domain is. */
   readonly isOurs?: House["isOurs"];
+  /** Absent: each finding's own. */
+  readonly scoreOf?: House["scoreOf"];
 }
 
 /** A stage with its options inside: what a plan is made of. The types of both are closed over. */
@@ -159,6 +169,7 @@ export interface BoundStage<P extends Phase, Services> {
   readonly trustable: boolean;
   readonly canTrust: boolean;
   readonly essential: boolean;
+  readonly judges: "origin" | "peer" | null;
   readonly observe:
     | ((view: Views[P], services: Services, signal: AbortSignal) => Promise<Json>)
     | null;
@@ -208,7 +219,10 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
     bind(bound, placement) {
       const options = bound as Options;
       const essential = definition.essential ?? false;
-      const house = { isOurs: placement.isOurs ?? (() => false) };
+      const house: House = {
+        isOurs: placement.isOurs ?? (() => false),
+        scoreOf: placement.scoreOf ?? (({ score }) => score),
+      };
       return {
         name,
         phase,
@@ -218,8 +232,9 @@ export function defineStage<P extends Phase, Options, Evidence extends Json, Ser
         trustable: definition.trustable,
         canTrust: definition.canTrust ?? false,
         essential,
+        judges: definition.judges ?? null,
         observe: observe
-          ? (view, services, signal) => observe(view, options, services, signal)
+          ? (view, services, signal) => observe(view, options, services, signal, house)
           : null,
         tap: tap ? (view, services, signal) => tap(view, options, services, signal) : null,
         judge: (evidence, facts) => definition.judge(evidence as Evidence, options, facts, house),

@@ -7,6 +7,8 @@ export interface Finding {
   readonly symbol: string;
   readonly score: number;
   readonly detail?: string;
+  /** The key of an operator's exception that made it: a use of it. */
+  readonly entry?: string;
 }
 
 /** What one stage thinks. A stage names a cause, never an SMTP code. */

@@ -1,6 +1,6 @@
 import type { PhasePlan, Pipeline, Plan, Plans } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
-import type { AnyStage, BoundStage, Placement, Stage } from "../pipeline/stage.ts";
+import type { AnyStage, BoundStage, House, Placement, Stage } from "../pipeline/stage.ts";
 import { hint } from "./nearest.ts";
 import type { PipelineFile } from "./pipeline-file.ts";
 import {
@@ -76,20 +76,24 @@ function compilePlan<Services>(placements: Placements, input: PlanInput<Services
 function compilePhase<P extends Phase, Services>(
   phase: P,
   { phases }: Placements,
-  { source, catalog, optionsOf }: PlanInput<Services>,
+  { file, source, catalog, optionsOf }: PlanInput<Services>,
 ): PhasePlan<P, Services> {
   // Sound: AnyStage is a union by phase, but a filter cannot narrow it by a type parameter.
   const stages = catalog.filter(
     (stage) => stage.phase === phase,
   ) as readonly unknown[] as readonly Stage<P, Services>[];
-  const isOurs = ownership(optionsOf);
+  const house: House = {
+    isOurs: ownership(optionsOf),
+    scoreOf: ({ symbol, score }) =>
+      (Object.hasOwn(file.scores, symbol) ? file.scores[symbol] : score) ?? score,
+  };
   const { budgetMs, steps } = phases[phase];
   const bound = steps.map((step) =>
     step.flatMap((placed): readonly BoundStage<P, Services>[] => {
       const stage = stages.find(({ name }) => name === placed.stage);
       const options = stage && optionsOf(stage);
       if (!stage || options === undefined) return [];
-      const one = stage.bind(options, { ...toPlacement(placed), isOurs });
+      const one = stage.bind(options, { ...toPlacement(placed), ...house });
       reportEssential(one, placed, source);
       return [one];
     }),

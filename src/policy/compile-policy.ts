@@ -7,13 +7,22 @@ import { checkOverrides } from "./domain-overrides.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
-import { limitsSchema } from "./limits.ts";
+import { type Limits, limitsSchema } from "./limits.ts";
 import { checkPipelineFile, type PipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
 import { type CompiledRewriting, compileRewriting, effectiveRewriting } from "./rewriting.ts";
 import { checkRoutes, compileRouting, withPostmaster } from "./routing.ts";
-import type { OwnSenders, PolicySnapshot, RoutedDomains, Routing } from "./snapshot.ts";
+import { compileSigning } from "./signing.ts";
+import type {
+  Domains,
+  OwnSenders,
+  PolicySnapshot,
+  RoutedDomains,
+  Routing,
+  SigningPolicy,
+  TrustedRelays,
+} from "./snapshot.ts";
 import type { Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
@@ -24,6 +33,7 @@ export const OWN_FILES: readonly string[] = [
   "domains",
   "routing",
   "rewriting",
+  "signing",
   "limits",
   "replies",
 ];
@@ -61,6 +71,7 @@ export async function compilePolicy<Services>(
     compileRewriting(source, domains && routing && { domains, routing }),
   );
   if (!pipeline || !pipelineSource) return undefined;
+  const signing = await compileSignatures(input, pipeline, domains, limits);
 
   const options = compileOptions(input, pipeline, mail, rewriting);
   const optionsOf = ({ name }: { readonly name: string }) => options.get(name);
@@ -72,7 +83,7 @@ export async function compilePolicy<Services>(
       limits,
       source: sourceOf("domains"),
     });
-  if (!domains || !routing || !rewriting || !limits || !replies) return undefined;
+  if (!domains || !routing || !rewriting || !signing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
   const { ownSenders, headers: outboundHeaders } = pipeline.outbound;
@@ -80,8 +91,10 @@ export async function compilePolicy<Services>(
     plans,
     domains,
     routing,
+    relays: relaysOf(options),
     limits: bounds,
     replies,
+    signing,
     quarantine,
     tracking,
     headers: pipeline.headers,
@@ -92,6 +105,12 @@ export async function compilePolicy<Services>(
     ...policy,
     effective: toEffective(policy, catalog, options, { names: OWN_FILES, shown }),
   };
+}
+
+/** access.yaml is its stages' file, and the gateway must know the relays before it runs any. */
+function relaysOf(options: ReadonlyMap<string, unknown>): TrustedRelays {
+  const access = options.get("access") as { readonly relays?: TrustedRelays } | undefined;
+  return access?.relays ?? { find: () => null };
 }
 
 /** Of every stage, by its name: from its own file, or made of the files of the whole policy. */
@@ -132,6 +151,18 @@ function rewritingOptions<Services>(
     if (isMissed) sourceOf(REWRITING)?.complain([], message);
   }
   return wanted.map(({ name }) => [name, compiled.rewriting] as const);
+}
+
+async function compileSignatures<Services>(
+  { sourceOf, catalog, readFile }: CompileInput<Services>,
+  pipeline: PipelineFile,
+  domains: Domains | undefined,
+  limits: { readonly delivery: Limits["delivery"] } | undefined,
+): Promise<SigningPolicy | undefined> {
+  const source = sourceOf("signing");
+  const { inbound } = placedStages(pipeline, catalog);
+  const around = { domains, delivery: limits?.delivery, inbound };
+  return source ? compileSigning(source, readFile, around) : undefined;
 }
 
 interface Mail {

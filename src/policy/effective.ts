@@ -4,6 +4,7 @@ import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
 import { formatDuration } from "./duration.ts";
 import { showConnector } from "./show-connector.ts";
+import { showSigning } from "./signing.ts";
 import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
 import { showTlsReports } from "./tls-reports.ts";
 
@@ -39,6 +40,7 @@ export function toEffective<Services>(
       tlsReports: showTlsReports(policy.routing.tlsReports),
     },
     limits: { ...limits, quarantine, tracking },
+    signing: showSigning(policy.signing),
     replies: { texts: Object.fromEntries(replies.texts), footer: replies.footer },
     ...own.shown,
     ...stageFiles(catalog, options, own.names),

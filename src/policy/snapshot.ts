@@ -1,3 +1,4 @@
+import type { SigningKey } from "../auth/dkim/signing-key.ts";
 import type { Json } from "../base/json.ts";
 import type { Address } from "../mail/address.ts";
 import type { Plans, Thresholds } from "../pipeline/plan.ts";
@@ -15,6 +16,7 @@ export interface PolicySnapshot<Services> {
   readonly plans: Plans<Services>;
   readonly domains: Domains;
   readonly routing: Routing;
+  readonly relays: TrustedRelays;
   readonly limits: Limits;
   readonly replies: ReplyWords;
   readonly quarantine: { readonly keepDays: number };
@@ -26,14 +28,57 @@ export interface PolicySnapshot<Services> {
     readonly ownSenders: readonly RelayPermission["by"][];
     readonly headers: OutboundHeaders;
   };
+  readonly signing: SigningPolicy;
   /** Everything with its defaults filled in, for `policy show --effective`. */
   readonly effective: Json;
+}
+
+/** Whose mail we put our signature under (RFC 6376), and whose chain we go on with (RFC 8617). */
+export interface SigningPolicy {
+  /** For mail whose author is of this domain; empty: it is not ours to sign. */
+  keysFor(domain: string): readonly NamedSigningKey[];
+  /** By `example.org` or `*.example.org`. */
+  readonly all: readonly {
+    readonly pattern: string;
+    readonly keys: readonly NamedSigningKey[];
+  }[];
+  /** x= after t=; null: a signature does not end. */
+  readonly expiresMs: number | null;
+  /** `send`: without a signature. */
+  readonly onFailure: "defer" | "send";
+  readonly sealing: SealingPolicy | null;
+}
+
+export interface NamedSigningKey extends SigningKey {
+  readonly file: string;
+}
+
+export interface SealingPolicy {
+  readonly key: NamedSigningKey;
+  /** `changed`: only what edits of ours have changed. */
+  readonly when: "changed" | "always";
 }
 
 export interface Domains {
   /** `domain` in its canonical form (Address.domain); null: we do not accept mail for it. */
   find(domain: string): AcceptedDomain | null;
   readonly all: readonly AcceptedDomain[];
+}
+
+/** Servers that bring mail of others: a backup MX, a filter, a forwarder. */
+export interface TrustedRelays {
+  /** The one in force at a time whose network holds the address, the smallest network first. */
+  find(ip: string, at: number): TrustedRelay | null;
+}
+
+export interface TrustedRelay {
+  /** An address or a network. */
+  readonly client: string;
+  /** What its servers call themselves in Received; `*.suffix` for all below. Lower case. */
+  readonly names: readonly string[];
+  /** MAIL FROM is its own (SRS): SPF is about it, not about the origin. */
+  readonly rewritesSender: boolean;
+  readonly unreadable: "quarantine" | "stamp";
 }
 
 /** What the stage `domains` judges by. */

@@ -21,6 +21,7 @@ import { destinationOf, groupByRoute } from "./hubs/destination.ts";
 import { type Hop, Hubs, type Unsent } from "./hubs/hubs.ts";
 import type { Offer } from "./hubs/offer.ts";
 import type { OurSelf } from "./hubs/own-names.ts";
+import type { SignOwnMail } from "./mail-signer.ts";
 import { createRetryLoop, NO_RETRIES, type RetryLoop } from "./retry-loop.ts";
 import type { TlsPolicy } from "./tls/tls-policy.ts";
 
@@ -130,6 +131,8 @@ export interface RelayOptions {
   readonly limits: () => Limits["delivery"];
   /** Ours, in bounces. */
   readonly hostname: string;
+  /** Puts our signature under bounces. Default: none. */
+  readonly signOwnMail?: SignOwnMail;
   /** How long undeliverable mail is held. */
   readonly keepDays?: () => number;
   /** 0 to 1, for the jitter of retries. */

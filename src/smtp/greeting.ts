@@ -33,12 +33,12 @@ export class Greeting {
 
   /** Resolves when it is time for the last line, at the latest when the signal aborts. */
   async wait(
-    { isTrusted }: Pick<SessionHandler, "isTrusted">,
+    { isTrusted, greetDelaySeconds = 0 }: Pick<SessionHandler, "isTrusted" | "greetDelaySeconds">,
     wire: Pick<Wire, "write">,
     signal: AbortSignal,
   ): Promise<void> {
     const { client, clock, isKnown, limits } = this.#options;
-    const delayMs = limits.session.greetDelaySeconds * 1000;
+    const delayMs = Math.max(limits.session.greetDelaySeconds, greetDelaySeconds) * 1000;
     if (delayMs === 0 || isKnown || isTrusted || signal.aborted) return;
     wire.write(`220-${client.listener.hostname} please wait\r\n`);
     await pause(clock, delayMs, signal);

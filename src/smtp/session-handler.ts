@@ -49,6 +49,8 @@ export interface HeloFacts {
 export interface SessionHandler {
   /** Somebody vouches for the client: he is not kept waiting. Default: no. */
   readonly isTrusted?: boolean;
+  /** He is suspicious and waits so long for his greeting, if the listener has none longer. Default: 0. */
+  readonly greetDelaySeconds?: number;
   /** A positive answer is `null`; smtp/ writes the capabilities. Called again after STARTTLS. */
   helo(helo: HeloFacts, signal: AbortSignal): Promise<Reply | null>;
   mail(

@@ -65,7 +65,12 @@ export const arcStage: Stage<"data", ArcServices> = defineStage<
   section: "arc",
   options,
 
-  tap({ dns }, _options, { resolver, clock }, signal) {
+  check: ({ trustedSealers }, company) =>
+    trustedSealers.length === 0 || company.get("dmarc")?.isPlaced
+      ? []
+      : [{ path: ["trustedSealers"], message: "counts for nothing without the stage `dmarc`" }],
+
+  tap({ dns, receivedAt }, _options, { resolver, clock }, signal) {
     const reading = createArcReading();
     return {
       write: async (chunk) => reading.write(chunk),
@@ -73,7 +78,7 @@ export const arcStage: Stage<"data", ArcServices> = defineStage<
         const wall = startDeadline(clock, WALL_MS, signal);
         const keys = createKeyLookup(resolver, withSignal(atMost(dns, MAX_QUERIES), wall.signal));
         try {
-          return await reading.end(keys);
+          return await reading.end({ keys, receivedAt });
         } finally {
           wall.clear();
         }
@@ -84,9 +89,12 @@ export const arcStage: Stage<"data", ArcServices> = defineStage<
 
   judge(evidence, { trustedSealers, scores }): Verdict {
     const findings = [toFinding(evidence, scores)];
-    const trusted = evidence.result === "pass" ? findTrusted(evidence, trustedSealers) : null;
-    if (trusted !== null)
-      findings.push({ symbol: "ARC_TRUSTED", score: 0, detail: trusted.domain });
+    const trusted = findTrusted(evidence, trustedSealers);
+    const isProven = evidence.result === "pass";
+    if (trusted !== null && (isProven || evidence.temporary)) {
+      const symbol = isProven ? "ARC_TRUSTED" : "ARC_TRUST_UNKNOWN";
+      findings.push({ symbol, score: 0, detail: trusted.domain });
+    }
     return { kind: "neutral", findings };
   },
 });
@@ -94,15 +102,16 @@ export const arcStage: Stage<"data", ArcServices> = defineStage<
 /**
  * Of the sealers at the end of the chain whom we trust without a gap, the first: he got the mail from
  * somebody we do not trust, and what he saw then counts. Whoever sealed before him may have made up
- * all of it. He must have seen DMARC pass for the very domain that stands in From now.
+ * all of it. He must have seen DMARC pass for the very domain that stands in From now. The newest
+ * signature must cover what people see, or a seal could be taken from one mail to another.
  */
 function findTrusted(
-  { sets, from }: ArcEvidence,
+  { sets, from, unsigned }: ArcEvidence,
   trustedSealers: readonly string[],
 ): ArcSealed | null {
   const firstTrusted = sets.findLastIndex(({ domain }) => !trustedSealers.includes(domain)) + 1;
   const sealed = sets[firstTrusted];
-  if (!sealed?.dmarc || from === null) return null;
+  if (!sealed?.dmarc || from === null || unsigned.length > 0) return null;
   return sealed.dmarc.result === "pass" && sealed.dmarc.from === from ? sealed : null;
 }
 

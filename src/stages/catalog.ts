@@ -1,7 +1,13 @@
 import type { AnyStage } from "../pipeline/stage.ts";
 import { accessStage } from "./access/access.ts";
+import type { ExceptionServices } from "./access/exception-book.ts";
 import { fromAccessStage } from "./access/from-access.ts";
 import { senderAccessStage } from "./access/sender-access.ts";
+
+import { spfAccessStage } from "./access/spf-access.ts";
+
+import { trustedRelayStage } from "./access/trusted-relay.ts";
+
 import { type AntivirusServices, antivirusStage } from "./antivirus/antivirus.ts";
 import { type ArcServices, arcStage } from "./arc.ts";
 import { type AttachmentsServices, attachmentsStage } from "./attachments/attachments.ts";
@@ -10,7 +16,19 @@ import { type DmarcServices, dmarcStage } from "./dmarc.ts";
 import { type DnsblServices, dnsblStage } from "./dnsbl/dnsbl.ts";
 import { type DomainsServices, domainsStage } from "./domains/domains.ts";
 import { fromStage } from "./from/from.ts";
+import { greylistStage } from "./greylist/greylist.ts";
+import { type HeloServices, heloStage } from "./helo/helo.ts";
 import { ownSenderStage } from "./own-sender.ts";
+import { pregreetStage } from "./pregreet.ts";
+import {
+  connectionRateStage,
+  messageRateStage,
+  type RateServices,
+  rcptRateStage,
+} from "./rate/rate.ts";
+import { type ReputationStageServices, reputationStage } from "./reputation/reputation.ts";
+import { type ReverseDnsServices, reverseDnsStage } from "./reverse-dns/reverse-dns.ts";
+
 import { type BounceTagServices, bounceTagStage } from "./rewriting/bounce-tag.ts";
 import { copiesStage } from "./rewriting/copies.ts";
 import { rewriteHeadersStage } from "./rewriting/rewrite-headers.ts";
@@ -36,6 +54,11 @@ export interface StageServices
     DmarcServices,
     DnsblServices,
     DomainsServices,
+    ExceptionServices,
+    ReputationStageServices,
+    HeloServices,
+    RateServices,
+    ReverseDnsServices,
     SenderDomainServices,
     SenderIdServices,
     SenderRateServices,
@@ -46,10 +69,17 @@ export interface StageServices
 export function createCatalog(): readonly AnyStage<StageServices>[] {
   return [
     accessStage,
+    connectionRateStage,
     dnsblStage,
+    reverseDnsStage,
+    pregreetStage,
+    heloStage,
     senderAccessStage,
     spfStage,
     senderDomainStage,
+    spfAccessStage,
+    reputationStage,
+    messageRateStage,
     bounceTagStage,
     rewriteRecipientStage,
     srsStage,
@@ -58,7 +88,10 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     recipientRateStage,
     rewriteSenderStage,
     domainsStage,
+    rcptRateStage,
+    greylistStage,
     copiesStage,
+    trustedRelayStage,
     dkimStage,
     fromStage,
     fromAccessStage,

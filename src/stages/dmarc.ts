@@ -82,12 +82,12 @@ export const dmarcStage: Stage<"data", DmarcServices> = defineStage<
     const finding = toFinding(evidence, options.scores);
     // Our own users: their hub signs later, or not at all, and knows them.
     if (facts.relay !== null) return { kind: "neutral", findings: [{ ...finding, score: 0 }] };
-    const sealer = evidence.result === "fail" ? trustedSealer(facts.reports) : null;
+    const sealer = evidence.result === "fail" ? sealerIn("ARC_TRUSTED", facts.reports) : null;
     if (sealer !== null) {
       const trusted = { symbol: "DMARC_ARC_TRUSTED", score: 0, detail: sealer };
       return { kind: "neutral", findings: [{ ...finding, score: 0 }, trusted] };
     }
-    return { ...dispose(evidence, options, facts), findings: [finding] };
+    return { ...orLater(dispose(evidence, options, facts), facts), findings: [finding] };
   },
 });
 
@@ -106,15 +106,25 @@ function missingOf(reports: readonly EvidenceReport[]): readonly string[] {
   return judgedEvidence(reports, "dkim") === null ? ["dkim"] : [];
 }
 
+/** Mail that a trusted sealer may vouch for is not refused for good while his key cannot be had. */
+function orLater(disposition: Disposition, { reports }: DataFacts): Disposition {
+  if (disposition.kind !== "reject" || sealerIn("ARC_TRUST_UNKNOWN", reports) === null)
+    return disposition;
+  return { kind: "defer", cause: "check-unavailable", about: disposition.about };
+}
+
 /**
  * A chain of ARC (RFC 8617) whose sealer we trust says that the mail was honest before it was
  * forwarded. The stage `arc` names him in this finding.
  */
-function trustedSealer(reports: readonly StageReport[]): string | null {
+function sealerIn(
+  wanted: "ARC_TRUSTED" | "ARC_TRUST_UNKNOWN",
+  reports: readonly StageReport[],
+): string | null {
   const arc = reports.find(
     ({ stage, outcome, mode }) => stage === "arc" && outcome === "judged" && mode === "enforce",
   );
-  const found = arc?.verdict.findings.find(({ symbol }) => symbol === "ARC_TRUSTED");
+  const found = arc?.verdict.findings.find(({ symbol }) => symbol === wanted);
   return found ? (found.detail ?? "a trusted sealer") : null;
 }
 

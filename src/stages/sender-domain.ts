@@ -1,18 +1,28 @@
 import { z } from "zod";
-import type { Lookup, RecordType, Resolver } from "../net/resolver.ts";
+import { type Clock, startDeadline } from "../base/clock.ts";
+import {
+  type Lookup,
+  type LookupScope,
+  type RecordType,
+  type Resolver,
+  withSignal,
+} from "../net/resolver.ts";
 import { defineStage, type Stage } from "../pipeline/stage.ts";
 import { NEUTRAL, type Verdict } from "../pipeline/verdict.ts";
 
 export interface SenderDomainServices {
   readonly resolver: Resolver;
+  readonly clock: Clock;
 }
 
 /** Three look-ups one after the other, each two seconds twice at most; mostly one that is cached. */
+const WALL_MS = 6000;
+/** Later than the wall, so that a slow zone is told with its answers and is no lost stage. */
 const TIMEOUT_MS = 7000;
 /** More tell nothing. */
 const MAX_RECORDS = 5;
 
-type Status = "exists" | "null-mx" | "missing" | "unresolved";
+type Status = "exists" | "null-mx" | "no-mail" | "missing" | "unresolved";
 
 type Answer = {
   readonly type: RecordType;
@@ -29,8 +39,10 @@ export type SenderDomainEvidence = {
 } | null;
 
 const options = z.strictObject({
-  /** Neither MX nor an address: no answer and no bounce can ever reach the sender. */
+  /** DNS says that there is no such name (NXDOMAIN). */
   missing: z.enum(["stamp", "reject"]).default("stamp"),
+  /** There is, with neither MX nor an address: no answer and no bounce can ever reach the sender. */
+  noMail: z.enum(["stamp", "reject"]).default("stamp"),
   /** RFC 7505: the domain says that it takes no mail. */
   nullMx: z.enum(["stamp", "reject"]).default("stamp"),
   /** DNS cannot be asked now. */
@@ -38,6 +50,7 @@ const options = z.strictObject({
   scores: z
     .strictObject({
       missing: z.number().default(2),
+      noMail: z.number().default(2),
       nullMx: z.number().default(2),
       unresolved: z.number().default(0),
     })
@@ -63,18 +76,15 @@ export const senderDomainStage: Stage<"mail", SenderDomainServices> = defineStag
   section: "sender-domain",
   options,
 
-  async observe({ sender, dns }, _options, { resolver }) {
+  async observe({ sender, dns }, _options, { resolver, clock }, signal) {
     // The null sender has no domain, and an address literal is none.
     if (sender === null || sender.domain === "" || sender.domain.startsWith("[")) return null;
-    const { domain } = sender;
-    const answers: Answer[] = [];
-    for (const type of ["MX", "A", "AAAA"] as const) {
-      const answer = await resolver.lookup(domain, type, dns);
-      answers.push(toAnswer(type, answer));
-      const status = statusOf(type, answer);
-      if (status !== null) return { domain, status, answers };
+    const wall = startDeadline(clock, WALL_MS, signal);
+    try {
+      return await askAbout(sender.domain, resolver, withSignal(dns, wall.signal));
+    } finally {
+      wall.clear();
     }
-    return { domain, status: "missing", answers };
   },
 
   judge(evidence, options): Verdict {
@@ -88,19 +98,51 @@ export const senderDomainStage: Stage<"mail", SenderDomainServices> = defineStag
   },
 });
 
-/** Null: another type must be asked. */
-function statusOf(type: RecordType, answer: Lookup<unknown>): Status | null {
-  if (answer.kind === "temporary" || answer.kind === "exhausted") return "unresolved";
-  if (answer.kind === "refused") return "missing";
-  if (answer.kind === "none") return answer.reason === "nxdomain" ? "missing" : null;
-  return type === "MX" && isNullMx(answer.records) ? "null-mx" : "exists";
+async function askAbout(
+  domain: string,
+  resolver: Resolver,
+  scope: LookupScope,
+): Promise<NonNullable<SenderDomainEvidence>> {
+  const answers: Answer[] = [];
+  let isThere = false;
+  for (const type of ["MX", "A", "AAAA"] as const) {
+    const answer = await resolver.lookup(domain, type, scope);
+    answers.push(toAnswer(type, answer));
+    isThere ||= answer.kind === "none" && answer.reason === "nodata";
+    const status = statusOf(type, answer, isThere);
+    if (status !== null) return { domain, status, answers };
+  }
+  return { domain, status: isThere ? "no-mail" : "missing", answers };
 }
 
-/** RFC 7505 3: exactly one record, its exchange the root. */
+/**
+ * Null: another type must be asked. NXDOMAIN for an MX is believed only once an address is missing
+ * as well: there are load balancers that say it of every type they do not know (RFC 4074 4.2), and
+ * `hosts` of the settings has addresses alone.
+ */
+function statusOf(type: RecordType, answer: Lookup<unknown>, isThere: boolean): Status | null {
+  switch (answer.kind) {
+    case "temporary":
+    case "exhausted":
+      return "unresolved";
+    case "refused":
+      return "missing";
+    case "none":
+      return answer.reason === "nxdomain" && type !== "MX" && !isThere ? "missing" : null;
+    case "found":
+      return type === "MX" && isNullMx(answer.records) ? "null-mx" : "exists";
+  }
+}
+
+/** RFC 7505 3: its exchange is the root. Beside a real one it is a mistake, and counts for nothing. */
 function isNullMx(records: readonly unknown[]): boolean {
-  const [only] = records;
-  if (records.length !== 1 || typeof only !== "object" || only === null) return false;
-  return "exchange" in only && only.exchange === "";
+  return records.every(
+    (record) =>
+      typeof record === "object" &&
+      record !== null &&
+      "exchange" in record &&
+      record.exchange === "",
+  );
 }
 
 function toAnswer(type: RecordType, answer: Lookup<unknown>): Answer {
@@ -118,7 +160,7 @@ function showRecord(record: unknown): string {
 
 function outcomeOf(
   status: Exclude<Status, "exists">,
-  { missing, nullMx, unresolved, scores }: SenderDomainOptions,
+  { missing, noMail, nullMx, unresolved, scores }: SenderDomainOptions,
 ) {
   switch (status) {
     case "missing":
@@ -127,6 +169,13 @@ function outcomeOf(
         score: scores.missing,
         cause: "sender-domain-missing",
         kind: missing,
+      } as const;
+    case "no-mail":
+      return {
+        symbol: "SENDER_DOMAIN_NO_MAIL",
+        score: scores.noMail,
+        cause: "sender-domain-no-mail",
+        kind: noMail,
       } as const;
     case "null-mx":
       return {

@@ -117,8 +117,10 @@ function missingOf(
   ];
 }
 
-function about({ domain }: ScopeCheck): Readonly<Record<string, string>> {
-  return domain === "" ? {} : { domain };
+/** For the reply of RFC 4406 5.3. */
+function about({ scope, domain, fault }: ScopeCheck): Readonly<Record<string, string>> {
+  const who = domain === "" ? {} : { domain };
+  return { scope: scope === "pra" ? "PRA" : "MAIL FROM", ...who, ...(fault && { fault }) };
 }
 
 function toFinding(check: ScopeCheck, score: number): Finding {

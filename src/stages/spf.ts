@@ -50,6 +50,8 @@ export const spfStage: Stage<"mail", SpfServices> = defineStage<
   onFailure: "open",
   trustable: true,
   concerns: "strangers",
+  judges: "origin",
+  precedes: ["spf-access", "reputation", "message-rate"],
   file: "sender-auth",
   section: "spf",
   options,

@@ -233,7 +233,7 @@ test("the stages of both pipelines are listed", async (context) => {
   const text = out.join("\n");
   assert.match(
     text,
-    /^stages +access, dnsbl, sender-access, spf, sender-domain, domains, dkim, from, from-access, arc, dmarc, sender-id, attachments, antivirus$/m,
+    /^stages +access, connection-rate, dnsbl, reverse-dns, pregreet, helo, sender-access, spf, sender-domain, spf-access, reputation, message-rate, domains, rcpt-rate, greylist, trusted-relay, dkim, from, from-access, arc, dmarc, sender-id, attachments, antivirus$/m,
   );
   assert.match(text, /^outbound +access, own-sender, sender-rate, recipient-rate, domains, /m);
 });

@@ -12,6 +12,27 @@ const text = (...parameters: Parameters<typeof testRecord>) =>
   describeStory({ record: testRecord(...parameters), fate: [] }).join("\n");
 
 describe("explain", () => {
+  test("signatures and seals are told, and why there is none", () => {
+    const signatures = [{ domain: "example.org", selector: "r1", algorithm: "rsa-sha256" }];
+    assert.match(
+      text(1, { signing: [{ kind: "signed", signatures }] }),
+      /^ {2}signed +as example\.org, selector r1 \(rsa-sha256\)$/m,
+    );
+    assert.match(
+      text(1, { signing: [{ kind: "unsigned", reason: "there is no key" }] }),
+      /^ {2}not signed +because there is no key$/m,
+    );
+    const seal = { domain: "example.org", selector: "a1", instance: 2, cv: "pass" };
+    assert.match(
+      text(1, { signing: [{ kind: "sealed", ...seal }] }),
+      /^ {2}sealed +as ARC set 2 of example\.org, selector a1, chain before: pass$/m,
+    );
+    assert.match(
+      text(1, { signing: [{ kind: "unsealed", reason: "its chain is broken" }] }),
+      /^ {2}not sealed +because its chain is broken$/m,
+    );
+  });
+
   test("a refusal is told in order: who, what was said, what each stage saw, decision, reply", () => {
     const record = testRecord(1, {
       action: "reject",
@@ -61,7 +82,6 @@ describe("explain", () => {
       "What the stages saw",
       "  connect",
       "    access: neutral (0.1 ms)",
-      "      client: 192.0.2.1",
       "    dnsbl: reject, cause client-listed (120 ms)",
       "      zen.test: listed (127.0.0.2)",
       "      DNSBL_LISTED +6: zen.test",

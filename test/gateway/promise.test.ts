@@ -8,6 +8,7 @@ import { createSystemClock } from "../../src/base/clock.ts";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createIds } from "../../src/base/ids.ts";
 import { createSilentLog } from "../../src/base/log.ts";
+import { createMetrics } from "../../src/base/metrics.ts";
 import { createReceiver } from "../../src/gateway/receive.ts";
 import type { ReceiveDeps } from "../../src/gateway/receive-deps.ts";
 import type { EnvelopeRecipient } from "../../src/mail/envelope.ts";
@@ -15,6 +16,7 @@ import { createMessageStore } from "../../src/mail/message-store.ts";
 import { createFactBus, type TransactionRecord } from "../../src/pipeline/facts.ts";
 import { loadPolicy } from "../../src/policy/load-policy.ts";
 import type { PolicySnapshot } from "../../src/policy/snapshot.ts";
+import { createMailSigner } from "../../src/relay/mail-signer.ts";
 import type { AttemptResult, Leg } from "../../src/relay/relay.ts";
 import type { Reply } from "../../src/smtp/reply.ts";
 import type { RecipientFate, SendOutcome } from "../../src/smtp/smtp-client.ts";
@@ -182,6 +184,7 @@ async function receive(
     clock,
     ids: createIds(clock),
     log: createSilentLog(),
+    signer: createMailSigner({ clock, log: createSilentLog(), metrics: createMetrics() }),
     authservIds: ["mx.example.org"],
     services: {},
     pressure: { refusesMail: () => false, refusesDisk: () => false, levels: () => ({}) },

@@ -52,6 +52,25 @@ test("records of other names in an answer are not believed", () => {
   assert.equal(readAnswer(message, QUESTION).lookup.kind, "none");
 });
 
+test("a message that was cut anywhere is none, and no record of it is believed", () => {
+  for (const answer of [
+    { type: "TXT", name: QUESTION.name, ttl: 60, data: ["v=spf1 -all", "more"] },
+    { type: "A", name: QUESTION.name, ttl: 60, data: "192.0.2.1" },
+    { type: "MX", name: QUESTION.name, ttl: 60, data: { preference: 1, exchange: "a.test" } },
+  ] as const) {
+    const question = { name: QUESTION.name, type: answer.type };
+    const query = toQuery(question);
+    const whole = encode({
+      ...{ type: "response", id: query.id, questions: [question] },
+      answers: [answer as unknown as Answer],
+    });
+    const message = readMessage(whole, query);
+    assert.equal(message && readAnswer(message, question).lookup.kind, "found");
+    for (let length = 0; length < whole.length; length++)
+      assert.equal(readMessage(whole.subarray(0, length), query), null, `${answer.type} ${length}`);
+  }
+});
+
 test("a chain of CNAME records that is too long is temporary", () => {
   const query = toQuery(QUESTION);
   const link = (i: number) => (i === 0 ? "mail.example.org" : `n${i}.example.org`);

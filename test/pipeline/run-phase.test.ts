@@ -20,6 +20,7 @@ function stage(name: string, over: Partial<Connect> = {}): Connect {
     trustable: true,
     canTrust: false,
     essential: false,
+    judges: null,
     observe: async () => ({ by: name }),
     tap: null,
     judge: () => ({ kind: "neutral", findings: [] }),

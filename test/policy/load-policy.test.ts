@@ -225,6 +225,7 @@ test("the effective policy is laid out as files, with every default", async (con
     "routing",
     "scan",
     "sender-auth",
+    "signing",
   ]);
   assert.deepEqual(json.lists, { lists: [], rejectAt: 6 });
   assert.deepEqual(json["sender-auth"], { spf: { onFail: "score" } });

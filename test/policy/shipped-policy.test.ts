@@ -24,9 +24,18 @@ test("the shipped policy places every stage there is, and runs those that have s
     PHASES.flatMap((phase) =>
       plans[pipeline].phases[phase].steps.flatMap((step) => step.map(({ name }) => name)),
     );
-  const mail = ["sender-access", "spf", "sender-domain"];
-  const data = ["dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
-  const strangers = ["access", "dnsbl", ...mail, "domains", ...data];
+  const session = ["connection-rate", "dnsbl", "reverse-dns", "pregreet", "helo"];
+  const mail = [
+    "sender-access",
+    "spf",
+    "sender-domain",
+    "spf-access",
+    "reputation",
+    "message-rate",
+  ];
+  const rcpt = ["domains", "rcpt-rate", "greylist"];
+  const data = ["trusted-relay", "dkim", "from", "from-access", "arc", "dmarc", "sender-id"];
+  const strangers = ["access", ...session, ...mail, ...rcpt, ...data];
   const content = ["attachments", "antivirus"];
   const ours = ["own-sender", "sender-rate", "recipient-rate"];
   assert.deepEqual(running("inbound"), [...strangers, ...content]);

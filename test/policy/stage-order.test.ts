@@ -67,7 +67,7 @@ test("a stage that rewriting.yaml gives nothing to do takes no part, and the eff
   const folder = await policyOnDisk(context, { ...MINIMAL, "rewriting.yaml": REWRITING });
   const { plans, effective } = await loadPolicy({ folder, catalog: createCatalog(), clock });
   const names = plans.inbound.phases.rcpt.steps.flatMap((step) => step.map(({ name }) => name));
-  assert.deepEqual(names, ["rewrite-recipient", "domains"]);
+  assert.deepEqual(names, ["rewrite-recipient", "domains", "rcpt-rate", "greylist"]);
   assert.deepEqual(JSON.parse(JSON.stringify(effective)).rewriting, {
     addresses: [],
     redirects: [{ recipient: "alice@example.org", to: "bob@example.org" }],

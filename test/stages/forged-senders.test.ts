@@ -4,24 +4,44 @@ import { authenticationResults } from "../../src/gateway/auth-headers.ts";
 import { foldHeader } from "../../src/mail/fold-header.ts";
 import { decide } from "../../src/pipeline/decision.ts";
 import { forgedSenders } from "../support/forged-senders.ts";
-import { judgeSender } from "../support/judge-stages.ts";
+import { judgeSender, reportOf } from "../support/judge-stages.ts";
 import { toZoneResolver } from "../support/zone-resolver.ts";
 
-const { mails, zone, honest, lookalike } = forgedSenders();
+const { mails, zone, honest, lookalike, disguised } = forgedSenders();
 const RULE = {
   mode: "enforce",
   scoring: { scores: new Map(), thresholds: { quarantine: 7, reject: null }, scl: [1, 2, 3] },
   exempt: false,
 } as const;
 
-async function judge(mail: (typeof mails)[number]) {
-  const reports = await judgeSender({ ...mail, resolver: toZoneResolver(zone) });
+/** Each stage about senders, and an operator who lets the victim through: if it is the victim. */
+const ALLOWED = {
+  allow: [{ sender: { domainsAndSubdomains: ["victim.test"] }, reason: "our best customer" }],
+};
+
+async function judge(mail: (typeof mails)[number], access: object | null = null) {
+  const whole =
+    access === null
+      ? {}
+      : { all: true, options: { "sender-access": access, "from-access": access } };
+  const reports = await judgeSender({ ...mail, ...whole, resolver: toZoneResolver(zone) });
   const results = authenticationResults("gw.example.net", reports);
-  return { decision: decide(reports, RULE), results };
+  return { reports, decision: decide(reports, RULE), results };
+}
+
+/** What is in force for the victim must not pass, whichever method says it. */
+function assertNoPass(results: string): void {
+  for (const result of results.split("; ")) {
+    if (!/^(?:spf|dkim|dmarc|arc|sender-id)=pass/.test(result)) continue;
+    assert.doesNotMatch(
+      result,
+      /(?:d|from|sender|mailfrom|helo)="?(?:[^ ]*[.@])?victim\.test(?:"| |$)/i,
+    );
+  }
 }
 
 test("there are more than forty forgeries, and honest mail of the same domain passes", async () => {
-  assert.ok(mails.length >= 70, String(mails.length));
+  assert.ok(mails.length >= 85, String(mails.length));
   const { decision, results } = await judge(honest);
   assert.equal(decision.action, "relay", results);
   assert.match(
@@ -38,13 +58,53 @@ describe("mail that pretends to be of a domain with p=reject", () => {
         ["reject", "quarantine"].includes(decision.action),
         `${decision.action}: ${results}`,
       );
-      for (const result of results.split("; ")) {
-        if (!/^(?:spf|dkim|dmarc)=pass/.test(result)) continue;
-        assert.doesNotMatch(result, /(?:d|from|mailfrom|helo)=(?:[^ ]*\.)?victim\.test(?: |$)/i);
-      }
+      assertNoPass(results);
       foldHeader("Authentication-Results", results);
     });
 });
+
+describe("the same mail where the operator allows the victim", () => {
+  for (const mail of mails)
+    test(`${mail.name}: nobody is trusted, and it is refused or held`, async () => {
+      const { decision, results } = await judge(mail, ALLOWED);
+      assert.ok(["reject", "quarantine"].includes(decision.action), decision.action);
+      assert.notEqual(decision.scl, -1);
+      const symbols = decision.findings.map(({ symbol }) => symbol);
+      assert.ok(!symbols.includes("SENDER_ALLOWED"), symbols.join());
+      assertNoPass(results);
+    });
+
+  test("and the victim's own mail is let through", async () => {
+    const { decision } = await judge(honest, ALLOWED);
+    assert.deepEqual([decision.action, decision.scl], ["relay", -1]);
+  });
+});
+
+test("where the operator blocks the victim, whatever names it in From is refused", async () => {
+  const access = {
+    block: [{ sender: { domainsAndSubdomains: ["victim.test"] }, reason: "is forged too often" }],
+  };
+  for (const mail of [honest, ...mails]) {
+    const [from = ""] = /^From:.*[\w"]@victim\.test\b/m.exec(mail.message) ?? [];
+    if (from === "") continue;
+    const { decision, reports } = await judge(mail, access);
+    assert.equal(decision.action, "reject", mail.name);
+    const { verdict } = reportOf(reports, "from-access");
+    assert.ok(verdict.kind === "reject" && verdict.cause === "sender-denied", mail.name);
+  }
+});
+
+for (const mail of disguised)
+  test(`${mail.name}: passes for the attacker alone, and is marked`, async () => {
+    for (const access of [null, ALLOWED]) {
+      const { decision, results } = await judge(mail, access);
+      assert.match(results, /; dmarc=pass header\.from=evil\.test/);
+      assertNoPass(results);
+      const symbols = decision.findings.map(({ symbol }) => symbol);
+      assert.ok(symbols.includes("FROM_NAME_OTHER_ADDRESS"), symbols.join());
+      assert.notEqual(decision.scl, -1);
+    }
+  });
 
 test("a domain that looks like the victim's passes for itself, under its A-labels", async () => {
   const { results } = await judge(lookalike);

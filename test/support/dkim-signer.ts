@@ -60,13 +60,13 @@ export function signMessage(message: string, options: SignOptions): string {
   return `DKIM-Signature:${tags}${signOctets(Buffer.from(octets, "latin1"), key)}\r\n${message}`;
 }
 
-function signOctets(octets: Buffer, { algorithm, privateKey }: SigningKey): string {
+export function signOctets(octets: Buffer, { algorithm, privateKey }: SigningKey): string {
   if (algorithm === "ed25519-sha256")
     return sign(null, createHash("sha256").update(octets).digest(), privateKey).toString("base64");
   return sign(algorithm === "rsa-sha1" ? "sha1" : "sha256", octets, privateKey).toString("base64");
 }
 
-function signedText(head: string, signed: string, mode: string): string {
+export function signedText(head: string, signed: string, mode: string): string {
   const left = head.split(/\r\n(?![ \t])/).filter(Boolean);
   return signed
     .split(":")
@@ -82,7 +82,7 @@ function signedText(head: string, signed: string, mode: string): string {
     .join("");
 }
 
-function canonicalField(field: string, mode: string): string {
+export function canonicalField(field: string, mode: string): string {
   if (mode === "simple") return field;
   const colon = field.indexOf(":");
   const value = field

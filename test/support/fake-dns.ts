@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { decode } from "dns-packet";
 import { dnsAnswer, type FakeHost, type FakeZone, forgedAnswers } from "./fake-dns-answer.ts";
+import { isLie, type Lie, toLies } from "./fake-dns-lies.ts";
 
 export type { FakeHost, FakeZone } from "./fake-dns-answer.ts";
 
@@ -20,7 +21,11 @@ export type Behaviour =
   /** Another id, another question, another port, rubbish: and then the true answer. */
   | "forge-then-answer"
   /** More forged answers than anybody may send. */
-  | "forge";
+  | "forge"
+  /** The answer to each query comes when the next query of that name and type does. */
+  | "late"
+  /** A lie, and never the true answer. */
+  | Lie;
 
 export interface FakeDns {
   /** For `dns.servers` of the settings: `127.0.0.1:40000`. */
@@ -69,9 +74,15 @@ export async function startFakeDns(
 
   const [udp, tcp] = await listenOnOnePort(host);
   const stranger = createSocket(host === "::1" ? "udp6" : "udp4");
+  const late = new Map<string, () => void>();
   udp.on("message", (bytes, from) => {
     const { behaviour, replies } = handle(bytes, "udp");
-    answerUdp({ udp, stranger, bytes, from, behaviour, replies });
+    const answer = () => answerUdp({ udp, stranger, bytes, from, behaviour, replies });
+    if (behaviour !== "late") return answer();
+    const [question] = decode(bytes).questions ?? [];
+    const key = `${question?.type} ${question?.name}`;
+    late.get(key)?.();
+    late.set(key, answer);
   });
   tcp.on("connection", (socket) => {
     connections.add(socket);
@@ -125,6 +136,11 @@ const FORGED_ROUNDS = 10;
 function answerUdp({ udp, stranger, bytes, from, behaviour, replies }: UdpReply): void {
   const rounds = behaviour === "forge" ? FORGED_ROUNDS : behaviour === "forge-then-answer" ? 1 : 0;
   const send = (socket: UdpSocket, reply: Buffer) => socket.send(reply, from.port, from.address);
+  if (isLie(behaviour)) {
+    const teller = behaviour === "wrong-source" ? stranger : udp;
+    for (const lie of toLies(behaviour, decode(bytes))) send(teller, lie);
+    return;
+  }
   for (let round = 0; round < rounds; round++) {
     const { fromServer, fromStranger } = forgedAnswers(decode(bytes));
     for (const reply of fromStranger) send(stranger, reply);

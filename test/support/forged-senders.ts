@@ -1,6 +1,7 @@
 import { domainToASCII } from "node:url";
 import { makeRsaKey, type SigningKey, type SignOptions, signMessage } from "./dkim-signer.ts";
 import type { JudgedMail } from "./judge-stages.ts";
+import { mx, type Zone } from "./zone-resolver.ts";
 
 /** Mail that pretends to be of victim.test (p=reject), from a client that owns evil.test. */
 export interface ForgedMail extends Omit<JudgedMail, "resolver"> {
@@ -9,12 +10,13 @@ export interface ForgedMail extends Omit<JudgedMail, "resolver"> {
 
 export interface ForgedSet {
   readonly mails: readonly ForgedMail[];
-  /** TXT and A records by `TYPE name`. */
-  readonly zone: Readonly<Record<string, readonly string[]>>;
+  readonly zone: Zone;
   /** Honest mail of the victim, which must pass: a set that refuses everything shows nothing. */
   readonly honest: ForgedMail;
   /** Of a domain that only looks like the victim, and passes for itself. */
   readonly lookalike: ForgedMail;
+  /** Of the attacker's own domain, and made to look like the victim's. */
+  readonly disguised: readonly ForgedMail[];
 }
 
 const CLIENT = "198.51.100.66";
@@ -37,6 +39,8 @@ export function forgedSenders(): ForgedSet {
     "TXT victim._domainkey.evil.test": [evil.record],
     "TXT _dmarc.evil.test": ["v=DMARC1; p=none"],
     [`TXT ${LOOKALIKE}`]: [`v=spf1 ip4:${CLIENT} -all`],
+    "MX victim.test": [mx(10, "mail.victim.test")],
+    "MX evil.test": [mx(10, "mail.evil.test")],
   };
   const honest = {
     name: "honest",
@@ -45,7 +49,24 @@ export function forgedSenders(): ForgedSet {
   const mails = [...fromTricks(), ...identities(evil), ...signatures(victim, evil, weak)];
   const from = Buffer.from("From: CEO <ceo@víctim.test>").toString("latin1");
   const lookalike = { name: "a look-alike", message: plain(from), sender: `x@${LOOKALIKE}` };
-  return { mails, zone, honest, lookalike };
+  return { mails, zone, honest, lookalike, disguised: disguises(evil) };
+}
+
+/** From names the attacker; SPF and his own signature pass. A reader may show the victim. */
+function disguises(evil: SigningKey): readonly ForgedMail[] {
+  const froms: readonly (readonly [string, string])[] = [
+    ["the victim as a comment before the address", "(ceo@victim.test) x@evil.test"],
+    ["the victim as a comment behind the address", "x@evil.test (ceo@victim.test)"],
+    ["the victim as the shown name", '"ceo@victim.test" <x@evil.test>'],
+    ["the victim in brackets within quotes", '"CEO <ceo@victim.test>" <x@evil.test>'],
+    ["the victim as an encoded word", "=?utf-8?q?ceo=40victim.test?= <x@evil.test>"],
+    ["the victim as an encoded word in base64", "=?utf-8?b?Y2VvQHZpY3RpbS50ZXN0?= <x@evil.test>"],
+    ["the victim folded into the shown name", '"ceo@victim.test"\r\n\t<x@evil.test>'],
+  ];
+  return froms.map(([name, from]) => ({
+    name,
+    message: signMessage(plain(`From: ${from}`), { key: evil, domain: "evil.test" }),
+  }));
 }
 
 function plain(from = "From: CEO <ceo@victim.test>", subject = "Hello"): string {
@@ -101,6 +122,16 @@ function fromTricks(): readonly ForgedMail[] {
     ["no From and the victim as Sender", "Sender: ceo@victim.test"],
     ["an unclosed quote", 'From: "CEO <ceo@victim.test>'],
     ["semicolons", "From: ceo@victim.test; x@evil.test"],
+    ["no blank behind the colon", "From:ceo@victim.test"],
+    ["a fold behind the colon", "From:\r\n\tceo@victim.test"],
+    ["a fold in front of the brackets", "From: CEO\r\n \r\n <ceo@victim.test>"],
+    ["the attacker as a comment", "From: ceo@victim.test (x@evil.test)"],
+    ["the attacker as the shown name", 'From: "x@evil.test" <ceo@victim.test>'],
+    ["a Sender of the attacker", "From: ceo@victim.test\r\nSender: x@evil.test"],
+    ["a Resent-From of the attacker", "Resent-From: x@evil.test\r\nFrom: ceo@victim.test"],
+    ["the victim in upper case with a tag", "From: CEO+1@Victim.Test"],
+    ["invisible letters in the domain", "From: ceo@victim\xe2\x80\x8b.test"],
+    ["a blank in front of the at sign", "From: ceo @victim.test"],
   ];
   return froms.map(([name, from]) => ({ name, message: plain(from) }));
 }
@@ -185,6 +216,18 @@ function signatures(victim: SigningKey, evil: SigningKey, weak: SigningKey): rea
     {
       name: "a signature that was copied",
       message: `${signatureOf(good)}${plain(undefined, "Pay")}`,
+    },
+    {
+      name: "an ARC chain of the attacker that says all was well",
+      message:
+        "ARC-Seal: i=1; a=rsa-sha256; cv=none; d=evil.test; s=s1; b=AAAA\r\n" +
+        "ARC-Message-Signature: i=1; a=rsa-sha256; d=evil.test; s=s1; h=from; bh=AAAA; b=AAAA\r\n" +
+        "ARC-Authentication-Results: i=1; gw.example.net; dmarc=pass header.from=victim.test\r\n" +
+        plain(),
+    },
+    {
+      name: "a Received-SPF of the victim",
+      message: `Received-SPF: pass (gw.example.net: ok) client-ip=192.0.2.25\r\n${plain()}`,
     },
     {
       name: "an Authentication-Results of the victim",

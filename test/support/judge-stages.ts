@@ -7,12 +7,20 @@ import type { Phase, StageReport } from "../../src/pipeline/report.ts";
 import { runPhase } from "../../src/pipeline/run-phase.ts";
 import type { BoundStage, DataFacts, MailFacts } from "../../src/pipeline/stage.ts";
 import { openTaps } from "../../src/pipeline/tap-set.ts";
+import type { ExceptionServices } from "../../src/stages/access/exception-book.ts";
+import { fromAccessStage } from "../../src/stages/access/from-access.ts";
+import { senderAccessStage } from "../../src/stages/access/sender-access.ts";
+import { spfAccessStage } from "../../src/stages/access/spf-access.ts";
+import { arcStage } from "../../src/stages/arc.ts";
 import { dkimStage } from "../../src/stages/dkim.ts";
 import { dmarcStage } from "../../src/stages/dmarc.ts";
 import { fromStage } from "../../src/stages/from/from.ts";
+import { senderDomainStage } from "../../src/stages/sender-domain.ts";
+import { senderIdStage } from "../../src/stages/sender-id.ts";
 import { spfStage } from "../../src/stages/spf.ts";
 import { toBytesSource } from "./bytes-source.ts";
 import { createFakeClock } from "./fake-clock.ts";
+import { noExceptions } from "./no-exceptions.ts";
 
 export interface JudgedMail {
   readonly message: string;
@@ -28,18 +36,20 @@ export interface JudgedMail {
   readonly isOurs?: (domain: string) => boolean;
   /** By stage, before the schema. */
   readonly options?: Readonly<Record<string, object>>;
+  /** All stages about the sender, in the steps of the shipped policy; default: the oldest four. */
+  readonly all?: boolean;
   /** Reports of stages that are not run here. */
   readonly reports?: readonly StageReport[];
 }
 
-interface Services {
+interface Services extends ExceptionServices {
   readonly resolver: Resolver;
   readonly clock: Clock;
 }
 
 export const JUDGED_AT = Date.UTC(2026, 0, 1);
 
-/** Runs spf, dkim, from and dmarc as the gateway does; one report each. */
+/** Runs spf, dkim, from and dmarc as the gateway does, or `all` of them; one report each. */
 export async function judgeSender(mail: JudgedMail): Promise<readonly StageReport[]> {
   const { signal } = new AbortController();
   const clock = createFakeClock();
@@ -48,17 +58,17 @@ export async function judgeSender(mail: JudgedMail): Promise<readonly StageRepor
     networkQueries: () => 0,
     close() {},
   };
-  const services = { resolver, clock };
+  const services = { resolver, clock, exceptions: noExceptions() };
   const dns = createLookupScope(signal, mail.queries);
   const facts = toFacts(mail);
   const run = { services, clock, signal };
-  const spf = [[bind("mail", spfStage, mail)]];
+  const { early, late } = stepsOf(mail);
   const before = await runPhase({
-    phase: { budgetMs: 8000, steps: spf },
+    phase: { budgetMs: 8000, steps: early },
     view: { ...facts, dns },
     ...run,
   });
-  const steps = [dkimStage, fromStage, dmarcStage].map((stage) => [bind("data", stage, mail)]);
+  const steps = late;
   const phase = { budgetMs: 60_000, steps };
   const message = toMessage(mail);
   const reports = [...facts.reports, ...before];
@@ -68,6 +78,30 @@ export async function judgeSender(mail: JudgedMail): Promise<readonly StageRepor
   const tapped = (stage: BoundStage<"data", Services>, limit: AbortSignal) =>
     taps.evidence(stage, message, limit);
   return [...reports, ...(await runPhase({ phase, view, tapped, ...run }))];
+}
+
+function stepsOf(mail: JudgedMail) {
+  const early = (stage: Parameters<typeof bind>[1]) => bind("mail", stage, mail);
+  const late = (stage: Parameters<typeof bind>[1]) => bind("data", stage, mail);
+  if (mail.all !== true)
+    return {
+      early: [[early(spfStage)]],
+      late: [[late(dkimStage)], [late(fromStage)], [late(dmarcStage)]],
+    };
+  return {
+    early: [
+      [early(senderAccessStage)],
+      [early(spfStage), early(senderDomainStage)],
+      [early(spfAccessStage)],
+    ],
+    late: [
+      [late(dkimStage)],
+      [late(fromStage), late(fromAccessStage)],
+      [late(arcStage)],
+      [late(dmarcStage)],
+      [late(senderIdStage)],
+    ],
+  };
 }
 
 function bind<P extends Phase>(

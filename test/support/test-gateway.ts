@@ -38,12 +38,13 @@ export type LogLine = Readonly<Record<string, unknown>> & { readonly event: stri
 
 const SHIPPED = join(import.meta.dirname, "../../policies");
 
-/** The lists of a policy that asks nobody. */
+/** The lists of a policy that asks nobody, and keeps nobody waiting. */
 export const TEST_POLICIES = {
   domains: {
     domains: { "example.org": { recipients: { list: ["alice@example.org", "bob@example.org"] } } },
   },
   dnsbl: { lists: [] },
+  connection: { pregreet: { from: null } },
 } as const;
 
 /** The whole gateway in this process, on loopback, with the shipped policies but for `policies`. */

@@ -14,11 +14,15 @@ export interface UnboundOptions {
   readonly zones: Readonly<Record<string, string>>;
   /** Keys of signed zones, as in a zone file; all other zones are not signed. */
   readonly anchors: readonly string[];
+  /** Each query goes to the output. */
+  readonly logsQueries?: boolean;
 }
 
 export interface UnboundServer {
   /** `127.0.0.1:port`: for `dns.servers` of the settings. */
   readonly address: string;
+  /** With `logsQueries`: the questions that came, `www.example.test. A`, the last hundred or so. */
+  queries(): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -33,6 +37,10 @@ export async function startUnbound(options: UnboundOptions): Promise<UnboundServ
   const { server, port } = await startOnFreePort(folder, options);
   return {
     address: `127.0.0.1:${port}`,
+    queries: () =>
+      [...server.output().matchAll(/info: 127\.0\.0\.1 (\S+ \S+) IN$/gm)].map(
+        ([, question = ""]) => question,
+      ),
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
@@ -40,7 +48,7 @@ export async function startUnbound(options: UnboundOptions): Promise<UnboundServ
   };
 }
 
-function toConfig(folder: string, port: number, { zones }: UnboundOptions): string {
+function toConfig(folder: string, port: number, { zones, logsQueries }: UnboundOptions): string {
   const stubs = Object.entries(zones).map(
     ([zone, address]) =>
       `stub-zone:\n  name: "${zone}"\n  stub-addr: ${address.replace(":", "@")}\n`,
@@ -57,6 +65,7 @@ function toConfig(folder: string, port: number, { zones }: UnboundOptions): stri
   pidfile: ""
   directory: "${folder}"
   use-syslog: no
+  log-queries: ${logsQueries === true ? "yes" : "no"}
   module-config: "validator iterator"
   trust-anchor-file: "anchors"
   local-zone: "test." nodefault

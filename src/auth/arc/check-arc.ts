@@ -2,12 +2,13 @@ import { readAuthor } from "../../mail/author.ts";
 import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
 import { createHeaderCollector } from "../../mail/header-collector.ts";
 import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
-import { canonicalField, signedOctets } from "../dkim/canonical-header.ts";
+import { signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
 import type { DkimSignature } from "../dkim/dkim-signature.ts";
 import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
-import { isSignedBy } from "../dkim/verify-signature.ts";
+import { faultOfTimes, isSignedBy } from "../dkim/verify-signature.ts";
 import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
 import { parseMessageSignature } from "./arc-seal.ts";
+import { sealedOctets, wholeSet } from "./sealed-octets.ts";
 import { readSealedDmarc, type SealedDmarc } from "./sealed-results.ts";
 
 /** Of each set, what a sealer says of himself and of the mail he got. */
@@ -29,12 +30,23 @@ export type ArcCheck = {
   readonly keys: readonly KeyAnswer[];
   /** The domain of the one author in From; null: nobody can say. */
   readonly from: string | null;
+  /** Of From and Subject, what the newest signature leaves to anybody. */
+  readonly unsigned: readonly string[];
 };
+
+export interface ArcQuestion {
+  readonly keys: KeyLookup;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
+}
 
 export interface ArcReading {
   write(chunk: Buffer): void;
-  end(keys: KeyLookup): Promise<ArcCheck>;
+  end(question: ArcQuestion): Promise<ArcCheck>;
 }
+
+/** What people judge a mail by: a seal taken for another Subject must not count (threats.md A7). */
+const MUST_COVER: readonly string[] = ["from", "subject"];
 
 /**
  * Verifies the chain of a message that streams by (RFC 8617 5.2). Without a whole chain nothing is
@@ -52,7 +64,7 @@ export function createArcReading(): ArcReading {
       const taken = collector.write(chunk);
       if (collector.ended()) begin().bodies?.write(chunk.subarray(taken));
     },
-    async end(keys) {
+    async end(question) {
       const { headers, chain, newest, bodies } = begin();
       const author = readAuthor(headers);
       const from = author.kind === "mailbox" ? author.domain : null;
@@ -63,12 +75,14 @@ export function createArcReading(): ArcReading {
         return { ...EMPTY, result: "fail", reason: newest, sets, from };
       const body = bodies?.end().get(newest.body);
       if (!body) throw new Error("a body that nobody hashed");
-      return { ...(await verify(headers, chain.sets, newest, body, keys)), sets, from };
+      const unsigned = unsignedNames(headers, newest.signed, MUST_COVER);
+      const message = { headers, sets: chain.sets, newest, body };
+      return { ...(await verify(message, question)), sets, from, unsigned };
     },
   };
 }
 
-const EMPTY = { reason: null, temporary: false, sets: [], keys: [] } as const;
+const EMPTY = { reason: null, temporary: false, sets: [], keys: [], unsigned: [] } as const;
 
 interface Head {
   readonly headers: HeaderBlock;
@@ -86,15 +100,19 @@ function readHead(headers: HeaderBlock): Head {
   return { headers, chain, newest, bodies };
 }
 
-type Outcome = Omit<ArcCheck, "sets" | "from">;
+type Outcome = Omit<ArcCheck, "sets" | "from" | "unsigned">;
+
+interface Sealed {
+  readonly headers: HeaderBlock;
+  readonly sets: readonly ArcSet[];
+  readonly newest: DkimSignature;
+  readonly body: BodyHash;
+}
 
 /** The newest signature first, then the seals from the newest to the oldest; the first fault ends it. */
 async function verify(
-  headers: HeaderBlock,
-  sets: readonly ArcSet[],
-  newest: DkimSignature,
-  body: BodyHash,
-  lookup: KeyLookup,
+  { headers, sets, newest, body }: Sealed,
+  { keys: lookup, receivedAt }: ArcQuestion,
 ): Promise<Outcome> {
   const keys: KeyAnswer[] = [];
   const fail = (reason: string, temporary = false): Outcome => ({
@@ -103,14 +121,15 @@ async function verify(
     temporary,
     keys,
   });
-  const claim = faultOfBody(newest, body);
+  const claim = faultOfTimes(newest, receivedAt) ?? faultOfBody(newest, body);
   if (claim) return fail(claim);
+  const wholes = sets.map(wholeSet);
   const parts: readonly Part[] = [
     { what: "message signature", signed: newest, octets: () => signedOctets(headers, newest) },
-    ...sets.toReversed().map(({ instance, seal }) => ({
-      what: `seal ${instance}`,
-      signed: seal,
-      octets: () => sealedOctets(sets.slice(0, instance)),
+    ...sets.toReversed().map((set) => ({
+      what: `seal ${set.instance}`,
+      signed: set.seal,
+      octets: () => sealedOctets(wholes.slice(0, set.instance - 1), set),
     })),
   ];
   for (const { what, signed, octets } of parts) {
@@ -140,21 +159,6 @@ function faultOfKey(found: FoundKey, signed: Part["signed"], octets: Part["octet
   if (!signed.algorithm.startsWith(`${found.key.type}-`))
     return "the key is of another kind than a= says";
   return isSignedBy(octets(), signed, found.key) ? null : "what it signs was changed";
-}
-
-/** RFC 8617 5.1.1: the fields of all sets so far, the last seal without its value. */
-function sealedOctets(sets: readonly ArcSet[]): Buffer {
-  const parts: string[] = [];
-  for (const [index, { results, message, seal }] of sets.entries()) {
-    for (const { name, rawValue } of [results, message.field])
-      parts.push(canonicalField(name, rawValue, "relaxed"), "\r\n");
-    const { name, rawValue } = seal.field;
-    const { start, end } = seal.signatureAt;
-    const isLast = index === sets.length - 1;
-    const value = isLast ? rawValue.slice(0, start) + rawValue.slice(end) : rawValue;
-    parts.push(canonicalField(name, value, "relaxed"), isLast ? "" : "\r\n");
-  }
-  return Buffer.from(parts.join(""), "latin1");
 }
 
 function describe({ instance, seal, results }: ArcSet): ArcSealed {

@@ -13,9 +13,12 @@ const MAX_READ = 8192;
 
 /** The one result of DMARC in ARC-Authentication-Results (RFC 8601); null: none, or several. */
 export function readSealedDmarc(rawValue: string): SealedDmarc | null {
-  const text = plainText(unfold(rawValue.slice(0, MAX_READ)));
+  // Cut anywhere, a name would be the name of somebody else.
+  if (rawValue.length > MAX_READ) return null;
+  const text = plainText(unfold(rawValue));
   const results = text.split(";").flatMap((part) => {
-    const match = /^\s*dmarc\s*=\s*([a-z]+)(?=\s|$)(.*)$/is.exec(part);
+    // RFC 8601 2.2: the version of a method may follow its name, and there is but one.
+    const match = /^\s*dmarc\s*(?:\/\s*1\s*)?=\s*([a-z]{1,30})(?=\s|$)(.*)$/is.exec(part);
     return match ? [{ result: match[1] ?? "", rest: match[2] ?? "" }] : [];
   });
   const [only] = results;
@@ -42,8 +45,11 @@ function plainText(value: string): string {
     const char = value.charAt(at);
     if (char === "\\" && (isQuoted || depth > 0)) at += 1;
     else if (isQuoted) isQuoted = char !== '"';
-    else if (char === "(") depth += 1;
-    else if (char === ")" && depth > 0) depth -= 1;
+    else if (char === "(") {
+      // A comment separates as a blank does.
+      if (depth === 0) text += " ";
+      depth += 1;
+    } else if (char === ")" && depth > 0) depth -= 1;
     else if (depth > 0) continue;
     else if (char === '"') {
       isQuoted = true;

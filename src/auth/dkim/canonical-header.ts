@@ -7,7 +7,10 @@ import type { Canonicalization, DkimSignature } from "./dkim-signature.ts";
  * upwards (5.4.2), and the signature itself without its value. A name without a field left adds
  * nothing, which is how a signer forbids that one is added.
  */
-export function signedOctets(headers: HeaderBlock, signature: DkimSignature): Buffer {
+export function signedOctets(
+  headers: HeaderBlock,
+  signature: Pick<DkimSignature, "field" | "signatureAt" | "header" | "signed">,
+): Buffer {
   const { field: own, signatureAt, header: mode } = signature;
   const taken = new Map<string, number>();
   const parts: string[] = [];

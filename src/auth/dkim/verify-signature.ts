@@ -113,16 +113,25 @@ function describe(
 
 /** What can be said without the key. */
 function checkClaims(signature: DkimSignature, message: SignedMessage): Outcome | null {
-  const now = message.receivedAt / 1000;
-  const { signedAt, expiresAt, length, bodyHash } = signature;
-  if (expiresAt !== null && expiresAt < now) return fail("expired");
-  if (signedAt !== null && signedAt > now + CLOCK_SKEW_SECONDS) return fail("made in the future");
+  const times = faultOfTimes(signature, message.receivedAt);
+  if (times) return fail(times);
+  const { length, bodyHash } = signature;
   const body = message.bodies.get(signature.body);
   if (!body) throw new Error("a body that nobody hashed");
   // Whatever stands behind l= octets is anybody's (RFC 6376 8.2): it covers all, or counts for nothing.
   if (length !== null && length !== body.octets)
     return fail(`l= covers ${length} of ${body.octets} octets`);
   return bodyHash.equals(body.hash) ? null : fail("the body was changed");
+}
+
+/** t= and x= of RFC 6376 3.5. */
+export function faultOfTimes(
+  { signedAt, expiresAt }: Pick<DkimSignature, "signedAt" | "expiresAt">,
+  receivedAt: number,
+): string | null {
+  const now = receivedAt / 1000;
+  if (expiresAt !== null && expiresAt < now) return "expired";
+  return signedAt !== null && signedAt > now + CLOCK_SKEW_SECONDS ? "made in the future" : null;
 }
 
 function checkKey(

@@ -58,7 +58,7 @@ export type SenderIdCheck = {
  */
 export async function checkSenderId(
   question: SenderIdQuestion,
-  resolver: Resolver,
+  resolver: Pick<Resolver, "lookup">,
   scope: LookupScope,
 ): Promise<SenderIdCheck> {
   const ip = parseIp(question.ip);
@@ -82,7 +82,7 @@ async function checkScope(
   name: SenderIdScope,
   ip: IpAddress,
   question: SenderIdQuestion,
-  resolver: Resolver,
+  resolver: Pick<Resolver, "lookup">,
   scope: LookupScope,
 ): Promise<ScopeCheck | null> {
   if (name === "mfrom") {
@@ -117,7 +117,7 @@ async function evaluate(
   { scope: name, header, localPart, domain }: Subject,
   ip: IpAddress,
   { helo, receiver, receivedAt, usesVersion1 }: SenderIdQuestion,
-  resolver: Resolver,
+  resolver: Pick<Resolver, "lookup">,
   scope: LookupScope,
 ): Promise<ScopeCheck> {
   const trace = createSpfTrace();

@@ -49,7 +49,6 @@ function selectResent(fields: readonly NamedField[]): NamedField | null {
   if (sender < 0) return byFrom;
   const isOlder =
     from >= 0 &&
-    from < sender &&
     fields.slice(from, sender).some(({ name }) => name === "received" || name === "return-path");
   return isOlder ? byFrom : (fields[sender] ?? null);
 }

@@ -59,7 +59,7 @@ export type RecordChoice = (texts: readonly string[]) => readonly string[];
 export function createSpfRun(
   subject: SpfSubject,
   trace: SpfTrace,
-  resolver: Resolver,
+  resolver: Pick<Resolver, "lookup">,
   scope: LookupScope,
   select: RecordChoice = (texts) => texts.filter(isSpfRecord),
 ): SpfRun {

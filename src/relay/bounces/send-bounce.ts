@@ -5,6 +5,7 @@ import type { MessageSource } from "../../mail/message.ts";
 import type { FactBus } from "../../pipeline/facts.ts";
 import type { Limits } from "../../policy/limits.ts";
 import type { BounceKind, Spool } from "../../spool/spool.ts";
+import type { SignOwnMail } from "../mail-signer.ts";
 import { readHeaders } from "../read-headers.ts";
 import type { Leg } from "../relay.ts";
 import { type Bounce, toBounce } from "./bounce.ts";
@@ -19,6 +20,8 @@ export interface SendBounceDeps {
   readonly clock: Clock;
   readonly hostname: string;
   readonly limits: () => Limits["delivery"];
+  /** Absent: bounces go without a signature. */
+  readonly signOwnMail?: SignOwnMail;
 }
 
 /** What is larger goes back without its body, whatever RET said: a bounce is no second delivery. */
@@ -39,7 +42,8 @@ export async function sendBounce(
   const sender = returnAddress(leg.envelope);
   if (sender === null) throw new TypeError("a bounce of a bounce");
   const now = deps.clock.now();
-  const { source: made, needs } = await write(deps, kind, leg, source, told, now);
+  const { source: plain, needs } = await write(deps, kind, leg, source, told, now);
+  const made = (await deps.signOwnMail?.(plain)) ?? plain;
   await deps.spool.add(
     {
       transactionId: leg.transactionId,

@@ -11,6 +11,7 @@ import type { Routing, TlsReportPolicy } from "../../policy/snapshot.ts";
 import type { Spool } from "../../spool/spool.ts";
 import type { TlsSessionCounts } from "../../tracking/tracking.ts";
 import { toMemorySource } from "../bounces/memory-source.ts";
+import type { SignOwnMail } from "../mail-signer.ts";
 import { type TlsReport, toTlsReport } from "./tls-report.ts";
 import { toReportFile, toReportMail } from "./tls-report-mail.ts";
 import { parseReportRecord, type ReportTarget } from "./tls-report-record.ts";
@@ -28,6 +29,8 @@ export interface TlsReporterDeps {
   readonly metrics: Metrics;
   readonly ids: Ids;
   readonly hostname: string;
+  /** Puts our signature under reports that go by mail. */
+  readonly signOwnMail: SignOwnMail;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -159,7 +162,7 @@ async function mail(
       dueAt: now,
       reason: "a TLS report",
     },
-    toMemorySource(bytes),
+    await deps.signOwnMail(toMemorySource(bytes)),
   );
   deps.wake();
 }

@@ -1,8 +1,11 @@
 import { z } from "zod";
 import { type Cidr, parseCidr } from "../../net/ip.ts";
+import type { TrustedRelays } from "../../policy/snapshot.ts";
 import { createNetworkMap, maskTo, networkKey } from "./network-map.ts";
+import { relayNetworkFault, relayTerms } from "./relay-entries.ts";
 import {
   compileSenders,
+  type EntryTerms,
   type SenderEntry,
   type SenderSubject,
   senderKeys,
@@ -13,6 +16,7 @@ import {
 const NEVER_TRUSTED: readonly string[] = [
   "access",
   "sender-access",
+  "spf-access",
   "from-access",
   "own-sender",
   "sender-rate",
@@ -39,10 +43,18 @@ const client = z.string().superRefine((text, context) => {
   }
 });
 
+const relayClient = client.superRefine((text, context) => {
+  const network = parseCidr(text);
+  const message = network === null ? null : relayNetworkFault(network);
+  if (message !== null) context.addIssue({ code: "custom", message });
+});
+
 const base = z.strictObject({
   /** An address or a network. Either this or `sender`. */
   client: client.optional(),
   sender: senderSchema.optional(),
+  /** False, of a sender: also when neither SPF nor DKIM proves him, so that anybody may be him. */
+  authenticated: z.boolean().optional(),
   /** Why the entry is there: for those who find it in two years. Never told to the client. */
   reason: z.string().trim().min(1),
   /** A date counts to its end (UTC); a time needs its zone. */
@@ -61,25 +73,29 @@ const lists = z.strictObject({
   allow: z
     .array(base.extend({ scope: z.array(stageName).min(1).optional() }))
     .superRefine(refuseHalfEntries)
+    .superRefine(refuseTopLevels)
     .superRefine(refuseDuplicates)
     .default([]),
   block: z.array(base).superRefine(refuseHalfEntries).superRefine(refuseDuplicates).default([]),
+  /** They bring mail of others, and those are judged. */
+  trustedRelays: z
+    .array(
+      base
+        .omit({ sender: true, client: true, authenticated: true })
+        .extend({ client: relayClient, ...relayTerms }),
+    )
+    .superRefine(refuseDuplicates)
+    .default([]),
 });
 
-/** One entry as it is judged. */
-export interface AccessEntry {
-  readonly list: "allow" | "block";
-  readonly client: string;
-  readonly reason: string;
-  /** Absent: every spam stage. */
-  readonly scope?: readonly string[] | undefined;
-  /** Milliseconds since the epoch from which it has no effect; null: never. */
-  readonly endsAt: number | null;
-}
+/** One entry as it is judged, and as evidence keeps it. */
+export type AccessEntry = EntryTerms & { readonly client: string };
 
 export interface AccessOptions {
-  readonly allow: readonly z.infer<typeof lists>["allow"][number][];
-  readonly block: readonly z.infer<typeof lists>["block"][number][];
+  readonly allow: readonly WrittenEntry[];
+  readonly block: readonly WrittenEntry[];
+  readonly trustedRelays: readonly z.infer<typeof lists>["trustedRelays"][number][];
+  readonly relays: TrustedRelays;
   /**
    * The entry that counts for a client at a time: of those in force the one with the longest
    * prefix; of two equal ones the block.
@@ -90,45 +106,72 @@ export interface AccessOptions {
 }
 
 /** `access.yaml` */
-export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written) => {
-  // Blocks first: among equally specific entries the map keeps this order.
-  const entries = [
-    ...written.block.map((entry) => ({ list: "block", entry }) as const),
-    ...written.allow.map((entry) => ({ list: "allow", entry }) as const),
-  ];
+export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written) => ({
+  ...written,
+  relays: compileRelays(written.trustedRelays),
+  ...compileAccess([
+    ...written.block.map((entry) => toTerms("block", entry)),
+    ...written.allow.map((entry) => toTerms("allow", entry)),
+  ]),
+}));
+
+function compileRelays(written: AccessOptions["trustedRelays"]): TrustedRelays {
+  const relays = createNetworkMap(
+    written.flatMap((relay) => {
+      const network = parseCidr(relay.client);
+      const endsAt = relay.expires === undefined ? null : endOf(relay.expires);
+      return network === null ? [] : [{ network, value: { ...relay, endsAt } }];
+    }),
+  );
+  return { find: (ip, at) => relays.find(ip).find(inForce(at)) ?? null };
+}
+
+/** An entry of one of the lists, wherever it is kept. */
+export type NamedEntry = EntryTerms & Pick<WrittenEntry, "client" | "sender">;
+
+/** Makes entries findable. Of equally specific ones the blocks come first. */
+export function compileAccess(
+  entries: readonly NamedEntry[],
+): Pick<AccessOptions, "find" | "findSender"> {
+  // Among equally specific entries the maps keep this order.
+  const ordered = entries.toSorted(
+    (a, b) => Number(a.list === "allow") - Number(b.list === "allow"),
+  );
   const map = createNetworkMap(
-    entries.flatMap(({ list, entry }) => {
-      const network = entry.client === undefined ? null : parseCidr(entry.client);
-      return network === null ? [] : [{ network, value: toEntry(list, entry) }];
+    ordered.flatMap(({ client, sender: _sender, ...terms }) => {
+      const network = client === undefined ? null : parseCidr(client);
+      return network === null || client === undefined
+        ? []
+        : [{ network, value: { ...terms, client } }];
     }),
   );
   const senders = compileSenders(
-    entries.flatMap(({ list, entry }) => {
-      const { sender } = entry;
-      return sender === undefined ? [] : [{ ...terms(list, entry), sender }];
-    }),
+    ordered.flatMap(({ client: _client, sender, ...terms }) =>
+      sender === undefined ? [] : [{ ...terms, sender }],
+    ),
   );
-  const inForce = (at: number) => (entry: { readonly endsAt: number | null }) =>
-    entry.endsAt === null || at < entry.endsAt;
   return {
-    ...written,
     find: (ip, at) => map.find(ip).find(inForce(at)) ?? null,
     findSender: (sender, at) => senders.find(sender).filter(inForce(at)),
   };
-});
+}
+
+function inForce(at: number) {
+  return ({ endsAt }: { readonly endsAt: number | null }) => endsAt === null || at < endsAt;
+}
 
 function hasHostBits({ octets, bits }: Cidr): boolean {
   return maskTo(octets, bits).some((octet, i) => octet !== octets[i]);
 }
 
-type Written = z.infer<typeof base> & { readonly scope?: readonly string[] | undefined };
+/** As written in the file, or kept by a command. */
+export type WrittenEntry = z.infer<typeof base> & {
+  readonly scope?: readonly string[] | undefined;
+};
 
-function toEntry(list: AccessEntry["list"], entry: Written): AccessEntry {
-  return { ...terms(list, entry), client: entry.client ?? "" };
-}
-
-function terms(list: AccessEntry["list"], { reason, scope, expires }: Written) {
-  return { list, reason, scope, endsAt: expires === undefined ? null : endOf(expires) };
+function toTerms(list: EntryTerms["list"], written: WrittenEntry): NamedEntry {
+  const { expires, ...entry } = written;
+  return { ...entry, list, endsAt: expires === undefined ? null : endOf(expires) };
 }
 
 function endOf(expires: string): number {
@@ -137,8 +180,12 @@ function endOf(expires: string): number {
 }
 
 /** An entry is about a client or about a sender: both at once would read as "and" to half of all. */
-function refuseHalfEntries(entries: readonly Written[], context: z.RefinementCtx): void {
-  for (const [index, { client, sender }] of entries.entries()) {
+function refuseHalfEntries(entries: readonly WrittenEntry[], context: z.RefinementCtx): void {
+  for (const [index, { client, sender, authenticated }] of entries.entries()) {
+    if (client !== undefined && authenticated !== undefined) {
+      const message = "expected it beside `sender`: a client is known by its address";
+      context.addIssue({ code: "custom", message, path: [index, "authenticated"] });
+    }
     if ((client === undefined) !== (sender === undefined)) continue;
     const got = client === undefined ? "neither" : "both";
     const message = `expected either \`client\` or \`sender\`, got ${got}`;
@@ -146,8 +193,23 @@ function refuseHalfEntries(entries: readonly Written[], context: z.RefinementCtx
   }
 }
 
+/** Everybody below `com` who signs his mail: a slip, or the end of the spam checks. */
+function refuseTopLevels(entries: readonly WrittenEntry[], context: z.RefinementCtx): void {
+  for (const [index, { sender }] of entries.entries()) {
+    for (const [at, name] of (sender?.domainsAndSubdomains ?? []).entries()) {
+      if (name.includes(".")) continue;
+      const message = `expected a domain below a top level, got ${JSON.stringify(name)}`;
+      const path = [index, "sender", "domainsAndSubdomains", at];
+      context.addIssue({ code: "custom", message, path });
+    }
+  }
+}
+
 /** Two entries for one client in one list: nobody could say which reason and scope hold. */
-function refuseDuplicates(entries: readonly Written[], context: z.RefinementCtx): void {
+function refuseDuplicates(
+  entries: readonly Pick<WrittenEntry, "client" | "sender">[],
+  context: z.RefinementCtx,
+): void {
   const seen = new Set<string>();
   const note = (key: string, name: string, path: readonly (string | number)[]) => {
     if (seen.has(key)) {

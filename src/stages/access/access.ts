@@ -1,20 +1,25 @@
 import { defineStage, type Stage } from "../../pipeline/stage.ts";
-import type { Verdict } from "../../pipeline/verdict.ts";
+import { NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
 import { type AccessEntry, type AccessOptions, accessOptions } from "./access-options.ts";
 import { checkAccess } from "./check-access.ts";
+import type { ExceptionServices } from "./exception-book.ts";
+import { strongestClient, toFinding } from "./strongest-entry.ts";
 
-/** Nothing is observed: client and time are facts, so a replay uses the list of its own policy. */
-export type AccessEvidence = { readonly client: string };
+/**
+ * Client and time are facts, so a replay uses the list of its own policy. What an operator made by
+ * command is kept as it was then; absent in evidence of earlier versions.
+ */
+export type AccessEvidence = { readonly client: string; readonly entry?: AccessEntry | null };
 
-/** A look-up in memory. */
+/** A look-up in memory, once a second after a question to the store, which has its own limit. */
 const TIMEOUT_MS = 1000;
 
-/** Clients that the operator allowed or blocked in `access.yaml`. Runs before all other stages. */
-export const accessStage: Stage<"connect", unknown> = defineStage<
+/** Clients that the operator allowed or blocked. Runs before all other stages. */
+export const accessStage: Stage<"connect", ExceptionServices> = defineStage<
   "connect",
   AccessOptions,
   AccessEvidence,
-  unknown
+  ExceptionServices
 >({
   name: "access",
   phase: "connect",
@@ -22,24 +27,28 @@ export const accessStage: Stage<"connect", unknown> = defineStage<
   onFailure: "open",
   trustable: false,
   canTrust: true,
+  judges: "origin",
   file: "access",
   options: accessOptions,
   check: checkAccess,
 
-  observe: async ({ client }) => ({ client: client.ip }),
+  async observe({ client, receivedAt }, _options, { exceptions }) {
+    const entry = (await exceptions.current()).find(client.ip, receivedAt);
+    return { client: client.ip, entry };
+  },
 
-  judge(evidence, options, { receivedAt }) {
-    const entry = options.find(evidence.client, receivedAt);
-    return entry === null ? { kind: "neutral", findings: [] } : judgeEntry(entry);
+  judge({ client, entry = null }, options, { receivedAt }) {
+    const found = strongestClient(options.find(client, receivedAt), entry, receivedAt);
+    return found === null ? NEUTRAL : judgeEntry(found);
   },
 });
 
-function judgeEntry({ list, client, reason, scope }: AccessEntry): Verdict {
-  const detail = `${client}: ${reason}`;
+function judgeEntry(entry: AccessEntry): Verdict {
+  const { list, client, scope } = entry;
   if (list === "block") {
-    const findings = [{ symbol: "CLIENT_BLOCKED", score: 0, detail }];
+    const findings = [toFinding("CLIENT_BLOCKED", client, entry)];
     return { kind: "reject", cause: "client-blocked", findings };
   }
-  const findings = [{ symbol: "CLIENT_ALLOWED", score: 0, detail }];
+  const findings = [toFinding("CLIENT_ALLOWED", client, entry)];
   return { kind: "trust", ...(scope && { scope }), findings };
 }

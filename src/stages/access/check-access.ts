@@ -1,13 +1,16 @@
+import { parseCidr } from "../../net/ip.ts";
+import { TRUSTED_RELAY_STAGE } from "../../pipeline/origin.ts";
 import type { Company, OptionFault } from "../../pipeline/stage.ts";
 import { hint } from "../../policy/nearest.ts";
 import type { AccessOptions } from "./access-options.ts";
+import { networkKey } from "./network-map.ts";
 
 /** Stages that heed entries with `sender`: MAIL FROM, then From and who was proven. */
 const SENDER_STAGES: readonly string[] = ["sender-access", "from-access"];
 
 /** Names in a scope that are nobody's, and entries that nobody would heed. */
 export function checkAccess(
-  { allow, block }: AccessOptions,
+  { allow, block, trustedRelays }: AccessOptions,
   company: Company,
 ): readonly OptionFault[] {
   const scopes = allow.flatMap(({ scope = [] }, index) =>
@@ -16,6 +19,7 @@ export function checkAccess(
       return message === null ? [] : [{ path: ["allow", index, "scope", at], message }];
     }),
   );
+  const relays = checkRelays({ allow, block, trustedRelays }, company);
   const away = SENDER_STAGES.filter((name) => company.get(name)?.isPlaced !== true);
   const names = away.map((name) => `\`${name}\``).join(" and ");
   const message = `not heeded: ${names} is not in pipeline.yaml`;
@@ -24,7 +28,31 @@ export function checkAccess(
       sender === undefined || away.length === 0 ? [] : [{ path: [list, index, "sender"], message }],
     ),
   );
-  return [...scopes, ...unheeded];
+  return [...scopes, ...unheeded, ...relays];
+}
+
+/** Relays that nobody would look behind, and entries about them that would do nothing. */
+function checkRelays(
+  { allow, block, trustedRelays }: Pick<AccessOptions, "allow" | "block" | "trustedRelays">,
+  company: Company,
+): readonly OptionFault[] {
+  if (trustedRelays.length === 0) return [];
+  const isPlaced = company.get(TRUSTED_RELAY_STAGE)?.isPlaced === true;
+  const message = `not heeded: stage \`${TRUSTED_RELAY_STAGE}\` is not in pipeline.yaml`;
+  const networks = new Set(trustedRelays.map(({ client }) => keyOf(client)));
+  const idle = Object.entries({ allow, block }).flatMap(([list, entries]) =>
+    entries.flatMap(({ client }, index) => {
+      if (client === undefined || !networks.has(keyOf(client))) return [];
+      const fault = "not heeded: a trusted relay's mail is judged by where it comes from";
+      return [{ path: [list, index, "client"], message: fault }];
+    }),
+  );
+  return isPlaced ? idle : [...idle, { path: ["trustedRelays"], message }];
+}
+
+function keyOf(client: string): string {
+  const network = parseCidr(client);
+  return network === null ? client : networkKey(network);
 }
 
 function scopeFault(name: string, company: Company): string | null {

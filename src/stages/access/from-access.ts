@@ -1,34 +1,42 @@
-import { passesFor, type SenderIdentity, senderIdentities } from "../../auth/sender-identities.ts";
-import { readAuthor } from "../../mail/author.ts";
-import { isWithin } from "../../mail/domain-name.ts";
+import { senderIdentities } from "../../auth/sender-identities.ts";
+import { mentionedInFrom, readAuthor } from "../../mail/author.ts";
 import { defineStage, type Stage } from "../../pipeline/stage.ts";
 import { type Finding, NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
 import { type AccessOptions, accessOptions } from "./access-options.ts";
+import type { ExceptionServices } from "./exception-book.ts";
 import type { SenderEntry, SenderSubject } from "./sender-entries.ts";
+import { NO_RULING, type Ruling, toRuling, trust, trustEnvelope } from "./sender-ruling.ts";
+import { strongestSenders, toFinding } from "./strongest-entry.ts";
 
-/** The author in From; null: nobody can say who it is. */
+type Mailbox = { readonly localPart: string; readonly domain: string };
+
+/** The author in From; null: nobody can say who it is, only who is named there. */
 export type FromAccessEvidence = {
-  readonly author: { readonly localPart: string; readonly domain: string } | null;
+  readonly author: Mailbox | null;
+  /** Of a malformed From: whom some reader may take for its author. */
+  readonly mentioned: readonly Mailbox[];
+  /** What operators made by command for all of them; absent in evidence of earlier versions. */
+  readonly entries?: {
+    readonly from: readonly SenderEntry[];
+    readonly mail: readonly SenderEntry[];
+    /** For each of `mentioned`. */
+    readonly mentioned: readonly (readonly SenderEntry[])[];
+  };
 };
 
 /** A look-up in memory. */
 const TIMEOUT_MS = 1000;
 
 /**
- * What a proven MAIL FROM excuses: checks of client and envelope. Whose name stands in From is judged
- * all the same, since its owner was asked nothing.
- */
-const ENVELOPE_STAGES: readonly string[] = ["dnsbl", "spf", "sender-domain"];
-
-/**
  * Senders that `access.yaml` blocks or allows, by From and once more by MAIL FROM. An allow entry
  * counts only when SPF or DKIM passed for the domain, or one it is within; else the next entry does.
+ * A malformed From allows nobody, and is blocked for anybody who is named in it.
  */
-export const fromAccessStage: Stage<"data", unknown> = defineStage<
+export const fromAccessStage: Stage<"data", ExceptionServices> = defineStage<
   "data",
   AccessOptions,
   FromAccessEvidence,
-  unknown
+  ExceptionServices
 >({
   name: "from-access",
   phase: "data",
@@ -40,61 +48,50 @@ export const fromAccessStage: Stage<"data", unknown> = defineStage<
   file: "access",
   options: accessOptions,
 
-  async observe({ message }) {
-    const author = readAuthor(message.headers);
-    if (author.kind !== "mailbox") return { author: null };
-    return { author: { localPart: author.localPart, domain: author.domain } };
+  async observe({ message: { headers }, sender, receivedAt }, _options, { exceptions }) {
+    const read = readAuthor(headers);
+    const author =
+      read.kind === "mailbox" ? { localPart: read.localPart, domain: read.domain } : null;
+    const mentioned = author ? [] : mentionedInFrom(headers);
+    const book = await exceptions.current();
+    const find = (one: SenderSubject | null) => (one ? book.findSender(one, receivedAt) : []);
+    const entries = { from: find(author), mail: find(sender), mentioned: mentioned.map(find) };
+    return { author, mentioned, entries };
   },
 
-  judge({ author }, options, { sender, receivedAt, reports }): Verdict {
+  judge({ author, mentioned, entries }, options, { sender, receivedAt, reports }): Verdict {
     const identities = senderIdentities(reports);
-    const rule = (subject: SenderSubject | null) =>
-      subject === null
-        ? NOTHING
-        : toRuling(options.findSender(subject, receivedAt), subject, identities);
-    const rulings = { from: rule(author), mail: rule(sender) };
-    const findings = [...rulings.from.unproven, ...rulings.mail.unproven].slice(0, 1);
-    const blocked = [rulings.from.entry, rulings.mail.entry].find(
-      (entry) => entry?.list === "block",
-    );
+    const entriesFor = (subject: SenderSubject, made: readonly SenderEntry[] = []) =>
+      strongestSenders(options.findSender(subject, receivedAt), made, receivedAt);
+    const rule = (subject: SenderSubject | null, made?: readonly SenderEntry[]) =>
+      subject === null ? NO_RULING : toRuling(entriesFor(subject, made), subject, identities);
+    const from = rule(author, entries?.from);
+    const mail = rule(sender, entries?.mail);
+    const named = mentioned.map((one, i) => entriesFor(one, entries?.mentioned[i])[0]);
+    const blocked = [from.entry, ...named, mail.entry].find((entry) => entry?.list === "block");
     if (blocked)
       return {
         kind: "reject",
         cause: "sender-denied",
-        findings: [toFinding("SENDER_BLOCKED", blocked)],
+        findings: [toFinding("SENDER_BLOCKED", blocked.match, blocked)],
       };
-    if (rulings.from.entry) return trust(rulings.from.entry, rulings.from.entry.scope);
-    const { entry } = rulings.mail;
-    if (!entry) return findings.length === 0 ? NEUTRAL : { kind: "neutral", findings };
-    const scope = ENVELOPE_STAGES.filter((name) => entry.scope?.includes(name) ?? true);
-    return scope.length === 0 ? NEUTRAL : trust(entry, scope);
+    return toTrust(from, mail) ?? toNeutral(unproven(from, mail));
   },
 });
 
-interface Ruling {
-  /** The entry that counts. */
-  readonly entry: SenderEntry | null;
-  readonly unproven: readonly Finding[];
+/** Null: nobody who was allowed, or nothing that his entry could excuse. */
+function toTrust(from: Ruling, mail: Ruling): Verdict | null {
+  if (from.entry) return trust(from.entry, from.entry.scope);
+  const verdict = mail.entry && trustEnvelope(mail.entry);
+  if (!verdict) return null;
+  return { ...verdict, findings: [...verdict.findings, ...unproven(from, NO_RULING)] };
 }
 
-const NOTHING: Ruling = { entry: null, unproven: [] };
-
-function toRuling(
-  entries: readonly SenderEntry[],
-  { domain }: SenderSubject,
-  identities: readonly SenderIdentity[],
-): Ruling {
-  const isProven = passesFor(identities, (one) => isWithin(domain, one));
-  const entry = entries.find(({ list }) => list === "block" || isProven) ?? null;
-  const [first] = entries;
-  const isUnproven = first?.list === "allow" && !isProven;
-  return { entry, unproven: isUnproven ? [toFinding("SENDER_ALLOWED_UNPROVEN", first)] : [] };
+/** Once: From and MAIL FROM are mostly the same. */
+function unproven(from: Ruling, mail: Ruling): readonly Finding[] {
+  return [...from.unproven, ...mail.unproven].slice(0, 1);
 }
 
-function trust(entry: SenderEntry, scope: readonly string[] | undefined): Verdict {
-  return { kind: "trust", ...(scope && { scope }), findings: [toFinding("SENDER_ALLOWED", entry)] };
-}
-
-function toFinding(symbol: string, { match, reason }: SenderEntry): Finding {
-  return { symbol, score: 0, detail: `${match}: ${reason}` };
+function toNeutral(findings: readonly Finding[]): Verdict {
+  return findings.length === 0 ? NEUTRAL : { kind: "neutral", findings };
 }

@@ -10,7 +10,9 @@ const address = z.string().superRefine((text, context) => {
 });
 
 const domain = z.string().superRefine((text, context) => {
-  if (toDomain(text) === null) complain("a domain such as example.org", text, context);
+  if (toDomain(text) !== null) return;
+  const below = text.startsWith("*.") ? " (what is below it: domainsAndSubdomains)" : "";
+  complain(`a domain such as example.org${below}`, text, context);
 });
 
 function complain(wanted: string, text: string, context: z.RefinementCtx): void {
@@ -31,43 +33,82 @@ export const senderSchema = z
     error: "expected addresses, domains or domainsAndSubdomains",
   });
 
-type WrittenSender = z.infer<typeof senderSchema>;
+export type WrittenSender = z.infer<typeof senderSchema>;
 
-/** One entry as it is judged. */
-export interface SenderEntry {
+/** What every entry has, as it is judged. */
+export type EntryTerms = {
   readonly list: "allow" | "block";
-  /** The address or domain by which it was found, as `*.example.org` for one of its subdomains. */
-  readonly match: string;
   readonly reason: string;
   /** Absent: every spam stage. */
   readonly scope?: readonly string[] | undefined;
+  /** Milliseconds since the epoch from which it has no effect; null: never. */
   readonly endsAt: number | null;
-}
+  /** False: an allowed sender need not be proven. */
+  readonly authenticated?: boolean | undefined;
+  /** Of one that a command made; absent: it stands in `access.yaml`. */
+  readonly key?: string | undefined;
+  readonly by?: string | undefined;
+};
+
+export type SenderEntry = EntryTerms & {
+  /** The address or domain by which it was found. */
+  readonly match: string;
+  /** The more, the more specific: an address, a domain, a domain above it. */
+  readonly rank: number;
+};
 
 export interface SenderSubject {
   readonly localPart: string;
   readonly domain: string;
 }
 
-/** Entries by the sender: the address, the domain, then domains it is within, the longest first. */
+/**
+ * Entries by the sender: the address, the domain, then domains it is within, the longest first. A
+ * blocked address is blocked with every tag (`bob+x@` for `bob@`), which costs its owner nothing;
+ * an allowed one is what was written and nothing else.
+ */
 export interface SenderMap {
   find(sender: SenderSubject): readonly SenderEntry[];
 }
 
 export function compileSenders(
-  entries: readonly (Omit<SenderEntry, "match"> & { readonly sender: WrittenSender })[],
+  entries: readonly (EntryTerms & { readonly sender: WrittenSender })[],
 ): SenderMap {
   const byKey = new Map<string, SenderEntry[]>();
   for (const { sender, ...terms } of entries) {
     for (const { key, name } of senderKeys(sender)) {
       const known = byKey.get(key) ?? [];
-      known.push({ ...terms, match: name });
+      known.push({ ...terms, match: name, rank: rankOf(key) });
       byKey.set(key, known);
     }
   }
   return {
-    find: (sender) => keysFor(sender).flatMap((key) => byKey.get(key) ?? []),
+    find(sender) {
+      const [address = "", ...domains] = keysFor(sender);
+      const untagged = (byKey.get(withoutTag(address)) ?? [])
+        .filter(({ list }) => list === "block")
+        .map((entry) => ({ ...entry, rank: UNTAGGED_RANK }));
+      const rest = domains.flatMap((key) => byKey.get(key) ?? []);
+      return [...(byKey.get(address) ?? []), ...untagged, ...rest];
+    },
   };
+}
+
+/** Longer than any domain. */
+const DOMAIN_RANK = 1000;
+const ADDRESS_RANK = 2000;
+/** The tag that was written is more specific than any. */
+const UNTAGGED_RANK = 1999;
+
+function rankOf(key: string): number {
+  if (key.startsWith("=")) return DOMAIN_RANK;
+  return key.startsWith("*") ? key.length : ADDRESS_RANK;
+}
+
+/** An address without its tag (RFC 5233) has the key of another address; else nobody's. */
+function withoutTag(key: string): string {
+  const tag = /^([^+]+)\+.*(@[^@]*)$/s.exec(key);
+  return tag ? `${tag[1]}${tag[2]}` : "";
 }
 
 interface SenderKey {
@@ -111,9 +152,12 @@ function addressKey(text: string): string | null {
   return parsed === null || parsed.domain === "" ? null : toKey(parsed.localPart, parsed.domain);
 }
 
-/** `"bob"@` is `bob@`, and case is nobody's difference. */
+/**
+ * `"b\ob"@` is `bob@` (RFC 5321 4.1.2), case is nobody's difference, and neither is whether an accent
+ * is a character of its own (RFC 6532 3.1).
+ */
 function toKey(localPart: string, domain: string): string {
   const isQuoted = localPart.length > 1 && localPart.startsWith('"') && localPart.endsWith('"');
   const bare = isQuoted ? localPart.slice(1, -1).replace(/\\(.)/gs, "$1") : localPart;
-  return `${bare.toLowerCase()}@${domain}`;
+  return `${bare.normalize("NFC").toLowerCase()}@${domain}`;
 }

@@ -33,6 +33,8 @@ export const dnsblStage: Stage<"connect", DnsblServices> = defineStage<
   onFailure: "open",
   trustable: true,
   concerns: "strangers",
+  judges: "origin",
+  precedes: ["pregreet"],
   file: "dnsbl",
   options: dnsblOptions,
 

@@ -62,6 +62,7 @@ test("a domain learns by mail, from the server that has lost its TLS, that it ha
   const at = told && "at" in told ? told.at : 0;
 
   const report = createTlsReporter({
+    signOwnMail: async (source) => source,
     routing: () => ({
       ...toRouting([connector]),
       tlsReports: {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it, type TestContext } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { withFieldsOnTop } from "../../../src/auth/dkim/signable.ts";
 import { createIds } from "../../../src/base/ids.ts";
 import { createSilentLog } from "../../../src/base/log.ts";
 import { createMetrics } from "../../../src/base/metrics.ts";
@@ -64,6 +65,7 @@ describe("the daily TLS reports", () => {
     let woken = 0;
     const routing = toRouting([toTestConnector({ domains: ["example.org"] })]);
     const report = createTlsReporter({
+      signOwnMail: async (source) => withFieldsOnTop(source, "DKIM-Signature: of a test\r\n"),
       routing: () => ({ ...routing, tlsReports: { ...POLICY, ...policy } }),
       counts,
       resolver,
@@ -101,6 +103,7 @@ describe("the daily TLS reports", () => {
     assert.equal(item?.ignoresTlsPolicies, true);
     assert.equal(item.envelope.sender?.spoken, "tls@example.net");
     assert.equal(item.envelope.recipients[0]?.address.spoken, "reports@example.org");
+    assert.match(text, /^DKIM-Signature: of a test\r\nDate: /);
     assert.match(text, /^TLS-Report-Domain: example\.org\r$/m);
     assert.deepEqual([...noted], ["example.org"]);
   });

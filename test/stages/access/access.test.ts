@@ -4,6 +4,7 @@ import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { ConnectFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
 import { accessStage } from "../../../src/stages/access/access.ts";
+import { noExceptions } from "../../support/no-exceptions.ts";
 
 const NEW_YEAR = Date.UTC(2027, 0, 1);
 
@@ -22,7 +23,7 @@ async function run(file: unknown, ip: string, receivedAt?: number): Promise<Verd
   const facts = factsOf(ip, receivedAt);
   const { signal } = new AbortController();
   const view: Views["connect"] = { ...facts, dns: createLookupScope(signal) };
-  const evidence = await stage.observe?.(view, undefined, signal);
+  const evidence = await stage.observe?.(view, { exceptions: noExceptions() }, signal);
   return stage.judge(evidence ?? null, facts);
 }
 
