@@ -8,6 +8,8 @@ import { subjectText } from "./subjects.ts";
 const WRITE_AFTER_MS = 200;
 /** Of one write: some ten milliseconds, which a look behind it waits. */
 const BATCH = 500;
+/** Nobody who looks waits longer for a batch that is on its way: the store may be mute. */
+const SETTLE_LIMIT_MS = 20;
 /** Subjects that wait: a flood while the store is slow. Some 10 MB. */
 const MAX_WAITING = 20_000;
 
@@ -16,7 +18,9 @@ export interface LessonQueue {
   hit(shelf: ShelfName, key: string): void;
   /** What of this subject is not yet on its way to the store. */
   waiting(subject: Subject): Learned | null;
-  /** Resolves when nothing of these subjects is on its way any more. Never rejects. */
+  /** Hits of an entry that are not yet on their way. */
+  waitingHits(shelf: ShelfName, key: string): number;
+  /** Resolves when nothing of these subjects is on its way any more, or soon. Never rejects. */
   settled(subjects: readonly Subject[]): Promise<void>;
   /** How many batches were sent: whether one was while somebody looked. */
   batches(): number;
@@ -43,43 +47,41 @@ interface Sent {
 export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
   const { clock, write, onLost, maxWaiting = MAX_WAITING } = options;
   const waiting = new Map<string, { readonly subject: Subject; readonly learned: Learned }>();
-  const hits = new Map<string, ShelfHit>();
+  const hits = createHits(maxWaiting);
   let closed = false;
   let batches = 0;
-  let sent: Sent = { keys: new Set(), end: Promise.resolve() };
+  let sent: Sent | null = null;
   const { flush, wake } = createPace(clock, async () => {
-    while (waiting.size > 0 || hits.size > 0) {
+    while (waiting.size > 0 || hits.size() > 0) {
       const subjects = takeFirst(waiting, BATCH);
-      const batch = { subjects, hits: takeFirst(hits, BATCH), now: clock.now() };
+      const batch = { subjects, hits: hits.take(BATCH), now: clock.now() };
       batches++;
       const end = write(batch).catch(() => onLost(subjects.length));
       sent = { keys: new Set(subjects.map(({ subject }) => subjectText(subject))), end };
       await end;
-      sent = { keys: new Set(), end: Promise.resolve() };
+      sent = null;
     }
   });
-  const hasRoom = (subject: Subject) =>
-    !closed && (waiting.size < maxWaiting || waiting.has(subjectText(subject)));
+  const take = (lesson: Lesson): boolean => {
+    const hasRoom = waiting.size < maxWaiting || waiting.has(subjectText(lesson.subject));
+    if (closed || !hasRoom) return false;
+    gatherLessons(waiting, [lesson], subjectText);
+    return true;
+  };
 
   return {
     learn(lessons) {
-      let lost = 0;
-      for (const lesson of lessons) {
-        if (hasRoom(lesson.subject)) gatherLessons(waiting, [lesson], subjectText);
-        else lost++;
-      }
+      const lost = lessons.filter((lesson) => !take(lesson)).length;
       if (lost > 0) onLost(lost);
       wake();
     },
     hit(shelf, key) {
-      const name = `${shelf} ${key}`;
-      if (closed || (hits.size >= maxWaiting && !hits.has(name))) return;
-      hits.set(name, { shelf, key, count: (hits.get(name)?.count ?? 0) + 1 });
+      if (!closed) hits.add(shelf, key);
       wake();
     },
     waiting: (subject) => waiting.get(subjectText(subject))?.learned ?? null,
-    settled: (subjects) =>
-      subjects.some((one) => sent.keys.has(subjectText(one))) ? sent.end : Promise.resolve(),
+    waitingHits: hits.waiting,
+    settled: (subjects) => settle(clock, sent, subjects),
     batches: () => batches,
     forget: (subject) => void waiting.delete(subjectText(subject)),
     flush,
@@ -87,6 +89,22 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
       closed = true;
       await flush();
     },
+  };
+}
+
+function createHits(most: number) {
+  const hits = new Map<string, ShelfHit>();
+  const nameOf = (shelf: ShelfName, key: string) => `${shelf} ${key}`;
+  const waiting = (shelf: ShelfName, key: string) => hits.get(nameOf(shelf, key))?.count ?? 0;
+  return {
+    size: () => hits.size,
+    waiting,
+    add(shelf: ShelfName, key: string) {
+      const name = nameOf(shelf, key);
+      if (hits.size < most || hits.has(name))
+        hits.set(name, { shelf, key, count: waiting(shelf, key) + 1 });
+    },
+    take: (count: number) => takeFirst(hits, count),
   };
 }
 
@@ -106,6 +124,21 @@ function createPace(clock: Clock, writeAll: () => Promise<void>) {
     if (!writing) cancelTimer ??= clock.after(WRITE_AFTER_MS, () => void flush());
   };
   return { flush, wake };
+}
+
+async function settle(
+  clock: Clock,
+  sent: Sent | null,
+  subjects: readonly Subject[],
+): Promise<void> {
+  if (!sent || !subjects.some((one) => sent.keys.has(subjectText(one)))) return;
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(SETTLE_LIMIT_MS, resolve);
+    void sent.end.then(() => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 function takeFirst<V>(from: Map<string, V>, most: number): readonly V[] {

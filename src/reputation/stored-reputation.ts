@@ -158,8 +158,15 @@ function toShelf(name: ShelfName, { backend: { shelf }, answers, queue, clock }:
     put: (entry) => done(answers.of(name, () => shelf.put(name, entry, clock.now()))),
     get: (keys) => answers.of(name, () => shelf.get(name, keys, clock.now())),
     async list() {
-      await queue.flush();
-      return answers.of(name, () => shelf.list(name, clock.now()));
+      const answer = await answers.of(name, () => shelf.list(name, clock.now()));
+      if (answer.kind === "unknown") return answer;
+      const now = clock.now();
+      return known(
+        answer.value.map((entry) => {
+          const waiting = queue.waitingHits(name, entry.key);
+          return waiting > 0 ? { ...entry, hits: entry.hits + waiting, lastHit: now } : entry;
+        }),
+      );
     },
     remove: (key) => answers.of(name, () => shelf.remove(name, key, clock.now())),
     hit: (key) => queue.hit(name, key),

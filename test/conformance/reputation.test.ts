@@ -19,6 +19,6 @@ describe("reputation in SQLite", () => {
 
   reputationConformance(async (clock) => {
     const folder = await mkdtemp(join(root, "r-"));
-    return createSqliteReputation({ folder, clock, log: createSilentLog() });
+    return createSqliteReputation({ folder, clock, log: createSilentLog(), askLimitMs: 60_000 });
   });
 });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../../src/base/clock.ts";
+import { type Clock, createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { openStoreDatabase } from "../../src/base/sqlite-database.ts";
 import {
@@ -32,7 +32,7 @@ async function makeFolder(context: TestContext): Promise<string> {
 }
 
 const open = (folder: string, clock: Clock = createSetClock(Date.now())) =>
-  createSqliteReputation({ folder, clock, log: createSilentLog() });
+  createSqliteReputation({ folder, clock, log: createSilentLog(), askLimitMs: 60_000 });
 
 async function hamOf(reputation: ReturnType<typeof open>): Promise<number> {
   return answered(await reputation.look([ANN]))[0]?.counts.ham ?? 0;
@@ -106,6 +106,40 @@ test("a file that cannot be used is unknown to all, and in use again once it can
   await rm(folder);
   await mkdir(folder);
   assert.equal((await reputation.look([ANN])).kind, "known");
+  await reputation.close();
+});
+
+test("a file that hangs costs one session its limit, and nobody else waits", async (context) => {
+  const folder = await makeFolder(context);
+  const clock = createSystemClock();
+  const reputation = createSqliteReputation({
+    folder,
+    clock,
+    log: createSilentLog(),
+    askLimitMs: 500,
+  });
+  await waitUntil(
+    () => "it does not start",
+    async () => (await reputation.look([ANN])).kind === "known" || undefined,
+  );
+  const other = openStoreDatabase(
+    { file: join(folder, "reputation.db"), durable: false },
+    reputationStore,
+  );
+  other.prepare("BEGIN IMMEDIATE").run();
+  const first = await reputation.claim("a", 1000);
+  assert.equal(first.kind, "unknown");
+  for (let i = 0; i < 3; i++)
+    assert.deepEqual(await reputation.look([ANN]), {
+      kind: "unknown",
+      reason: "reputation: the file does not answer",
+    });
+  other.prepare("ROLLBACK").run();
+  other.close();
+  await waitUntil(
+    () => "it is not used again",
+    async () => (await reputation.look([ANN])).kind === "known" || undefined,
+  );
   await reputation.close();
 });
 

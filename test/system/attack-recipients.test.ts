@@ -20,6 +20,7 @@ async function withLists(work: (dns: FakeDns) => Promise<void>): Promise<void> {
   const dns = await startFakeDns({
     "66.0.0.127.bl.test": { A: ["127.0.0.4"], TXT: txt },
     "66.0.0.127.second.test": { A: ["127.0.0.4"] },
+    "friend.test": { A: ["192.0.2.25"] },
   });
   try {
     await work(dns);

@@ -99,7 +99,7 @@ test("honest mail of a listed relay goes on: who gave it to the relay is judged"
   const [message] = (await hub.waitForMessages(1)).slice(-1);
   const head = message?.data.toString("latin1") ?? "";
   assert.match(head, /^Received: from backup\.example\.org \(\[127\.0\.0\.9\]\)/m);
-  assert.match(head, /^Received-SPF: pass [^;]*\r\n client-ip=192\.0\.2\.1;/m);
+  assert.match(head, /^Received-SPF: pass (?:[^\r]|\r\n )*client-ip=192\.0\.2\.1;/m);
 });
 
 test("what would be refused for its origin is held, and the relay has nothing to bounce", async () => {

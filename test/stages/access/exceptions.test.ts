@@ -58,6 +58,8 @@ function world(file: object = {}) {
     const whole = { list: "allow", reason: "ticket", by: "jane", ...exception } as NewException;
     const key = exceptionKey(whole);
     await reputation.exceptions.put({ key, value: toStored(whole), until });
+    // Until it takes effect.
+    await clock.advance(1000);
     return key;
   };
   return { clock, reputation, services, run, put };
@@ -69,7 +71,6 @@ test("a command takes effect within a second, and ends at its time", async () =>
   const { clock, run, put } = world();
   assert.equal(kindOf(await run(accessStage)), "neutral");
   await put({ list: "block", client: "192.0.2.1" }, clock.now() + HOUR_MS);
-  await clock.advance(1000);
   assert.equal(kindOf(await run(accessStage)), "reject");
   await clock.advance(HOUR_MS);
   assert.equal(kindOf(await run(accessStage)), "neutral");
@@ -148,6 +149,25 @@ test("whoever comes while the entries are read for the first time waits for them
   const book = createExceptionBook(reputation.exceptions, clock);
   const both = await Promise.all([book.current(), book.current()]);
   for (const one of both) assert.equal(one.find("192.0.2.1", clock.now())?.list, "block");
+});
+
+test("a store that does not answer is waited for once, and not for long", async () => {
+  const { clock, reputation, put } = world();
+  await put({ list: "block", client: "192.0.2.1" });
+  let answer: () => void = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const slow = { list: () => answered.then(() => reputation.exceptions.list()) };
+  const book = createExceptionBook(slow, clock);
+  const first = book.current();
+  await clock.advance(300);
+  assert.equal((await first).find("192.0.2.1", clock.now()), null);
+  await clock.advance(5000);
+  assert.equal((await book.current()).find("192.0.2.1", clock.now()), null, "at once");
+  answer();
+  await clock.advance(0);
+  assert.equal((await book.current()).find("192.0.2.1", clock.now())?.list, "block");
 });
 
 test("what another version stored and we cannot read excepts nobody and breaks nothing", async () => {
