@@ -108,7 +108,7 @@ async function* unlearn(deps: ReputationCommandDeps, args: unknown) {
   const id = parseTransactionId(text);
   const record = id && (await deps.tracking.explain(id))?.record;
   if (!record) throw new ControlError("not-found", `nothing is stored about ${text}`);
-  const client = toClientSubject(record.client.ip);
+  const client = toClientSubject(record.origin?.ip ?? record.client.ip);
   const taught = await unlearnMessage(deps, record);
   const unblocked = need(await createBlocks(deps.reputation.blocks).remove(client));
   if (!taught && !unblocked)
@@ -175,8 +175,9 @@ async function srlOf(
     proxy: evidence?.proxy ?? [],
   };
   const { options, isOurs } = await deps.rules();
-  const heloName = last?.helo.name ?? null;
-  const ip = last?.client.ip ?? client.key.replace(/\/\d+$/, "");
+  const said = last?.origin ? last.origin.helo : last?.helo.name;
+  const heloName = said ?? null;
+  const ip = last?.origin?.ip ?? last?.client.ip ?? client.key.replace(/\/\d+$/, "");
   return computeSrl({ evidence: now, ip, heloName, isOurs }, options);
 }
 

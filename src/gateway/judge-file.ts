@@ -134,7 +134,7 @@ async function judgeData(
   const origin =
     relay === null
       ? { facts: start, reports: [] }
-      : await judgeOrigin({ plan, facts: start, message, dns, runtime });
+      : await judgeOrigin({ plan, relay, facts: start, message, dns, runtime });
   const { facts } = origin;
   const view = { ...facts, dns, message };
   const taps = openTaps(phase, (stage) => stage.tap?.(view, services, signal) ?? null, clock);

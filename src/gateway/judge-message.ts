@@ -39,7 +39,7 @@ export async function judgeMessage(
   const origin =
     relay === null
       ? { facts: start, reports: [] }
-      : await judgeOrigin({ plan, facts: start, message, dns, runtime });
+      : await judgeOrigin({ plan, relay, facts: start, message, dns, runtime });
   const view = { ...origin.facts, message, dns };
   const ofData = await runPhase({
     phase: ownPart(plan.phases.data, relay),

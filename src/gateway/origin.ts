@@ -15,6 +15,8 @@ import type { Snapshot } from "./session-state.ts";
 // it to whoever is in MAIL FROM: what would be refused for what it is is held (see decision.ts).
 
 type Services = StageServices;
+
+const SPF = "spf";
 type Runtime = Pick<PhaseRun<Phase, Services>, "services" | "clock" | "signal">;
 
 /** Null: the client is judged himself. Who may relay through us is no stranger's relay. */
@@ -39,6 +41,7 @@ export function ownPart<P extends Phase>(
 
 export interface OriginRun {
   readonly plan: Plan<Services>;
+  readonly relay: TrustedRelay;
   readonly facts: DataFacts;
   readonly message: Message;
   readonly dns: LookupScope;
@@ -68,7 +71,8 @@ export async function judgeOrigin(run: OriginRun): Promise<JudgedOrigin> {
   return { reports: judged.reports.slice(run.facts.reports.length), facts: judged };
 }
 
-async function judgePhases({ plan, dns, runtime }: OriginRun, start: DataFacts) {
+async function judgePhases(run: OriginRun, start: DataFacts) {
+  const { plan, dns, runtime } = run;
   const { phases } = plan;
   // As the session of one who comes himself has: many lists must leave enough for SPF and DMARC.
   const session = createLookupScope(runtime.signal);
@@ -84,7 +88,15 @@ async function judgePhases({ plan, dns, runtime }: OriginRun, start: DataFacts) 
   const isHelo = (stage: BoundStage<"helo", Services>) => facts.helo.name !== "" && judgesIt(stage);
   const helo = { phase: only(phases.helo, isHelo), view: { ...facts, dns: session }, ...runtime };
   facts = withReports(facts, await runPhase(helo));
-  const mail = { phase: only(phases.mail, judgesIt), view: { ...facts, dns }, ...runtime };
+  // Who writes an own sender into MAIL FROM answers for it himself.
+  const isOfRelay = ({ name }: { readonly name: string }) =>
+    run.relay.rewritesSender && name === SPF;
+  const { client, helo: said, tls } = run.facts;
+  const relayed = { ...facts, client, helo: said, tls };
+  const ofRelay = { phase: only(phases.mail, isOfRelay), view: { ...relayed, dns }, ...runtime };
+  facts = withReports(facts, await runPhase(ofRelay));
+  const isOfOrigin = (stage: BoundStage<"mail", Services>) => judgesIt(stage) && !isOfRelay(stage);
+  const mail = { phase: only(phases.mail, isOfOrigin), view: { ...facts, dns }, ...runtime };
   return withReports(facts, await runPhase(mail));
 }
 

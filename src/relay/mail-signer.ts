@@ -68,25 +68,30 @@ export function createMailSigner(deps: MailSignerDeps): MailSigner {
     counter.add({ result: signed.record.kind });
     return signed;
   };
-  const failed = (source: MessageSource, error: unknown, isDeferred: boolean): SignedMail => {
+  const failed = (
+    source: MessageSource,
+    error: unknown,
+    kind: "unsigned" | "unsealed",
+    isDeferred: boolean,
+  ): SignedMail => {
     // Of the source: whoever reads it next meets it too.
     if (error instanceof Unavailable) throw error;
     const reason = errorText(error);
     deps.log.error("signing-failed", { reason });
     counter.add({ result: "failed" });
     if (isDeferred) throw new Unavailable("signing", reason, { cause: error });
-    return { source, record: { kind: "unsigned", reason: `it failed: ${reason}` }, bodyHash: null };
+    return { source, record: { kind, reason: `it failed: ${reason}` }, bodyHash: null };
   };
   return {
     sign: (policy, source, knownBody) =>
       signSource(policy, source, knownBody, nowSeconds()).then(counted, (error: unknown) =>
-        failed(source, error, policy.onFailure === "defer"),
+        failed(source, error, "unsigned", policy.onFailure === "defer"),
       ),
     leave: (source, reason) =>
       counted({ source, record: { kind: "unsigned", reason }, bodyHash: null }),
     seal: (policy, source, words, knownBody) =>
       sealSource(policy, source, words, knownBody, nowSeconds()).then(counted, (error: unknown) =>
-        failed(source, error, false),
+        failed(source, error, "unsealed", false),
       ),
   };
 }

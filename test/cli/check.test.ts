@@ -164,6 +164,25 @@ test("DANE that cannot be heeded and reports on nothing are warned of", async (c
   ]);
 });
 
+test("DMARC reports that would tell nothing or reach nobody are warned of", async (context) => {
+  const warned = async (routing: string, more: Record<string, string> = {}) => {
+    const files = { ...GOOD, "policies/routing.yaml": routing, ...more };
+    const { code, out } = await check(context, files);
+    assert.equal(code, 0, out.join("\n"));
+    return out.filter((line) => line.startsWith("warning: routing.yaml dmarcReports"));
+  };
+  const reports = "dmarcReports: { enabled: true, from: dmarc@example.org }\n";
+  const all = 'connectors: { out: { domains: ["*"], smarthosts: [hub] } }\n';
+  const hub = "connectors: { hub: { domains: [example.org], smarthosts: [hub] } }\n";
+  assert.deepEqual(await warned(all + reports), []);
+  assert.deepEqual(await warned(hub), []);
+  const pipeline = "phases: { data: { steps: [[antivirus]] } }\n";
+  assert.deepEqual(await warned(hub + reports, { "policies/pipeline.yaml": pipeline }), [
+    "warning: routing.yaml dmarcReports: there is nothing to report: stage `dmarc` is not in pipeline.yaml",
+    "warning: routing.yaml dmarcReports: no connector takes mail for all domains (*): few reports can be sent",
+  ]);
+});
+
 test("a file of authorities that cannot serve is a mistake", async (context) => {
   const settings = `${GOOD["postern.yaml"]}authorities: postern.yaml\n`;
   const { code, out } = await check(context, { ...GOOD, "postern.yaml": settings });
@@ -233,7 +252,7 @@ test("the stages of both pipelines are listed", async (context) => {
   const text = out.join("\n");
   assert.match(
     text,
-    /^stages +access, connection-rate, dnsbl, reverse-dns, pregreet, helo, sender-access, spf, sender-domain, message-rate, domains, rcpt-rate, greylist, trusted-relay, dkim, from, from-access, arc, dmarc, sender-id, attachments, antivirus$/m,
+    /^stages +access, connection-rate, dnsbl, reverse-dns, pregreet, helo, sender-access, spf, sender-domain, spf-access, reputation, message-rate, domains, rcpt-rate, greylist, trusted-relay, dkim, from, from-access, arc, dmarc, sender-id, attachments, antivirus$/m,
   );
   assert.match(text, /^outbound +access, own-sender, sender-rate, recipient-rate, domains, /m);
 });

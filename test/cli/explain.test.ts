@@ -82,7 +82,6 @@ describe("explain", () => {
       "What the stages saw",
       "  connect",
       "    access: neutral (0.1 ms)",
-      "      client: 192.0.2.1",
       "    dnsbl: reject, cause client-listed (120 ms)",
       "      zen.test: listed (127.0.0.2)",
       "      DNSBL_LISTED +6: zen.test",

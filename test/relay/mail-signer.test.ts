@@ -213,7 +213,16 @@ test("a signature that cannot be made defers the message, or lets it go without,
   assert.equal(sent.text, `${HEAD}\r\nHi\r\n`);
   assert.match(JSON.stringify(sent.record), /unsigned.*it failed/);
   const { text } = await metrics.expose();
-  assert.match(text, /postern_signatures_total\{result="failed"\} 2/);
+  assert.match(text, /postern_signatures_total\{result="failed"\} 2$/m);
+});
+
+test("a seal that cannot be made keeps no mail back", async () => {
+  const broken = { ...RSA, key: createPublicKey(RSA.key), file: "key.pem" };
+  const source = toBytesSource(`${HEAD}\r\nHi\r\n`);
+  const words = { found: { result: "none", temporary: false }, results: "mx.test; none" } as const;
+  const left = await signer.seal({ key: broken, when: "always" }, source, words, null);
+  assert.equal(left.source, source);
+  assert.match(JSON.stringify(left.record), /"unsealed","reason":"it failed: /);
 });
 
 test("a disk that cannot be read is no failure of the signature", async () => {

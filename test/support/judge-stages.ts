@@ -7,8 +7,10 @@ import type { Phase, StageReport } from "../../src/pipeline/report.ts";
 import { runPhase } from "../../src/pipeline/run-phase.ts";
 import type { BoundStage, DataFacts, MailFacts } from "../../src/pipeline/stage.ts";
 import { openTaps } from "../../src/pipeline/tap-set.ts";
+import type { ExceptionServices } from "../../src/stages/access/exception-book.ts";
 import { fromAccessStage } from "../../src/stages/access/from-access.ts";
 import { senderAccessStage } from "../../src/stages/access/sender-access.ts";
+import { spfAccessStage } from "../../src/stages/access/spf-access.ts";
 import { arcStage } from "../../src/stages/arc.ts";
 import { dkimStage } from "../../src/stages/dkim.ts";
 import { dmarcStage } from "../../src/stages/dmarc.ts";
@@ -18,6 +20,7 @@ import { senderIdStage } from "../../src/stages/sender-id.ts";
 import { spfStage } from "../../src/stages/spf.ts";
 import { toBytesSource } from "./bytes-source.ts";
 import { createFakeClock } from "./fake-clock.ts";
+import { noExceptions } from "./no-exceptions.ts";
 
 export interface JudgedMail {
   readonly message: string;
@@ -39,7 +42,7 @@ export interface JudgedMail {
   readonly reports?: readonly StageReport[];
 }
 
-interface Services {
+interface Services extends ExceptionServices {
   readonly resolver: Resolver;
   readonly clock: Clock;
 }
@@ -55,7 +58,7 @@ export async function judgeSender(mail: JudgedMail): Promise<readonly StageRepor
     networkQueries: () => 0,
     close() {},
   };
-  const services = { resolver, clock };
+  const services = { resolver, clock, exceptions: noExceptions() };
   const dns = createLookupScope(signal, mail.queries);
   const facts = toFacts(mail);
   const run = { services, clock, signal };
@@ -86,7 +89,11 @@ function stepsOf(mail: JudgedMail) {
       late: [[late(dkimStage)], [late(fromStage)], [late(dmarcStage)]],
     };
   return {
-    early: [[early(senderAccessStage)], [early(spfStage), early(senderDomainStage)]],
+    early: [
+      [early(senderAccessStage)],
+      [early(spfStage), early(senderDomainStage)],
+      [early(spfAccessStage)],
+    ],
     late: [
       [late(dkimStage)],
       [late(fromStage), late(fromAccessStage)],

@@ -20,6 +20,7 @@ async function withLists(work: (dns: FakeDns) => Promise<void>): Promise<void> {
   const dns = await startFakeDns({
     "66.0.0.127.bl.test": { A: ["127.0.0.4"], TXT: txt },
     "66.0.0.127.second.test": { A: ["127.0.0.4"] },
+    "friend.test": { A: ["192.0.2.25"] },
   });
   try {
     await work(dns);
@@ -89,10 +90,12 @@ test("an allowed client is past the stages of its scope only", async () => {
 
 test("a stage in observe mode tells what it saw and refuses nobody", async () => {
   const steps = [["access"], [{ stage: "dnsbl", mode: "observe" }]];
-  const pipeline = { phases: { connect: { steps } } };
+  const pipeline = { phases: { connect: { steps }, helo: { steps: [] } } };
+  // Files that give the stages left out nothing to do.
+  const idle = { connection: {}, rates: {} };
   await withLists((dns) =>
     withEdge(
-      { dnsServer: dns.address, policies: { dnsbl: LISTS, pipeline } },
+      { dnsServer: dns.address, policies: { dnsbl: LISTS, pipeline, ...idle } },
       async (edge, hub) => {
         assert.equal((await sendAs(edge, ["alice@example.org"])).final?.code, 250);
         assert.match(

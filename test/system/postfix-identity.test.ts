@@ -50,6 +50,8 @@ before(async () => {
   cleanUp.defer(() => blockList.stop());
   const dns = await startFakeDns({
     "friend.test": { TXT: ["v=spf1 ip4:127.0.0.0/8 -all"], MX: [[10, "mail.friend.test"]] },
+    "mail.friend.test": { A: ["127.0.0.1"] },
+    "1.0.0.127.in-addr.arpa": { PTR: ["mail.friend.test"] },
   });
   cleanUp.defer(() => dns.close());
   edge = await startTestGateway({
@@ -59,7 +61,7 @@ before(async () => {
       dnsbl: { lists: [{ zone: "bl.test", score: 6 }], rejectAt: 6 },
       limits: { connections: { newPerClientPerMinute: 1000 } },
       // The data sets are full of mail that names no sender, or several.
-      "sender-auth": { from: { malformed: "stamp" } },
+      "sender-auth": { from: { malformed: "stamp", scores: { malformed: 0 } } },
     },
     // rbldnsd refuses what is not in its zone, and so the other is asked.
     settings: { dns: { servers: [blockList.address, dns.address], timeoutMs: 2000 } },

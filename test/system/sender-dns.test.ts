@@ -155,6 +155,9 @@ describe("the DNS queries of one message", () => {
     ];
   }
 
+  /** About the client and its HELO name the session asks, once for all of its messages. */
+  const asked = () => dns.queries.filter((query) => !/^PTR |mail\.friend\.test/.test(query)).length;
+
   const selectors = Array.from({ length: 10 }, (_, i) => `k${i}`);
 
   before(async () => {
@@ -186,7 +189,7 @@ describe("the DNS queries of one message", () => {
   });
 
   test("SPF that spends them all leaves nothing that passes, and the mail is held", async () => {
-    const before = dns.count();
+    const before = asked();
     const host = "greedy.test";
     const { final, id } = await sendMail({
       port: edge.port,
@@ -196,11 +199,11 @@ describe("the DNS queries of one message", () => {
     assert.match(final?.text ?? "", /^250 /);
     const line = await edge.waitForLog("decided", (one) => one.id === id);
     assert.deepEqual([line.action, line.cause], ["quarantine", "dmarc-quarantine"]);
-    assert.equal(dns.count() - before, 50);
+    assert.equal(asked() - before, 50);
   });
 
   test("all checks share them: who comes last gets a permerror, what came before stands", async () => {
-    const before = dns.count();
+    const before = asked();
     const host = "a.b.c.broad.test";
     const plain = `From: ceo@${host}\r\nSender: x@other.test\r\nSubject: Pay\r\nTo: alice@example.org\r\n\r\n${BODY}`;
     const message = selectors.reduce(
@@ -220,6 +223,6 @@ describe("the DNS queries of one message", () => {
       /; spf=fail .*; dkim=pass .*; dmarc=pass header\.from=a\.b\.c\.broad\.test/,
     );
     assert.match(results, /; sender-id=permerror/);
-    assert.equal(dns.count() - before, 50);
+    assert.equal(asked() - before, 50);
   });
 });

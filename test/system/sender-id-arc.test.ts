@@ -7,6 +7,7 @@ import { type NsdServer, noNsd, startNsd } from "../support/nsd-server.ts";
 import { type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { sendMail } from "../support/send-mail.ts";
 import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
+import { waitUntil } from "../support/wait-until.ts";
 import { storyOf } from "../support/with-edge.ts";
 
 /** Its record does not fit into one answer over UDP. */
@@ -33,6 +34,11 @@ function sealed(key: SigningKey, domain: string, message = FORGED, results = "dm
   });
 }
 
+async function metricsOf({ gateway }: TestGateway): Promise<string> {
+  const { host, port } = gateway.status!;
+  return (await fetch(`http://${host}:${port}/metrics`)).text();
+}
+
 describe("Sender ID and ARC with a real name server", { skip: noNsd() }, () => {
   let hub: ScriptedHub;
   let dns: NsdServer;
@@ -41,12 +47,13 @@ describe("Sender ID and ARC with a real name server", { skip: noNsd() }, () => {
   let refusing: TestGateway;
   let holding: TestGateway;
 
-  const start = async (policy: object) => {
+  const start = async (policy: object, workers = 1) => {
     const edge = await startTestGateway({
       hubPort: hub.port,
       policies: { "sender-auth": policy },
       // Long: a busy machine is no lost answer.
       settings: {
+        workers,
         dns: { servers: [dns.address], timeoutMs: 4000 },
         metrics: { listen: "127.0.0.1:0" },
       },
@@ -193,9 +200,21 @@ describe("Sender ID and ARC with a real name server", { skip: noNsd() }, () => {
     assert.equal(last.match(/dmarc=pass/g)?.length, 1);
   });
 
+  test("with two processes both stages do the same, and the supervisor has all counts", async () => {
+    const edge = await start({ arc: { trustedSealers: ["list.test"] } }, 2);
+    const { results } = await delivered(send(edge, sealed(LIST, "list.test")));
+    assert.match(results, /; sender-id=fail .*; arc=pass .*; dmarc=fail /);
+    const { final } = await send(edge, sealed(EVIL, "evil.test"));
+    assert.match(final?.text ?? "", /^550 5\.7\.1 Refused by the DMARC policy /);
+    const counted = /^postern_findings_total\{[^}]*symbol="DMARC_ARC_TRUSTED"[^}]*\} 1$/m;
+    await waitUntil(
+      () => "no count of it",
+      async () => counted.test(await metricsOf(edge)) || undefined,
+    );
+  });
+
   test("each result is counted", async () => {
-    const { host, port } = stamping.gateway.status!;
-    const text = await (await fetch(`http://${host}:${port}/metrics`)).text();
+    const text = await metricsOf(stamping);
     for (const symbol of [
       "SENDER_ID_FAIL",
       "SENDER_ID_PASS",

@@ -13,6 +13,7 @@ import { storyOf } from "../support/with-edge.ts";
 const RELAY = "127.0.0.9";
 /** Not suspicious: its name leads back to it. */
 const PLAIN = "127.0.0.4";
+const FORWARDER = "127.0.0.10";
 const LISTED = "192.0.2.66";
 const HONEST = "192.0.2.1";
 const DATE = "; Sun, 22 Nov 2026 03:04:05 +0000";
@@ -23,6 +24,7 @@ const ZONE = {
   "friend.test": { TXT: ["v=spf1 ip4:192.0.2.1 -all"] },
   "1.2.0.192.in-addr.arpa": { PTR: ["mail.friend.test"] },
   "mail.friend.test": { A: [HONEST] },
+  "forwarder.test": { TXT: [`v=spf1 ip4:${FORWARDER} -all`] },
   "4.0.0.127.in-addr.arpa": { PTR: ["plain.test"] },
   "plain.test": { A: [PLAIN] },
 };
@@ -40,7 +42,10 @@ before(async () => {
     policies: {
       access: {
         block: [{ client: "192.0.2.77", reason: "a test" }],
-        trustedRelays: [{ client: RELAY, names: ["backup.example.org"], reason: "our backup MX" }],
+        trustedRelays: [
+          { client: RELAY, names: ["backup.example.org"], reason: "our backup MX" },
+          { client: FORWARDER, names: ["*.example.org"], reason: "SRS", rewritesSender: true },
+        ],
       },
       dnsbl: { rejectAt: 6, lists: [{ zone: "bl.test", score: 6 }] },
       "sender-auth": { spf: { fail: "reject" } },
@@ -61,10 +66,15 @@ after(async () => {
 const received = (ip: string, helo = "mail.friend.test") =>
   `Received: from ${helo} (unknown [${ip}])\r\n\tby backup.example.org (Postfix) with ESMTP id 1${DATE}\r\n`;
 
-async function relay(head: string, from = "carol@friend.test", to = "alice@example.org") {
+async function relay(
+  head: string,
+  from = "carol@friend.test",
+  to = "alice@example.org",
+  localAddress = RELAY,
+) {
   const sent = await sendMail({
     port: edge.port,
-    localAddress: RELAY,
+    localAddress,
     helo: "backup.example.org",
     from,
     to: [to],
@@ -89,7 +99,7 @@ test("honest mail of a listed relay goes on: who gave it to the relay is judged"
   const [message] = (await hub.waitForMessages(1)).slice(-1);
   const head = message?.data.toString("latin1") ?? "";
   assert.match(head, /^Received: from backup\.example\.org \(\[127\.0\.0\.9\]\)/m);
-  assert.match(head, /^Received-SPF: pass [^;]*\r\n client-ip=192\.0\.2\.1;/m);
+  assert.match(head, /^Received-SPF: pass (?:[^\r]|\r\n )*client-ip=192\.0\.2\.1;/m);
 });
 
 test("what would be refused for its origin is held, and the relay has nothing to bounce", async () => {
@@ -104,6 +114,14 @@ test("what would be refused for its origin is held, and the relay has nothing to
     assert.match(final?.text ?? "", /^250 /, cause);
     assert.deepEqual([record?.action, record?.cause], ["quarantine", cause]);
   }
+});
+
+test("SPF of a forwarder that writes its own sender is about it, all else about the origin", async () => {
+  const from = "SRS0=x=y=friend.test=carol@forwarder.test";
+  const { record } = await relay(received(LISTED), from, "alice@example.org", FORWARDER);
+  const spf = evidenceOf(record, "spf") as unknown as SpfEvidence;
+  assert.deepEqual([spf.result, spf.ip], ["pass", FORWARDER]);
+  assert.deepEqual([record?.action, record?.cause], ["quarantine", "client-listed"]);
 });
 
 test("a forged field below that of the relay makes nobody else the origin", async () => {

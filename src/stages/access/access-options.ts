@@ -117,10 +117,10 @@ export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written)
 
 function compileRelays(written: AccessOptions["trustedRelays"]): TrustedRelays {
   const relays = createNetworkMap(
-    written.flatMap(({ client, names, unreadable, expires }) => {
-      const network = parseCidr(client);
-      const endsAt = expires === undefined ? null : endOf(expires);
-      return network === null ? [] : [{ network, value: { client, names, unreadable, endsAt } }];
+    written.flatMap((relay) => {
+      const network = parseCidr(relay.client);
+      const endsAt = relay.expires === undefined ? null : endOf(relay.expires);
+      return network === null ? [] : [{ network, value: { ...relay, endsAt } }];
     }),
   );
   return { find: (ip, at) => relays.find(ip).find(inForce(at)) ?? null };

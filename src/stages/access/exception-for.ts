@@ -55,7 +55,7 @@ function isMalware({ verdict }: StageReport): boolean {
 }
 
 function whomOf(
-  { reports, sender, client, message }: TransactionRecord,
+  { reports, sender, client, origin, message }: TransactionRecord,
   scope: readonly string[],
 ): Pick<NewException, "client" | "sender"> {
   const identities = senderIdentities(reports);
@@ -73,11 +73,14 @@ function whomOf(
     return { sender: { addresses: [envelope.spoken] } };
   if (author && isProven(author.domain, identities))
     return { sender: { addresses: [`${author.localPart}@${author.domain}`] } };
-  return { client: client.ip };
+  // Of mail that a trusted relay brought: whom it had it from.
+  return { client: origin?.ip ?? client.ip };
 }
 
-/** Checks that refuse before the message comes. */
-const EARLY: readonly string[] = ["dnsbl", "reputation", "greylist", "rate"];
+/** Checks that may refuse before the message comes, as shipped or with one word in the policy. */
+const EARLY: readonly string[] = ENVELOPE_STAGES.filter(
+  (name) => !["spf", "sender-domain", "reverse-dns"].includes(name),
+);
 
 function authorOf(reports: readonly StageReport[]): FromAccessEvidence["author"] {
   const evidence = judgedEvidence(reports, "from-access") as FromAccessEvidence | null;

@@ -22,6 +22,8 @@ const name = z
 /** Of an entry in `trustedRelays` of `access.yaml`, beside its client, reason and expiry. */
 export const relayTerms = {
   names: z.array(name).min(1).max(100),
+  /** SRS: MAIL FROM is the forwarder's own, so SPF is about him. */
+  rewritesSender: z.boolean().default(false),
   /** What becomes of mail whose Received fields do not tell where the relay has it from. */
   unreadable: z.enum(["quarantine", "stamp"]).default("quarantine"),
 };

@@ -9,14 +9,17 @@ import { toFinding } from "./strongest-entry.ts";
  * all the same, since its owner was asked nothing.
  */
 export const ENVELOPE_STAGES: readonly string[] = [
+  "connection-rate",
   "dnsbl",
-  "helo",
   "reverse-dns",
+  "pregreet",
+  "helo",
   "spf",
   "sender-domain",
   "reputation",
+  "message-rate",
+  "rcpt-rate",
   "greylist",
-  "rate",
 ];
 
 /** What the lists say of a sender, of whom SPF and DKIM said what they said. */

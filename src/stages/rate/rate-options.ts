@@ -4,30 +4,22 @@ import type { RateLimit } from "../../reputation/rate-counters.ts";
 const amount = z.int().min(1).max(100_000_000);
 
 /** Null: not counted. */
-const limit = (standard: { readonly perHour: number; readonly atOnce: number } | null) =>
-  z.strictObject({ perHour: amount, atOnce: amount }).nullable().default(standard);
+const limit = z.strictObject({ perHour: amount, atOnce: amount }).nullable().default(null);
 
 /**
- * As shipped only what no honest mail server of this world reaches at a gateway of this size is too
- * much. Networks, senders and our domains are counted only when asked for: many share a network, and
- * a flood to one domain would keep out its honest mail.
+ * As shipped nothing is counted here. One client may be a filter or a backup MX that brings all mail
+ * there is, many share a network, and a flood to one domain would keep out its honest mail: only the
+ * operator knows. What the door counts (limits.yaml `connections`) holds for everybody.
  */
-export const connectionRateOptions = z.strictObject({
-  client: limit({ perHour: 3600, atOnce: 600 }),
-  network: limit(null),
-});
+export const connectionRateOptions = z.strictObject({ client: limit, network: limit });
 
-export const messageRateOptions = z.strictObject({
-  client: limit({ perHour: 3600, atOnce: 1000 }),
-  network: limit(null),
-  sender: limit(null),
-});
+export const messageRateOptions = z.strictObject({ client: limit, network: limit, sender: limit });
 
 export const recipientRateOptions = z.strictObject({
-  client: limit({ perHour: 10_000, atOnce: 3000 }),
-  network: limit(null),
-  sender: limit(null),
-  recipientDomain: limit(null),
+  client: limit,
+  network: limit,
+  sender: limit,
+  recipientDomain: limit,
 });
 
 /** By whom or what is counted. */

@@ -14,7 +14,7 @@ import {
 } from "../../reputation/subjects.ts";
 import type { KnownRecord, ReputationEvidence, SeenBlock } from "./reputation-evidence.ts";
 import { type ReputationOptions, reputationOptions } from "./reputation-options.ts";
-import { findReverseName } from "./reverse-name.ts";
+import { findReverseName, reverseNameIn } from "./reverse-name.ts";
 import { computeSrl, describeSrl } from "./srl.ts";
 
 export interface ReputationStageServices extends ReputationServices {
@@ -49,8 +49,8 @@ export const reputationStage: Stage<"mail", ReputationStageServices> = defineSta
   options: reputationOptions,
 
   async observe(view, options, { reputation, resolver }, _signal, { isOurs }) {
-    const { client, dns } = view;
-    const reverse = await findReverseName(client.ip, resolver, dns);
+    const { client, dns, reports } = view;
+    const reverse = reverseNameIn(reports) ?? (await findReverseName(client.ip, resolver, dns));
     const subjects = subjectsOf(view, reverse.confirmed ? reverse.name : null);
     const [found, blocked] = await Promise.all([
       reputation.look(subjects.all),

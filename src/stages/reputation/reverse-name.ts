@@ -1,5 +1,6 @@
 import { type IpAddress, parseIp, reverseName } from "../../net/ip.ts";
 import type { LookupScope, Resolver } from "../../net/resolver.ts";
+import type { StageReport } from "../../pipeline/report.ts";
 import type { ReverseName } from "./reputation-evidence.ts";
 
 /** An address with more names than this is asked about the first ones only. */
@@ -7,6 +8,24 @@ const MAX_NAMES = 2;
 
 const UNRESOLVED: ReverseName = { status: "unresolved", name: null, confirmed: false };
 const NONE: ReverseName = { status: "none", name: null, confirmed: false };
+
+/** What the stage `reverse-dns` found, known by its shape alone; null: it did not look. */
+export function reverseNameIn(reports: readonly StageReport[]): ReverseName | null {
+  const report = reports.find(({ stage }) => stage === "reverse-dns");
+  if (report?.outcome !== "judged") return null;
+  const { status, names } = report.evidence as unknown as FoundNames;
+  if (status === "none") return NONE;
+  if (status === "temporary") return UNRESOLVED;
+  const good = names.find((one) => one.status === "confirmed");
+  const [first] = names;
+  if (good) return { status: "found", name: good.name, confirmed: true };
+  return { status: "found", name: first?.name ?? null, confirmed: false };
+}
+
+interface FoundNames {
+  readonly status: "confirmed" | "unconfirmed" | "none" | "temporary";
+  readonly names: readonly { readonly name: string; readonly status: string }[];
+}
 
 /** The reverse name of an address, and whether the name leads back: at most three look-ups. */
 export async function findReverseName(

@@ -3,11 +3,9 @@ import { test } from "node:test";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { ConnectFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
-import { known } from "../../../src/reputation/reputation.ts";
 import { accessStage } from "../../../src/stages/access/access.ts";
-import { createExceptionBook } from "../../../src/stages/access/exception-book.ts";
+import { noExceptions } from "../../support/no-exceptions.ts";
 
-const NO_EXCEPTIONS = createExceptionBook({ list: async () => known([]) }, { monotonic: () => 0 });
 const NEW_YEAR = Date.UTC(2027, 0, 1);
 
 function factsOf(ip: string, receivedAt = NEW_YEAR): ConnectFacts {
@@ -25,7 +23,7 @@ async function run(file: unknown, ip: string, receivedAt?: number): Promise<Verd
   const facts = factsOf(ip, receivedAt);
   const { signal } = new AbortController();
   const view: Views["connect"] = { ...facts, dns: createLookupScope(signal) };
-  const evidence = await stage.observe?.(view, { exceptions: NO_EXCEPTIONS }, signal);
+  const evidence = await stage.observe?.(view, { exceptions: noExceptions() }, signal);
   return stage.judge(evidence ?? null, facts);
 }
 

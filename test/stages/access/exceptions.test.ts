@@ -11,12 +11,14 @@ import { accessStage } from "../../../src/stages/access/access.ts";
 import { countHits } from "../../../src/stages/access/count-hits.ts";
 import { createExceptionBook } from "../../../src/stages/access/exception-book.ts";
 import { senderAccessStage } from "../../../src/stages/access/sender-access.ts";
+import { ENVELOPE_STAGES } from "../../../src/stages/access/sender-ruling.ts";
 import { spfAccessStage } from "../../../src/stages/access/spf-access.ts";
 import {
   exceptionKey,
   type NewException,
   toStored,
 } from "../../../src/stages/access/stored-exception.ts";
+import { createCatalog } from "../../../src/stages/catalog.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { testRecord, testReport } from "../../support/test-records.ts";
 
@@ -56,6 +58,8 @@ function world(file: object = {}) {
     const whole = { list: "allow", reason: "ticket", by: "jane", ...exception } as NewException;
     const key = exceptionKey(whole);
     await reputation.exceptions.put({ key, value: toStored(whole), until });
+    // Until it takes effect.
+    await clock.advance(1000);
     return key;
   };
   return { clock, reputation, services, run, put };
@@ -67,7 +71,6 @@ test("a command takes effect within a second, and ends at its time", async () =>
   const { clock, run, put } = world();
   assert.equal(kindOf(await run(accessStage)), "neutral");
   await put({ list: "block", client: "192.0.2.1" }, clock.now() + HOUR_MS);
-  await clock.advance(1000);
   assert.equal(kindOf(await run(accessStage)), "reject");
   await clock.advance(HOUR_MS);
   assert.equal(kindOf(await run(accessStage)), "neutral");
@@ -94,7 +97,7 @@ test("of file and command the more specific entry counts, of equal ones the bloc
 test("the same holds for senders: address, domain, domain above it", async () => {
   const file = {
     block: [{ sender: { domains: ["friend.test"] }, reason: "file" }],
-    allow: [{ sender: { domainsAndSubdomains: ["test"] }, reason: "file" }],
+    allow: [{ sender: { domainsAndSubdomains: ["friend.test"] }, reason: "file" }],
   };
   assert.equal(kindOf(await world(file).run(senderAccessStage)), "reject");
   const { run, put } = world(file);
@@ -148,6 +151,25 @@ test("whoever comes while the entries are read for the first time waits for them
   for (const one of both) assert.equal(one.find("192.0.2.1", clock.now())?.list, "block");
 });
 
+test("a store that does not answer is waited for once, and not for long", async () => {
+  const { clock, reputation, put } = world();
+  await put({ list: "block", client: "192.0.2.1" });
+  let answer: () => void = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const slow = { list: () => answered.then(() => reputation.exceptions.list()) };
+  const book = createExceptionBook(slow, clock);
+  const first = book.current();
+  await clock.advance(300);
+  assert.equal((await first).find("192.0.2.1", clock.now()), null);
+  await clock.advance(5000);
+  assert.equal((await book.current()).find("192.0.2.1", clock.now()), null, "at once");
+  answer();
+  await clock.advance(0);
+  assert.equal((await book.current()).find("192.0.2.1", clock.now())?.list, "block");
+});
+
 test("what another version stored and we cannot read excepts nobody and breaks nothing", async () => {
   const { reputation, run, put, clock } = world();
   const until = clock.now() + HOUR_MS;
@@ -182,4 +204,9 @@ test("a transaction in which an entry spoke is one use of it", async () => {
   const answer = await reputation.exceptions.get([key]);
   assert.ok(answer.kind === "known");
   assert.equal(answer.value[0]?.hits, 1);
+});
+
+test("a proven sender is let past every spam check that comes before his message", () => {
+  const early = createCatalog().filter(({ phase, trustable }) => trustable && phase !== "data");
+  assert.deepEqual(ENVELOPE_STAGES.toSorted(), early.map(({ name }) => name).toSorted());
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sayEvidence } from "../../../src/cli/evidence-sentences.ts";
 import { decide } from "../../../src/pipeline/decision.ts";
+import { ENVELOPE_STAGES } from "../../../src/stages/access/sender-ruling.ts";
 import { makeRsaKey, signMessage } from "../../support/dkim-signer.ts";
 import { type JudgedMail, judgeSender, reportOf } from "../../support/judge-stages.ts";
 import { mx, toZoneResolver, type Zone } from "../../support/zone-resolver.ts";
@@ -145,7 +146,7 @@ test("an allowed MAIL FROM that SPF proves excuses the envelope, never whose nam
   const mail = { sender: "bounce@list.test", message: plain("bob@partner.test") };
   const got = await run(access, mail);
   assert.ok(got.late?.kind === "trust");
-  assert.deepEqual(got.late.scope, ["dnsbl", "spf", "sender-domain"]);
+  assert.deepEqual(got.late.scope, ENVELOPE_STAGES);
   assert.deepEqual([got.decision.action, got.decision.cause], ["reject", "dmarc-reject"]);
   const unproven = await run(access, { ...mail, ip: "192.0.2.99" });
   assert.equal(unproven.late?.kind, "neutral");

@@ -90,14 +90,14 @@ test("a listed client is refused with its address, the zone and the list's own t
     { symbol: "DNSBL_BL_TEST", score: 6, detail: `127.0.0.2 127.0.0.4: ${text}` },
   ]);
   const answers = ["127.0.0.2", "127.0.0.4"];
-  assert.deepEqual(zones, [{ zone: "bl.test", status: "listed", answers, text }]);
+  assert.deepEqual(zones, [{ zone: "bl.test", status: "listed", answers, text, tookMs: 0 }]);
 });
 
 test("a client on no list is asked for once a zone and has no finding", async (t) => {
   const { run, dns } = await setUp(t);
   const { verdict, zones } = await run([{ zone: "bl.test", score: 6 }], "127.0.0.99");
   assert.deepEqual(verdict, { kind: "neutral", findings: [] });
-  assert.deepEqual(zones, [{ zone: "bl.test", status: "clean", answers: [] }]);
+  assert.deepEqual(zones, [{ zone: "bl.test", status: "clean", answers: [], tookMs: 0 }]);
   assert.equal(dns.count("A 99.0.0.127.bl.test"), 1);
   assert.equal(dns.count("TXT"), 0);
 });
@@ -156,7 +156,9 @@ test("answers that no filter lets count are kept and do nothing", async (t) => {
   const { run } = await setUp(t);
   const { verdict, zones } = await run([{ zone: "bl.test", score: 6 }], "127.0.0.7");
   assert.deepEqual(verdict, { kind: "neutral", findings: [] });
-  assert.deepEqual(zones, [{ zone: "bl.test", status: "clean", answers: ["127.0.0.1"] }]);
+  assert.deepEqual(zones, [
+    { zone: "bl.test", status: "clean", answers: ["127.0.0.1"], tookMs: 0 },
+  ]);
 });
 
 test("a list that refuses us is an error and never a listing", async (t) => {
