@@ -273,3 +273,18 @@ test("a file without users is probably not meant", async (context) => {
     out.join("\n"),
   );
 });
+
+test("where Redis is, and a file of its password that cannot be used, is told", async (context) => {
+  const redis = "redis: { url: 'redis://10.1.0.9', passwordFile: gone }\n";
+  const bad = await check(context, { ...GOOD, "postern.yaml": GOOD["postern.yaml"] + redis });
+  assert.equal(bad.code, 2);
+  assert.match(bad.out.join("\n"), /^gone:1:1 {2}.*gone: cannot be read: ENOENT/m);
+  const files = { ...GOOD, "postern.yaml": GOOD["postern.yaml"] + redis, gone: "secret\n" };
+  const good = await check(context, files);
+  assert.equal(good.code, 0);
+  assert.match(good.out.join("\n"), /^redis +redis:\/\/10\.1\.0\.9:6379\/0$/m);
+  assert.match(good.out.join("\n"), /^warning: redis: its password goes over the network/m);
+  assert.doesNotMatch(good.out.join("\n"), /secret/);
+  const none = await check(context, GOOD);
+  assert.match(none.out.join("\n"), /^redis +none: reputation is kept in the data folder$/m);
+});
