@@ -18,7 +18,9 @@ const PIPELINE = {
       steps: [
         ["dkim"],
         ["from"],
+        ["arc"],
         ["dmarc"],
+        ["sender-id"],
         ["attachments"],
         [{ stage: "antivirus", timeoutMs: 1500 }],
       ],
@@ -37,7 +39,8 @@ before(async () => {
 });
 
 after(async () => {
-  await edge.remove();
+  // Without it the fakes would wait for ever where the gateway did not start.
+  await edge?.remove();
   await clamd.close();
   await hub.close();
 });
