@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { runCli } from "../../src/cli/cli.ts";
 import { sayEvidence } from "../../src/cli/evidence-sentences.ts";
 import type { TransactionRecord } from "../../src/pipeline/facts.ts";
 import type { SpfEvidence } from "../../src/stages/spf.ts";
@@ -167,6 +170,26 @@ test("a suspicious client waits for its greeting, and a relay is not suspected",
   const relayed = await RawClient.open({ port: edge.port, localAddress: RELAY });
   assert.equal(await relayed.line(), "220 mx.example.org ESMTP");
   relayed.destroy();
+});
+
+test("a file is judged as the relay would bring it", async () => {
+  const judge = async (ip: string) => {
+    const file = join(edge.folder, "relayed.eml");
+    await writeFile(file, received(LISTED) + SIMPLE_MESSAGE);
+    const out: string[] = [];
+    const who = ["--ip", ip, "--helo", "x.test", "--from", "a@nobody.test"];
+    const where = ["--to", "alice@example.org", "--settings", edge.settingsFile, "--json"];
+    await runCli(["judge", file, ...who, ...where], {
+      out: (line) => void out.push(line),
+      err: (line) => void out.push(line),
+      env: {},
+      cwd: edge.folder,
+    });
+    const { action, cause } = JSON.parse(out.join("\n"));
+    return [action, cause];
+  };
+  assert.deepEqual(await judge(RELAY), ["quarantine", "client-listed"]);
+  assert.deepEqual(await judge(LISTED), ["reject", "client-listed"]);
 });
 
 test("explain tells who brought it and who is judged", async () => {

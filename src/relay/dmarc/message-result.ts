@@ -19,6 +19,8 @@ import type { StageReport } from "../../pipeline/report.ts";
 
 /** What a sender or a zone brings about is told in so many characters. */
 const MAX_HUMAN_CHARS = 200;
+/** Of all signatures of a message: ten with long names would make reports and their store ten times as large. */
+const MAX_SIGNATURE_CHARS = 1500;
 /** RFC 9990 and RFC 8460 give reports this subject. */
 const REPORT_SUBJECT = /^\s*Report\s+Domain:\s*\S+\s+Submitter:\s*\S/i;
 
@@ -193,7 +195,17 @@ function signaturesOf(
       selector,
       result,
       human: cut(reason),
-    }));
+    }))
+    .filter(within(MAX_SIGNATURE_CHARS));
+}
+
+/** Those that find room, the first first. */
+function within(chars: number): (value: unknown) => boolean {
+  let left = chars;
+  return (value) => {
+    left -= JSON.stringify(value).length;
+    return left >= 0;
+  };
 }
 
 function spfOf(reports: readonly StageReport[]): DmarcAuthResult | null {

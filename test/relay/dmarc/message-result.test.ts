@@ -117,6 +117,16 @@ describe("what one message adds to a DMARC report", () => {
     assert.deepEqual([result?.dkim, result?.spf, result?.disposition], ["pass", "fail", "pass"]);
   });
 
+  it("stays small, however long the names in signatures are", () => {
+    const long = `${"a".repeat(60)}.`.repeat(4);
+    const signatures = Array.from({ length: 10 }, (_, i) =>
+      signature(`${long}${i}.example`, "fail", "s".repeat(200)),
+    );
+    const { result } = resultOf({ signatures }) ?? {};
+    assert.equal(result?.signatures.length, 2);
+    assert.ok(JSON.stringify(result).length < 3000);
+  });
+
   it("gives the reason when less was done than the owner wants", () => {
     const told = (made: Made) => {
       const { disposition, reasons = [] } = resultOf(made)?.result ?? {};

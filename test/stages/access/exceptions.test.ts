@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createMetrics } from "../../../src/base/metrics.ts";
 import { parseMailbox } from "../../../src/mail/address.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import { createFactBus } from "../../../src/pipeline/facts.ts";
@@ -193,7 +194,7 @@ test("a transaction in which an entry spoke is one use of it", async () => {
   const { reputation, run, put } = world();
   const key = await put({ list: "block", client: "192.0.2.1" });
   const facts = createFactBus((error) => assert.fail(String(error)));
-  const stop = countHits(facts, reputation.exceptions);
+  const stop = countHits(facts, reputation.exceptions, createMetrics());
   const report = await run(accessStage);
   const record = testRecord(1, { reports: [report, report] });
   facts.emit({ kind: "decided", at: record.decidedAt, record });
