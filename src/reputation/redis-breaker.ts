@@ -51,7 +51,11 @@ export function createRedisBreaker(options: RedisBreakerOptions): RedisBreaker {
       () => true,
       () => false,
     );
-    if (!isWell) return probeAfter(PROBE_EVERY_MS);
+    if (!isWell) {
+      // One that began too soon after another to be told is told once it lasts.
+      if (reason !== null) tell.away(reason);
+      return probeAfter(PROBE_EVERY_MS);
+    }
     reason = null;
     tell.back();
   };

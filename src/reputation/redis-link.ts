@@ -27,10 +27,13 @@ export interface RedisLinkOptions {
   readonly clock: Pick<Clock, "monotonic" | "after">;
   readonly log: Log;
   readonly metrics?: Metrics;
+  /** Of one command; default: COMMAND_LIMIT_MS. */
+  readonly limitMs?: number;
 }
 
-export function createRedisLink({ client, clock, log, metrics }: RedisLinkOptions): RedisLink {
-  const probe = () => within(clock, COMMAND_LIMIT_MS, () => pingAll(client));
+export function createRedisLink(options: RedisLinkOptions): RedisLink {
+  const { client, clock, log, metrics, limitMs: commandMs = COMMAND_LIMIT_MS } = options;
+  const probe = () => within(clock, commandMs, () => pingAll(client));
   const breaker = createRedisBreaker({ clock, log, metrics, probe });
   let begins = true;
   /** The first attempt to connect: whoever comes before its end waits for it, within his limit. */
@@ -48,7 +51,7 @@ export function createRedisLink({ client, clock, log, metrics }: RedisLinkOption
   client.on("close", () => breaker.open(lastError || "the connection was lost"));
   return {
     client,
-    async ask(work, limitMs = COMMAND_LIMIT_MS) {
+    async ask(work, limitMs = commandMs) {
       const reason = breaker.reason();
       if (reason !== null) throw away(reason);
       try {

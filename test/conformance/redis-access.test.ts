@@ -44,7 +44,9 @@ describe("a Redis that knows its users", { skip: noRedis() }, () => {
   });
 
   test("a wrong password is no answer, and nobody waits for one", async () => {
-    const node = openRedisNode(`redis://postern:wrong@127.0.0.1:${server.port}`);
+    const node = openRedisNode(`redis://postern:wrong@127.0.0.1:${server.port}`, {
+      hurried: true,
+    });
     await assert.rejects(node.link.ask(() => node.link.client.get("postern:x")));
     await waitUntil(
       () => "the breaker is closed",
@@ -102,7 +104,7 @@ describe("a Redis behind TLS", { skip: noRedis() }, () => {
       ["localhost", {}],
       ["127.0.0.1", { ca: [authority.cert] }],
     ] as const) {
-      const node = openRedisNode(`rediss://${host}:${tlsPort}`, { tls });
+      const node = openRedisNode(`rediss://${host}:${tlsPort}`, { tls, hurried: true });
       const told: string[] = [];
       node.link.client.on("error", (error: Error) => void told.push(error.message));
       await waitUntil(
@@ -125,7 +127,7 @@ describe("a Redis that comes later", { skip: noRedis() }, () => {
       const server = await startRedis(form === "redis" ? [] : cluster);
       if (form !== "redis") await server.admin.call("CLUSTER", "ADDSLOTSRANGE", 0, 16_383);
       await server.kill();
-      const node = openRedisNode(`${form}://127.0.0.1:${server.port}`);
+      const node = openRedisNode(`${form}://127.0.0.1:${server.port}`, { hurried: true });
       try {
         const ask = () => node.link.ask(() => node.link.client.get("postern:x"));
         await assert.rejects(ask());

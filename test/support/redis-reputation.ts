@@ -13,12 +13,25 @@ export interface RedisNode {
   readonly scripts: RedisScripts;
 }
 
-/** What one node of an installation has of its Redis. */
-export function openRedisNode(url: string, more: Partial<RedisAccess> = {}): RedisNode {
+/** For what is not about time: this machine may be busy for longer than a session would wait. */
+const PATIENCE_MS = 30_000;
+
+/** What one node of an installation has of its Redis. `hurried`: as in the product. */
+export function openRedisNode(
+  url: string,
+  more: Partial<RedisAccess> & { readonly hurried?: boolean } = {},
+): RedisNode {
   const address = parseRedisUrl(url);
   if (!address) throw new Error(`${url} is no address`);
-  const client = createRedisClient({ ...address, tls: null, sentinelPassword: null, ...more });
-  const link = createRedisLink({ client, clock: createSystemClock(), log: createSilentLog() });
+  const { hurried = false, ...access } = more;
+  const limit = hurried ? {} : { limitMs: PATIENCE_MS };
+  const client = createRedisClient({ ...address, tls: null, sentinelPassword: null, ...access });
+  const link = createRedisLink({
+    client,
+    clock: createSystemClock(),
+    log: createSilentLog(),
+    ...limit,
+  });
   return { link, scripts: defineScripts(client) };
 }
 

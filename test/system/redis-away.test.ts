@@ -35,7 +35,7 @@ describe("a Redis that fails under load", { skip: noRedis() }, () => {
 
   before(async () => {
     server = await startRedis();
-    node = openRedisNode(server.url);
+    node = openRedisNode(server.url, { hurried: true });
     const clock = createSystemClock();
     reputation = createRedisReputation({ ...node, clock, log: createSilentLog() });
     calls = createCallLog();

@@ -32,7 +32,7 @@ interface Scene {
 }
 
 async function underLoad(url: string, work: (scene: Scene) => Promise<void>): Promise<void> {
-  const node = openRedisNode(url);
+  const node = openRedisNode(url, { hurried: true });
   const clock = createSystemClock();
   const reputation = createRedisReputation({ ...node, clock, log: createSilentLog() });
   const calls = createCallLog();
