@@ -97,16 +97,19 @@ function outcomeOf(record: TransactionRecord, { rules }: ReputationEvidence): Ou
   if (reports.some(isMalware)) return "virus";
   const causes = [cause, ...recipients.map((one) => one.cause)].filter((one) => one !== null);
   if (causes.some((one) => ABUSE.has(one))) return "abuse";
-  const score = scoreOfOthers(record);
-  if (causes.some((one) => BAD.has(one)) || score >= rules.badFrom) return "spam";
-  return action === "relay" && score < rules.goodBelow ? "ham" : null;
+  const scores = scoresOfOthers(record);
+  if (causes.some((one) => BAD.has(one)) || Math.min(...scores) >= rules.badFrom) return "spam";
+  // Postmaster gets mail whatever is said against it: nobody earns a good name by writing to him.
+  const isSuspect = reports.some(isRefusedBy) || Math.max(...scores) >= rules.goodBelow;
+  return action === "relay" && !isSuspect ? "ham" : null;
 }
 
 /**
- * Without reputation itself, else one bad day would feed on itself for ever. The lesser of two
- * readings, since the policy may give a symbol another score than its stage.
+ * Without reputation itself, else one bad day would feed on itself for ever. In two readings, since the
+ * policy may give a symbol another score than its stage, and exempt recipients none: it must be bad,
+ * or good, in both.
  */
-function scoreOfOthers({ reports, score }: TransactionRecord): number {
+function scoresOfOthers({ reports, score }: TransactionRecord): readonly [number, number] {
   const points = (wanted: (report: StageReport) => boolean) => {
     const counted = reports.filter(
       (report) => report.outcome === "judged" && report.mode === "enforce" && wanted(report),
@@ -118,10 +121,7 @@ function scoreOfOthers({ reports, score }: TransactionRecord): number {
     );
   };
   const own = points(({ stage }) => stage === REPUTATION_STAGE);
-  return Math.min(
-    score - own,
-    points(({ stage }) => stage !== REPUTATION_STAGE),
-  );
+  return [score - own, points(({ stage }) => stage !== REPUTATION_STAGE)];
 }
 
 function recipientsOf({ recipients }: TransactionRecord) {

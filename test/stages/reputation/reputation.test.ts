@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createMemoryReputation } from "../../../src/reputation/memory-reputation.ts";
 import type { Reputation } from "../../../src/reputation/reputation.ts";
 import { toClientSubject, toNameSubject } from "../../../src/reputation/subjects.ts";
+import { learnedFrom } from "../../../src/stages/reputation/learn-outcomes.ts";
 import { createReputationWorld, type ReputationWorld } from "../../support/reputation-world.ts";
 import { testReport } from "../../support/test-records.ts";
 
@@ -176,13 +177,27 @@ test("a release takes back what the message taught, once, and malware is never t
 test("who is let past, and mail of ours, teaches nothing", async () => {
   const world = createReputationWorld();
   const { report, record } = await world.send({ ip: IP, score: 8 });
-  const { learnedFrom } = await import("../../../src/stages/reputation/learn-outcomes.ts");
   const with_ = (changes: Partial<typeof report>) =>
     learnedFrom({ ...record, reports: [{ ...report, ...changes }] });
   assert.ok(with_({}));
   assert.equal(with_({ outcome: "skipped" }), null);
   assert.equal(with_({ outcome: "failed" }), null);
   assert.equal(learnedFrom({ ...record, reports: [] }), null);
+  await world.close();
+});
+
+test("nobody earns a good name by mail that is taken whatever is said against it", async () => {
+  const world = createReputationWorld();
+  const { record } = await world.send({ ip: IP, score: 8 });
+  const exempt = { ...record, action: "relay", score: 0 } as const;
+  assert.equal(learnedFrom(exempt)?.outcome, null, "as for postmaster, whose score is 0");
+  const clean = await world.send({ ip: IP });
+  assert.equal(learnedFrom(clean.record)?.outcome, "ham");
+  const listed = testReport("dnsbl", {
+    verdict: { kind: "reject", cause: "client-listed", findings: [] },
+  });
+  const taken = { ...clean.record, reports: [...clean.record.reports, listed] };
+  assert.equal(learnedFrom(taken)?.outcome, null);
   await world.close();
 });
 
