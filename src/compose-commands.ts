@@ -22,6 +22,8 @@ import type { Settings } from "./settings.ts";
 import { localReply } from "./smtp/client-reply.ts";
 import type { TakenEntry } from "./spool/spool-desk.ts";
 import { createCatalog } from "./stages/catalog.ts";
+import { createNoRateStore } from "./stages/dnsbl/rate-store.ts";
+import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 
 /** The command map over open stores. */
@@ -141,7 +143,9 @@ export async function openJudge(settings: Settings, log: Log) {
   opening.defer(() => rm(tempDir, { recursive: true, force: true }));
   // Its own, so that a judged file counts for nobody.
   const counters = createMemoryRateCounters(ground.clock);
-  const shared = { counters, reputation: createMemoryReputation(ground.clock) };
+  const zoneRates = createZoneRates({ ...ground, store: createNoRateStore() });
+  opening.defer(() => zoneRates.close());
+  const shared = { counters, reputation: createMemoryReputation(ground.clock), zoneRates };
   const services = openServices(opening, ground, UNASKED_HUB, shared, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();

@@ -4,6 +4,8 @@ import { layGround } from "./compose-ground.ts";
 import { openOutboundTls } from "./compose-outbound-tls.ts";
 import { openPolicy } from "./compose-policy.ts";
 import { openRelay } from "./compose-relay.ts";
+import type { SpfCheckInput } from "./doctor/spf-check.ts";
+import { machineAddresses } from "./net/machine-addresses.ts";
 import { loadPolicy } from "./policy/load-policy.ts";
 import type { AcceptedDomain } from "./policy/snapshot.ts";
 import type { Settings } from "./settings.ts";
@@ -28,6 +30,22 @@ export async function openHubProbe(settings: Settings, log: Log): Promise<HubPro
   const open = opening.move();
   const { domains } = policy.current();
   return { domains: domains.all, recipientProbe: relay, close: () => open.disposeAsync() };
+}
+
+/** The policy and DNS. Throws PolicyError. */
+export async function openSpfProbe(
+  settings: Settings,
+  log: Log,
+): Promise<Omit<SpfCheckInput, "given"> & { close(): Promise<void> }> {
+  await using opening = new AsyncDisposableStack();
+  const ground = layGround(settings, log);
+  opening.defer(() => ground.resolver.close());
+  const { domains, routing } = (await openPolicy(opening, ground)).current();
+  const open = opening.move();
+  const { hostname } = settings;
+  const { resolver, clock } = ground;
+  const own = { hostname, machine: machineAddresses(), close: () => open.disposeAsync() };
+  return { domains, routing, resolver, clock, ...own };
 }
 
 /** The keys of the policy, and DNS to look for their other halves. Throws PolicyError. */

@@ -32,6 +32,7 @@ import type { SessionReport } from "./smtp/known-clients.ts";
 import { createSmtpMetrics } from "./smtp/smtp-metrics.ts";
 import { createRemoteSpool } from "./spool/remote-spool.ts";
 import type { SpoolIntake } from "./spool/spool-intake.ts";
+import { createRemoteZoneRates } from "./stages/dnsbl/remote-zone-rates.ts";
 import { type HandedArrival, NOTHING_TO_REPORT } from "./workers/arrivals.ts";
 import type { Role } from "./workers/kept-self.ts";
 
@@ -84,10 +85,12 @@ async function openParts(
   const onReached = (destination: string) => supervisor.tell("reached", destination);
   const handsOver = { ...indexes, spool, queue: null, onReached };
   const relay = openRelay(ground, policy, handsOver, outbound);
-  tellFacts(stack, ground, indexes);
+  tellFacts(stack, ground, policy, indexes);
   stack.defer(() => relay.stop(0));
   const counters = indexes.countersBeside(createRemoteRateCounters(supervisor));
-  const services = openServices(stack, ground, relay, { ...indexes, counters });
+  const zoneRates = createRemoteZoneRates({ ...ground, owner: supervisor });
+  stack.defer(() => zoneRates.close());
+  const services = openServices(stack, ground, relay, { ...indexes, counters, zoneRates });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const { pressure, told } = await openToldPressure(stack, ground, policy, messages);

@@ -24,9 +24,9 @@ import { createExceptionBook } from "./stages/access/exception-book.ts";
 import { createScanner } from "./stages/antivirus/clamd-scanner.ts";
 import { createPartReaders } from "./stages/attachments/part-readers.ts";
 import type { StageServices } from "./stages/catalog.ts";
-import { createFileRateStore, createNoRateStore } from "./stages/dnsbl/rate-store.ts";
+import { createFileRateStore } from "./stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
-import { createZoneRates } from "./stages/dnsbl/zone-rates.ts";
+import { createZoneRates, type ZoneRates, type ZoneRatesOwner } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
 import { createStrangerRates } from "./stages/rate/rates.ts";
 import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
@@ -129,13 +129,25 @@ const ARCHIVE_TOTAL_BYTES = 32 * 1024 * 1024;
 export interface SharedKnowledge {
   readonly counters: RateCounters;
   readonly reputation: Reputation;
+  readonly zoneRates: ZoneRates;
+}
+
+/** Of the process that keeps what DNS lists say by habit. */
+export function openZoneRates(
+  stack: AsyncDisposableStack,
+  { settings, clock, log, metrics }: Ground,
+): ZoneRatesOwner {
+  const store = createFileRateStore(join(settings.dataDir, "dnsbl-rates.json"));
+  const zoneRates = createZoneRates({ clock, log, metrics, store });
+  stack.defer(() => zoneRates.close());
+  return zoneRates;
 }
 
 export function openServices(
   stack: AsyncDisposableStack,
   ground: Ground,
   recipientProbe: RecipientProbe,
-  { counters, reputation }: SharedKnowledge,
+  { counters, reputation, zoneRates }: SharedKnowledge,
   /** `tempDir`: an existing folder, once mail comes. Given by who must change nothing. */
   aside?: { readonly tempDir: string },
 ): StageServices {
@@ -143,11 +155,6 @@ export function openServices(
   const { clock, log, metrics, resolver, gateways: processes } = ground;
   const zoneHealth = createZoneHealth({ clock, log, metrics, resolver });
   stack.defer(() => zoneHealth.close());
-  const store = aside
-    ? createNoRateStore()
-    : createFileRateStore(join(dataDir, "dnsbl-rates.json"));
-  const zoneRates = createZoneRates({ clock, log, metrics, store });
-  stack.defer(() => zoneRates.close());
   const addresses = ground.settings.clamd;
   const scanner = addresses && createScanner({ ...ground, addresses, processes });
   stack.defer(() => scanner?.close());

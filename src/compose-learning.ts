@@ -19,7 +19,7 @@ export function learnFromFacts(
     (await tracking.explain(id))?.record ?? null;
   const learner = createLearner({ ...ground, reputation, recordOf });
   stack.defer(() => learner.close());
-  stack.defer(countHits(ground.facts, reputation.exceptions));
+  stack.defer(countHits(ground.facts, reputation.exceptions, ground.metrics));
 }
 
 /** What commands need of the policy in force; null: there is none that can be used. */

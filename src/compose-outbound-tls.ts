@@ -5,6 +5,8 @@ import type { Ground, Stores } from "./compose-ground.ts";
 import { ownMailSigner, type Policy } from "./compose-policy.ts";
 import { canonicalName } from "./net/dns-name.ts";
 import { createHttpsClient, type HttpsClient } from "./net/https-exchange.ts";
+import type { Fact } from "./pipeline/facts.ts";
+import { createDmarcReporter } from "./relay/dmarc/dmarc-reporter.ts";
 import type { Relay } from "./relay/relay.ts";
 import { createMtaSts, type MtaSts } from "./relay/tls/mta-sts.ts";
 import { createStsStore } from "./relay/tls/mta-sts-store.ts";
@@ -42,7 +44,7 @@ const REFRESH_MS = 60 * 60 * 1000;
 const REPORT_MS = 15 * 60 * 1000;
 
 /** What is done once for all processes: policies are kept up to date, reports are sent. */
-export function startTlsRounds(
+export function startDailyRounds(
   stack: AsyncDisposableStack,
   ground: Ground,
   policy: Policy,
@@ -51,15 +53,16 @@ export function startTlsRounds(
 ): void {
   const { settings, clock } = ground;
   stack.defer(startRounds(clock, REFRESH_MS, mtaSts.refresh));
-  const report = createTlsReporter({
+  const shared = {
     ...ground,
     hostname: settings.hostname,
     routing: () => policy.current().routing,
     counts: tracking,
-    https,
     spool,
     wake: relay.wake,
+    record: (fact: Fact) => void tracking.record(fact),
     signOwnMail: ownMailSigner(ground, () => policy.current().signing),
-  });
-  stack.defer(startRounds(clock, REPORT_MS, report));
+  };
+  for (const report of [createTlsReporter({ ...shared, https }), createDmarcReporter(shared)])
+    stack.defer(startRounds(clock, REPORT_MS, report));
 }

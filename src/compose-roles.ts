@@ -5,6 +5,7 @@ import type { Limits } from "./policy/limits.ts";
 import type { RateOwnerOperations } from "./reputation/rate-counters.ts";
 import type { Settings } from "./settings.ts";
 import type { SpoolOwnerOperations } from "./spool/spool-intake.ts";
+import type { ZoneOwnerOperations } from "./stages/dnsbl/zone-notes.ts";
 import type { LeftArrival } from "./workers/arrivals.ts";
 import type { KeptOperations } from "./workers/kept-process.ts";
 
@@ -36,7 +37,10 @@ interface RoleOperations extends KeptOperations {
   metrics(input: null): Promise<MetricsSnapshot>;
 }
 
-export interface ServiceOperations extends RoleOperations, SpoolOwnerOperations {
+export interface ServiceOperations
+  extends RoleOperations,
+    SpoolOwnerOperations,
+    ZoneOwnerOperations {
   readiness(input: null): Readiness;
   /** A gateway process has died. */
   gone(from: string): Promise<void>;
@@ -52,7 +56,10 @@ export interface GatewayOperations extends RoleOperations {
 }
 
 /** What the supervisor does for the others. */
-export interface SupervisorOperations extends SpoolOwnerOperations, RateOwnerOperations {
+export interface SupervisorOperations
+  extends SpoolOwnerOperations,
+    RateOwnerOperations,
+    ZoneOwnerOperations {
   /** Of connections, which the supervisor counts; the service tells them when they change. */
   limits(limits: Limits): void;
   /** From the service, for all gateways. */

@@ -27,7 +27,12 @@ export async function beginService(
   starting.defer(() => ground.resolver.close());
   await takeLock(starting, ground, LOCK_PATIENCE_MS);
   const policy = await openPolicy(starting, ground);
-  const { spoolOwner, relay, stores } = await openService(starting, ground, policy, order.isFirst);
+  const { spoolOwner, relay, stores, zoneRates } = await openService(
+    starting,
+    ground,
+    policy,
+    order.isFirst,
+  );
   const tell = (levels: PressureLevels) => supervisor.tell("pressure", levels);
   const pressure = await openSharedPressure(starting, ground, policy, stores, tell);
   // Made once, before several processes could each make their own.
@@ -42,6 +47,7 @@ export async function beginService(
         ...spoolOwner.operations,
         gone: (from: string) => spoolOwner.gone(from),
         reached: relay.reached,
+        noteZones: zoneRates.take,
         reload: async () => void (await policy.reload()),
         reloadCertificates: () => certificates.reload(),
         readiness: () => readiness(policy, false, pressure),

@@ -183,6 +183,7 @@ function keepGateway(parts: GatewayParts, name: string): GatewayProcess {
   const operations: SupervisorOperations = {
     adopt: (input) => askService(service, (channel) => channel.call("adopt", input)),
     endLease: (input) => askService(service, (channel) => channel.call("endLease", input)),
+    noteZones: (notes) => askService(service, (channel) => channel.call("noteZones", notes)),
     reached: (destination) => service.channel()?.tell("reached", destination),
     seated: (connection) => arrivals.seated(connection),
     left: (end) => arrivals.left(end),

@@ -51,9 +51,9 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   starting.defer(() => ground.resolver.close());
   await takeLock(starting, ground);
   const policy = await openPolicy(starting, ground);
-  const { stores, relay } = await openService(starting, ground, policy);
+  const { stores, relay, zoneRates } = await openService(starting, ground, policy);
   const counters = stores.countersBeside(createMemoryRateCounters(ground.clock));
-  const services = openServices(starting, ground, relay, { ...stores, counters });
+  const services = openServices(starting, ground, relay, { ...stores, counters, zoneRates });
   const messages = await openMessages(ground, policy);
   const authservIds = authservIdsOf(ground);
   const pressure = await openPressure(starting, ground, policy, stores, messages);

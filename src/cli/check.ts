@@ -8,6 +8,7 @@ import type { PolicySnapshot } from "../policy/snapshot.ts";
 import type { RedisSettings } from "../reputation/redis-access.ts";
 import { createCatalog, type StageServices } from "../stages/catalog.ts";
 import { checkConnectors, checkRouteUse } from "./check-connectors.ts";
+import { checkDmarcReports } from "./check-dmarc-reports.ts";
 import {
   type CheckedListener,
   checkAuthorities,
@@ -110,6 +111,7 @@ function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): rea
     ...checkListenerNames(listeners, policy.limits),
     ...checkRouteUse(listeners, policy),
     ...checkOutboundTls(dns.validates, policy.routing),
+    ...checkDmarcReports(policy),
     ...checkSigning(policy.signing, listeners),
   ];
 }

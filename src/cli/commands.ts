@@ -10,6 +10,7 @@ import {
 } from "./command-parts.ts";
 import { addDkim } from "./dkim-words.ts";
 import { addDnsbl } from "./dnsbl-words.ts";
+import { addDoctor } from "./doctor-words.ts";
 import { explainCommand } from "./explain.ts";
 import { addPolicy } from "./policy-words.ts";
 import {
@@ -98,19 +99,7 @@ function addGateway(program: Command, parts: ProgramParts): void {
         return checkCommand(context, { loadSettings });
       }),
     );
-  program
-    .command("doctor")
-    .description(
-      "look at what is around the gateway: certificates, hubs that know who exists, published keys",
-    )
-    .action((_options, command) =>
-      parts.run(contextOf(command, parts), async (context) => {
-        const { doctorCommand } = await import("./doctor.ts");
-        const { loadSettings } = await import("../settings.ts");
-        const { openHubProbe, openSigningProbe } = await import("../compose-doctor.ts");
-        return doctorCommand(context, { loadSettings, openHubProbe, openSigningProbe });
-      }),
-    );
+  addDoctor(program, parts);
   addJudge(program, parts);
 }
 

@@ -41,6 +41,8 @@ const COLUMNS = [
   { title: "LIST" },
   { title: "SCORE", align: "right" },
   { title: "ANSWERED", align: "right", optional: true },
+  { title: "SILENT", align: "right", optional: true },
+  { title: "MS", align: "right", optional: true },
   { title: "LISTED", align: "right" },
   { title: "ALONE", align: "right" },
   { title: "DECIDES", align: "right" },
@@ -62,9 +64,11 @@ function toLines(
   return [head, ...renderTable(COLUMNS, zones.map(toRow), width), ...notes.map(toVisible)];
 }
 
-function toRow({ label, scores, answered, listed, alone, decides, overlap }: ZoneWorth) {
+function toRow(worth: ZoneWorth) {
+  const { label, scores, answered, silent, meanMs, listed, alone, decides, overlap } = worth;
   const share = answered > 0 ? `${listed} (${Math.round((listed / answered) * 100)}%)` : "0";
   const shared = overlap ? `${overlap.label} ${overlap.clients}` : "";
   const deciding = decides === null ? "" : String(decides);
-  return [label, scores.join(" "), String(answered), share, String(alone), deciding, shared];
+  const counts = [answered, silent, meanMs ?? ""].map(String);
+  return [label, scores.join(" "), ...counts, share, String(alone), deciding, shared];
 }

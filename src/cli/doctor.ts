@@ -8,6 +8,7 @@ import { type Diagnosis, type DoctorCheck, examine } from "../doctor/doctor.ts";
 import { keyFileCheck } from "../doctor/key-file-check.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
 import { redisCheck } from "../doctor/redis-check.ts";
+import { type SpfCheckInput, spfCheck } from "../doctor/spf-check.ts";
 import type { RedisSettings } from "../reputation/redis-access.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
@@ -40,7 +41,7 @@ export async function doctorCommand<Settings extends DoctorSettings>(
   context: CliContext,
   dependencies: DoctorDependencies<Settings>,
 ): Promise<number> {
-  const { out, json, env, cwd, settingsFile } = context;
+  const { env, cwd, settingsFile } = context;
   const settings = await dependencies.loadSettings({ file: settingsFile, env, cwd });
   const { dataDir, listeners, redis, authorities } = settings;
   const now = Date.now();
@@ -51,6 +52,35 @@ export async function doctorCommand<Settings extends DoctorSettings>(
     recipientsOf(context, settings, dependencies, now),
     signingOf(context, settings, dependencies),
   ]);
+  return report(context, diagnoses);
+}
+
+export interface SpfDependencies<Settings extends DoctorSettings>
+  extends Pick<DoctorDependencies<Settings>, "loadSettings"> {
+  /** The policy and DNS. */
+  openSpfProbe(
+    settings: Settings,
+    log: Log,
+  ): Promise<Omit<SpfCheckInput, "given"> & { close(): Promise<void> }>;
+}
+
+/** `postern doctor spf`: what to publish; 1 when mail of ours does not pass. */
+export async function doctorSpfCommand<Settings extends DoctorSettings>(
+  context: CliContext,
+  { loadSettings, openSpfProbe }: SpfDependencies<Settings>,
+  given: readonly string[],
+): Promise<number> {
+  const { env, cwd, settingsFile } = context;
+  const settings = await loadSettings({ file: settingsFile, env, cwd });
+  const probe = await openSpfProbe(settings, errorLog(context));
+  try {
+    return report(context, await examine([spfCheck({ ...probe, given })]));
+  } finally {
+    await probe.close();
+  }
+}
+
+function report({ out, json }: CliContext, diagnoses: readonly Diagnosis[]): number {
   const ok = diagnoses.every(({ status }) => status !== "fail");
   if (json) out(toJsonLine({ ok, diagnoses }));
   else for (const line of diagnoses.map(toLine)) out(toVisible(line));

@@ -61,6 +61,7 @@ const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["rewrite-headers", headerAddresses],
   ["attachments", attachments],
   ["antivirus", antivirus],
+  ["report", report],
 ]);
 
 /** Null when there are no words for it. Never throws. */
@@ -70,6 +71,18 @@ export function sayEvidence(stage: string, evidence: Json): readonly string[] | 
   } catch {
     return null;
   }
+}
+
+/** Of a report that we send ourselves. */
+function report(evidence: Json): readonly string[] {
+  const what = `the ${text(evidence, "kind")} report about ${text(evidence, "domain")}`;
+  const messages = optional(evidence, "messages");
+  const told = `: ${messages} messages of ${optional(evidence, "kinds")} kinds`;
+  const left = Number(optional(evidence, "leftOut") ?? 0);
+  return [
+    `${what} on ${text(evidence, "day")} (UTC)${messages === null ? "" : told}`,
+    ...(left > 0 ? [`${left} more messages had no room in it`] : []),
+  ];
 }
 
 function dnsbl(evidence: Json): readonly string[] {

@@ -13,7 +13,14 @@ export function spfSentences(evidence: Json): readonly string[] {
     ...(problem ? [`problem: ${problem}`] : []),
     ...(explanation ? [`the domain's own words: ${quoted(explanation)}`] : []),
     ...trace,
+    ...heloSentences(evidence),
   ];
+}
+
+/** The second check of a sender who has a domain. */
+function heloSentences(evidence: Json): readonly string[] {
+  const check = optionalMember(evidence, "heloCheck");
+  return check === null ? [] : spfSentences(check);
 }
 
 export function spfTerm(entry: Json): string {

@@ -22,8 +22,11 @@ export function authenticationResults(authservId: string, reports: readonly Stag
 function spfResult(reports: readonly StageReport[]): readonly string[] {
   const spf = evidenceOf<SpfEvidence>(reports, "spf");
   if (!spf) return [];
-  const property = spf.identity === "helo" ? "smtp.helo" : "smtp.mailfrom";
-  return [`spf=${spf.result} ${property}=${quoted(spf.domain)}`];
+  // RFC 8601 2.7.2: one a check.
+  return [spf, spf.heloCheck ?? []].flat().map(({ result, identity, domain }) => {
+    const property = identity === "helo" ? "smtp.helo" : "smtp.mailfrom";
+    return `spf=${result} ${property}=${quoted(domain)}`;
+  });
 }
 
 /** RFC 7601 2.7.2, with the field that held the responsible address; RFC 8601 has it as historic. */

@@ -1,4 +1,5 @@
 import { judgedEvidence } from "../auth/sender-identities.ts";
+import type { SpfCheck } from "../auth/spf/check-spf.ts";
 import type { StageReport } from "../pipeline/report.ts";
 import type { SpfEvidence } from "../stages/spf.ts";
 import { toPrintable, toQuotedString } from "./header-values.ts";
@@ -7,13 +8,16 @@ import { toPrintable, toQuotedString } from "./header-values.ts";
 const MAX_VALUE_CHARS = 400;
 
 /**
- * RFC 7208 9.1, for the one identity that was checked; no value when SPF was not. What we know for
+ * RFC 7208 9.1, one for each identity that was checked, MAIL FROM first. What we know for
  * sure stands before what the sender and his zone say, so that a reader who takes the first
  * `client-ip=` he sees takes ours.
  */
 export function receivedSpf(receiver: string, reports: readonly StageReport[]): readonly string[] {
   const spf = judgedEvidence(reports, "spf") as unknown as SpfEvidence | null;
-  if (!spf) return [];
+  return spf ? [spf, spf.heloCheck ?? []].flat().map((check) => toField(receiver, check)) : [];
+}
+
+function toField(receiver: string, spf: SpfCheck): string {
   const pairs = [
     toPair("receiver", receiver),
     toPair("client-ip", spf.ip),
@@ -24,10 +28,10 @@ export function receivedSpf(receiver: string, reports: readonly StageReport[]): 
     toPair("problem", spf.problem),
   ].flat();
   const comment = `${receiver}: ${PHRASES[spf.result]} ${spf.domain}`;
-  return [`${spf.result} (${toComment(comment)}) ${pairs.join("; ")}`];
+  return `${spf.result} (${toComment(comment)}) ${pairs.join("; ")}`;
 }
 
-const PHRASES: { readonly [R in SpfEvidence["result"]]: string } = {
+const PHRASES: { readonly [R in SpfCheck["result"]]: string } = {
   none: "no SPF record at",
   neutral: "nothing said about this client by",
   pass: "client permitted by",

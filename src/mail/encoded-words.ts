@@ -53,6 +53,7 @@ function textOf(run: EncodedRun | null): string {
 }
 
 function decodePlain(latin1: string): string {
+  if (!/[\x80-\xff]/.test(latin1)) return latin1;
   return decodeUnlabelled(Buffer.from(latin1, "latin1"));
 }
 

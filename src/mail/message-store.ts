@@ -72,6 +72,7 @@ function toMessage(scratch: Scratch, gathered: Gathered): Message {
     ...gathered,
     size: scratch.size(),
     read: () => scratch.read(),
+    inMemory: () => scratch.inMemory(),
     dispose: () => scratch.free(),
   };
 }

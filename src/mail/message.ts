@@ -6,6 +6,11 @@ export interface MessageSource {
   readonly size: number;
   /** Chunks of at most 64 KiB. Ending the iteration early frees whatever it held. */
   read(): AsyncIterable<Buffer>;
+  /**
+   * The same octets at once where they lie in memory: each chunk of `read` costs some turns of the
+   * microtask queue, which for a small message is more than its octets cost. Null or absent: read.
+   */
+  inMemory?(): readonly Buffer[] | null;
 }
 
 /**

@@ -44,6 +44,7 @@ export function applyHeaderEdits(message: Message, edits: HeaderEdits): MessageS
   return {
     size: top.length + message.size + grown,
     read: () => readEdited(message, top, patches),
+    inMemory: () => editedInMemory(message, top, patches),
   };
 }
 
@@ -110,9 +111,26 @@ async function* readEdited(
   patches: readonly Patch[],
 ): AsyncGenerator<Buffer, void, undefined> {
   yield* inChunks(top);
+  const patched = createPatcher(patches);
+  for await (const chunk of message.read()) yield* patched(chunk);
+}
+
+function editedInMemory(
+  message: Message,
+  top: Buffer,
+  patches: readonly Patch[],
+): readonly Buffer[] | null {
+  const chunks = message.inMemory?.();
+  if (!chunks) return null;
+  const patched = createPatcher(patches);
+  return [...inChunks(top), ...chunks.flatMap((chunk) => [...patched(chunk)])];
+}
+
+/** For the chunks of one message, in their order. */
+function createPatcher(patches: readonly Patch[]): (chunk: Buffer) => Iterable<Buffer> {
   let position = 0;
   let next = 0;
-  for await (const chunk of message.read()) {
+  return function* patched(chunk) {
     const end = position + chunk.length;
     let from = position;
     for (let patch = patches[next]; patch && patch.start < end; patch = patches[next]) {
@@ -124,7 +142,7 @@ async function* readEdited(
     }
     if (from < end) yield chunk.subarray(from - position);
     position = end;
-  }
+  };
 }
 
 const CHUNK_BYTES = 64 * 1024;

@@ -27,6 +27,8 @@ export interface Scratch {
   seal(): Promise<void>;
   /** From the start, in chunks of at most 64 KiB, which are the reader's to keep but not to change. */
   read(): AsyncGenerator<Buffer, void, undefined>;
+  /** What `read` would yield, when it lies in memory. */
+  inMemory(): readonly Buffer[] | null;
   /** At most `length` octets from a place on; fewer at the end. They are the reader's to keep. */
   readAt(position: number, length: number): Promise<Buffer>;
   /** Gives memory and file back. Reads under way fail. May be called twice. */
@@ -74,7 +76,7 @@ class BlockScratch implements Scratch {
 
   async append(chunk: Buffer): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
-      const room = this.#room() ?? (await this.#makeRoom());
+      const room = this.#room() ?? this.#roomInMemory() ?? (await this.#roomInFile());
       const copied = chunk.copy(room, this.#filled, at);
       at += copied;
       this.#filled += copied;
@@ -91,7 +93,11 @@ class BlockScratch implements Scratch {
   async *read(): AsyncGenerator<Buffer, void, undefined> {
     if (this.#freed) throw new Error("scratch octets read after they were freed");
     if (this.#file) yield* this.#readFile(this.#file);
-    else yield* this.#readBlocks();
+    else yield* this.#contents();
+  }
+
+  inMemory(): readonly Buffer[] | null {
+    return this.#freed || this.#file ? null : this.#contents();
   }
 
   async readAt(position: number, length: number): Promise<Buffer> {
@@ -117,15 +123,18 @@ class BlockScratch implements Scratch {
     return block && this.#filled < block.length ? block : null;
   }
 
-  async #makeRoom(): Promise<Buffer> {
+  /** Another block, while there may be one. */
+  #roomInMemory(): Buffer | null {
     if (this.#freed) throw new Error("scratch octets appended after they were freed");
-    if (!this.#file) {
-      const next = this.#blocks.length === 0 ? FIRST_BLOCK_BYTES : BLOCK_BYTES;
-      const bytes = Math.min(next, this.#options.perItemBytes - this.#held);
-      if (bytes > 0 && this.#budget.used + bytes <= this.#budget.limit)
-        return this.#addBlock(bytes);
-      this.#file = await guarded(() => openNameless(this.#options.tempDir));
-    }
+    if (this.#file) return null;
+    const next = this.#blocks.length === 0 ? FIRST_BLOCK_BYTES : BLOCK_BYTES;
+    const bytes = Math.min(next, this.#options.perItemBytes - this.#held);
+    const fits = bytes > 0 && this.#budget.used + bytes <= this.#budget.limit;
+    return fits ? this.#addBlock(bytes) : null;
+  }
+
+  async #roomInFile(): Promise<Buffer> {
+    this.#file ??= await guarded(() => openNameless(this.#options.tempDir));
     await this.#writeBlocks();
     if (this.#blocks.length !== 1 || this.#held !== BLOCK_BYTES) {
       this.#releaseBlocks();
@@ -168,8 +177,9 @@ class BlockScratch implements Scratch {
   }
 
   #contents(): readonly Buffer[] {
-    const last = this.#blocks.length - 1;
-    return this.#blocks.map((block, i) => (i === last ? block.subarray(0, this.#filled) : block));
+    const last = this.#blocks.at(-1);
+    if (!last) return [];
+    return [...this.#blocks.slice(0, -1), last.subarray(0, this.#filled)];
   }
 
   #copyBlocks(to: Buffer, position: number): void {
@@ -180,10 +190,6 @@ class BlockScratch implements Scratch {
       start += octets.length;
       if (start >= position + to.length) break;
     }
-  }
-
-  *#readBlocks(): Generator<Buffer, void, undefined> {
-    for (const octets of this.#contents()) if (octets.length > 0) yield octets;
   }
 
   async *#readFile(file: FileHandle): AsyncGenerator<Buffer, void, undefined> {

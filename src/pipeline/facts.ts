@@ -39,6 +39,7 @@ export type Fact =
       readonly recipients: readonly string[];
     }
   | TlsSessionFact
+  | DmarcResultFact
   /** What waited in the queue was held, let go or dropped by an operator, or held by us. */
   | {
       readonly kind: "queue-held" | "queue-released" | "queue-dropped";
@@ -67,6 +68,60 @@ interface DeliveryFact {
   readonly tlsPolicy?: string;
   /** The hub's words, or why there were none. */
   readonly reply: string;
+}
+
+/** What DMARC said of one message, for the report to the owner of the policy (RFC 9990). */
+export interface DmarcResultFact {
+  readonly kind: "dmarc-result";
+  readonly at: number;
+  /** Where the policy stands. */
+  readonly domain: string;
+  readonly policy: DmarcPolicyFacts;
+  readonly result: DmarcResultFacts;
+}
+
+type DmarcAction = "none" | "quarantine" | "reject";
+
+/** As published, or what holds where nothing is. */
+export interface DmarcPolicyFacts {
+  readonly p: DmarcAction;
+  readonly sp: DmarcAction;
+  readonly np: DmarcAction;
+  readonly adkim: "r" | "s";
+  readonly aspf: "r" | "s";
+  readonly testing: boolean;
+  /** Options of failure reports; null: none are named. */
+  readonly fo: string | null;
+}
+
+/** In the words of RFC 9990; nothing in it names a person. */
+export interface DmarcResultFacts {
+  readonly sourceIp: string;
+  /** `pass`: it passed under a policy that would have done something. */
+  readonly disposition: DmarcAction | "pass";
+  /** Whether one that is aligned passed. */
+  readonly dkim: "pass" | "fail";
+  readonly spf: "pass" | "fail";
+  readonly reasons: readonly DmarcOverride[];
+  readonly headerFrom: string;
+  /** "" for the null sender; null: no domain name. */
+  readonly envelopeFrom: string | null;
+  readonly signatures: readonly (DmarcAuthResult & { readonly selector: string })[];
+  /** Null: SPF was not asked. */
+  readonly spfResult: DmarcAuthResult | null;
+}
+
+/** Why less was done than the owner of the domain wants. */
+export interface DmarcOverride {
+  readonly type: "local_policy" | "policy_test_mode";
+  readonly comment: string | null;
+}
+
+export interface DmarcAuthResult {
+  readonly domain: string;
+  readonly result: string;
+  /** In our words. */
+  readonly human: string | null;
 }
 
 /** What became of our DKIM signature or ARC seal under one message. */

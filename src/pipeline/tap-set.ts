@@ -43,6 +43,7 @@ export function openTaps<Services>(
   }
   return {
     async write(chunk) {
+      if (feeds.size === 0) return;
       const streaming = [...feeds.values()].filter((feed) => feed.state === "streaming");
       await Promise.all(streaming.map((feed) => pushChunk(feed, chunk, clock)));
     },

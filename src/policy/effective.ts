@@ -2,11 +2,11 @@ import type { Json } from "../base/json.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import { PHASES, type Phase } from "../pipeline/report.ts";
 import type { AnyStage, BoundStage } from "../pipeline/stage.ts";
+import { showReports } from "./daily-reports.ts";
 import { formatDuration } from "./duration.ts";
 import { showConnector } from "./show-connector.ts";
 import { showSigning } from "./signing.ts";
 import type { AcceptedDomain, CallOutRules, PolicySnapshot, RecipientSource } from "./snapshot.ts";
-import { showTlsReports } from "./tls-reports.ts";
 
 type Parts<Services> = Omit<
   PolicySnapshot<Services>,
@@ -37,7 +37,8 @@ export function toEffective<Services>(
     domains: { domains: byName(policy.domains.all, domainOf) },
     routing: {
       connectors: byName(policy.routing.all, showConnector),
-      tlsReports: showTlsReports(policy.routing.tlsReports),
+      tlsReports: showReports(policy.routing.tlsReports),
+      dmarcReports: showReports(policy.routing.dmarcReports),
     },
     limits: { ...limits, quarantine, tracking },
     signing: showSigning(policy.signing),

@@ -7,15 +7,16 @@ import {
   reportConnectorFaults,
   type WrittenConnector,
 } from "./connector-schema.ts";
+import { compileReports, reportsSchema } from "./daily-reports.ts";
 import { coverage, type DomainPattern, patternsFor } from "./domain-pattern.ts";
 import type { CompiledDomains } from "./domains.ts";
 import type { Connector, ConnectorTarget, Domains, Routing, Smarthost } from "./snapshot.ts";
 import type { Source } from "./source.ts";
-import { compileTlsReports, tlsReportsSchema } from "./tls-reports.ts";
 
 const routingSchema = z.strictObject({
   connectors: z.record(z.string().min(1).max(64), connectorSchema).default({}),
-  tlsReports: tlsReportsSchema.optional(),
+  tlsReports: reportsSchema("tls-reports@example.org").optional(),
+  dmarcReports: reportsSchema("dmarc-reports@example.org").optional(),
 });
 
 /**
@@ -36,8 +37,10 @@ export async function compileRouting(
     const files = await readConnectorFiles(written, readFile, complain);
     all.push(toConnector(name, written, files));
   }
-  const tlsReports = file.tlsReports && compileTlsReports(file.tlsReports, source);
-  return { ...toRouting(all), ...(tlsReports && { tlsReports }) };
+  const tlsReports = compileReports("tlsReports", file.tlsReports, source);
+  const dmarcReports = compileReports("dmarcReports", file.dmarcReports, source);
+  const reports = { ...(tlsReports && { tlsReports }), ...(dmarcReports && { dmarcReports }) };
+  return { ...toRouting(all), ...reports };
 }
 
 function toConnector(name: string, written: WrittenConnector, files: ConnectorFiles): Connector {

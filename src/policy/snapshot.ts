@@ -178,11 +178,15 @@ export interface Routing {
   route(domain: string): Connector | null;
   readonly all: readonly Connector[];
   /** Absent: none are sent. */
-  readonly tlsReports?: TlsReportPolicy;
+  readonly tlsReports?: ReportPolicy;
+  readonly dmarcReports?: ReportPolicy;
 }
 
-/** Reports to domains about the TLS of their mail servers (RFC 8460). */
-export interface TlsReportPolicy {
+/**
+ * Reports to domains that ask for them, once a day: about the TLS of their mail servers (RFC 8460),
+ * about mail in their name (RFC 9990).
+ */
+export interface ReportPolicy {
   readonly enabled: boolean;
   /** Who sends them by mail, and gets them back when they fail. */
   readonly from: Address;

@@ -81,11 +81,7 @@ export function createLessonQueue(options: LessonQueueOptions): LessonQueue {
     },
     waiting: (subject) => waiting.get(subjectText(subject))?.learned ?? null,
     waitingHits: hits.waiting,
-    async settled(subjects) {
-      const { keys, end } = sent ?? {};
-      if (end && subjects.some((one) => keys?.has(subjectText(one))))
-        await orAfter(clock, SETTLE_LIMIT_MS, end);
-    },
+    settled: (subjects) => settle(clock, sent, subjects),
     batches: () => batches,
     forget: (subject) => void waiting.delete(subjectText(subject)),
     flush,
@@ -130,10 +126,15 @@ function createPace(clock: Clock, writeAll: () => Promise<void>) {
   return { flush, wake };
 }
 
-function orAfter(clock: Clock, ms: number, end: Promise<void>): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(ms, resolve);
-    void end.then(() => {
+async function settle(
+  clock: Clock,
+  sent: Sent | null,
+  subjects: readonly Subject[],
+): Promise<void> {
+  if (!sent || !subjects.some((one) => sent.keys.has(subjectText(one)))) return;
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(SETTLE_LIMIT_MS, resolve);
+    void sent.end.then(() => {
       cancel();
       resolve();
     });

@@ -20,15 +20,35 @@ export class UnsendableOctet extends Error {
  * UnsendableOctet; whatever was yielded before must then never be ended with a dot.
  */
 export async function* toWireData(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let previous = LF;
-  for await (const chunk of source) {
-    if (chunk.length === 0) continue;
-    // An LF that is not the end of a CRLF was refused, and a message begins with a line.
-    yield toWireChunk(chunk, { octet: previous, isLineEnd: previous === LF });
-    previous = chunk.at(-1) ?? previous;
+  const writer = new WireWriter();
+  for await (const chunk of source) if (chunk.length > 0) yield writer.write(chunk);
+  yield* writer.end();
+}
+
+/** The same of a message in memory. */
+export function toWireOctets(chunks: readonly Buffer[]): readonly Buffer[] {
+  const writer = new WireWriter();
+  const octets = chunks.filter(({ length }) => length > 0).map((chunk) => writer.write(chunk));
+  return [...octets, ...writer.end()];
+}
+
+/** For the chunks of one message, none of them empty, in their order. */
+class WireWriter {
+  // A message begins with a line.
+  #previous = LF;
+
+  write(chunk: Buffer): Buffer {
+    // An LF that is not the end of a CRLF was refused.
+    const before = { octet: this.#previous, isLineEnd: this.#previous === LF };
+    this.#previous = chunk.at(-1) ?? LF;
+    return toWireChunk(chunk, before);
   }
-  if (previous === CR) throw new UnsendableOctet("a bare CR");
-  if (previous !== LF) yield CRLF;
+
+  /** What is left to be written. */
+  end(): readonly Buffer[] {
+    if (this.#previous === CR) throw new UnsendableOctet("a bare CR");
+    return this.#previous === LF ? [] : [CRLF];
+  }
 }
 
 /**

@@ -27,13 +27,20 @@ interface Seams {
   readonly _ehloLines?: readonly string[];
 }
 
+/** A reply that is due. */
+interface Question {
+  readonly what: string;
+  readonly limitMs: number;
+  readonly settle: (answer: Answer) => void;
+}
+
 const CLOSED: Lost = { kind: "lost", reason: "the connection is closed", reply: null };
 
 /**
  * nodemailer's connection up to the end of EHLO and STARTTLS, its reading of replies, and our own
  * transactions on top. Its `send` is not used: it re-parses addresses, knows one DSN setting for
- * all recipients, speaks DATA before it knows whether anybody was accepted, repairs bare line ends
- * instead of refusing them, and does not tell when the dot leaves.
+ * all recipients, sends a message to a server that accepted nobody and says 354, repairs bare line
+ * ends instead of refusing them, and does not tell when the dot leaves.
  *
  * Every end of the connection, whatever the reason, arrives as `end`: then each open question is
  * answered with `lost`. Nothing here rejects.
@@ -41,6 +48,9 @@ const CLOSED: Lost = { kind: "lost", reason: "the connection is closed", reply: 
 export class ClientSession extends SMTPConnection {
   readonly #clock: Clock;
   readonly #open = new Set<(lost: Lost) => void>();
+  /** In the order of their commands; the limit of the first one runs. */
+  readonly #questions: Question[] = [];
+  #cancelLimit: () => void = () => {};
   #end: Lost | null = null;
   #isWithoutTls = false;
   /** Command lines that leave together. */
@@ -114,27 +124,14 @@ export class ClientSession extends SMTPConnection {
     return answer;
   }
 
-  /** Waits for the next reply that nobody else waits for. */
+  /** Waits for the next reply that nobody else waits for; `limitMs` begins with its turn. */
   expect(limitMs: number, what: string): Promise<Answer> {
     if (this.#hasUnaskedReply()) this.fail("the server answered what was not asked yet");
     if (this.isOver) return Promise.resolve(this.lost);
-    return new Promise((resolve) => {
-      const settle = (answer: Answer): void => {
-        cancel();
-        this.#open.delete(settle);
-        resolve(answer);
-      };
-      const cancel = this.#clock.after(limitMs, () =>
-        this.fail(`no answer to ${what} within ${limitMs} ms`),
-      );
-      this.#open.add(settle);
-      this.#seams._responseActions.push((raw) => {
-        const reply = parseRemoteReply(raw);
-        if (!reply) return this.fail(`no SMTP reply to ${what}`);
-        if (reply.code !== 421) return settle({ kind: "reply", reply });
-        this.#end ??= toLost(reply);
-        settle(this.#end);
-      });
+    return new Promise((settle) => {
+      this.#questions.push({ what, limitMs, settle });
+      if (this.#questions.length === 1) this.#startLimit();
+      this.#seams._responseActions.push((raw) => this.#answered(raw));
     });
   }
 
@@ -198,8 +195,37 @@ export class ClientSession extends SMTPConnection {
     this.#end ??= reply ? toLost(reply) : { kind: "lost", reason: error.message, reply };
   }
 
+  #startLimit(): void {
+    const [first] = this.#questions;
+    if (!first) return;
+    const { what, limitMs } = first;
+    this.#cancelLimit = this.#clock.after(limitMs, () =>
+      this.fail(`no answer to ${what} within ${limitMs} ms`),
+    );
+  }
+
+  #answered(raw: string): void {
+    const [first] = this.#questions;
+    // Behind a 421 nothing counts.
+    if (!first) return;
+    const reply = parseRemoteReply(raw);
+    if (reply?.code === 421) {
+      this.#end ??= toLost(reply);
+      this.#finish();
+    } else if (reply) {
+      this.#cancelLimit();
+      this.#questions.shift();
+      this.#startLimit();
+      first.settle({ kind: "reply", reply });
+    } else {
+      this.fail(`no SMTP reply to ${first.what}`);
+    }
+  }
+
   #finish(): void {
     this.#end ??= CLOSED;
+    this.#cancelLimit();
+    for (const { settle } of this.#questions.splice(0)) settle(this.#end);
     for (const settle of this.#open) settle(this.#end);
     this.#open.clear();
   }

@@ -10,8 +10,7 @@ import {
   NOT_SMTP,
   UNKNOWN_COMMAND,
 } from "./protocol-replies.ts";
-import type { Reply } from "./reply.ts";
-import { isKnownCommand, runCommand } from "./session-commands.ts";
+import { type Answer, isKnownCommand, runCommand } from "./session-commands.ts";
 
 /** From a line to its one reply. */
 export class CommandRunner {
@@ -27,7 +26,7 @@ export class CommandRunner {
    * the line when it begins with this step: a binary protocol never ends its line, so that its end
    * must not be waited for.
    */
-  async run(step: LineStep, start: number | undefined): Promise<Reply | null> {
+  run(step: LineStep, start: number | undefined): Answer {
     const { exchange } = this.#context.state;
     if (exchange !== null)
       return step.kind === "partial" ? null : continueAuth(this.#context, exchange, step);
@@ -44,7 +43,7 @@ export class CommandRunner {
     }
   }
 
-  async #runLine(octets: Buffer): Promise<Reply | null> {
+  #runLine(octets: Buffer): Answer {
     const isFirst = this.#isFirst;
     this.#isFirst = false;
     const line = splitCommandLine(octets);

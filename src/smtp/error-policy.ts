@@ -1,7 +1,7 @@
 import { type Clock, pause } from "../base/clock.ts";
 import { type Harvest, isUnknownRecipient } from "./harvest.ts";
 import type { ClosingReason } from "./protocol-replies.ts";
-import type { Reply } from "./reply.ts";
+import { isError, type Reply } from "./reply.ts";
 import type { SessionBudget } from "./session-budget.ts";
 
 /**
@@ -42,7 +42,7 @@ export class ErrorPolicy {
    * spoken, which is late, or at once when the signal aborts.
    */
   async charge(reply: Reply, signal: AbortSignal): Promise<ClosingReason | null> {
-    if (reply.code < 500) return null;
+    if (!isError(reply)) return null;
     const { budget, harvest } = this.#options;
     const isAnonymous = this.#options.isAnonymous();
     const pace = isAnonymous && isUnknownRecipient(reply) ? harvest.note() : null;

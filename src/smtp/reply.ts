@@ -60,6 +60,11 @@ export function statusOf(reply: Reply): string | null {
   return reply.status === null ? null : `${Math.floor(reply.code / 100)}.${reply.status}`;
 }
 
+/** Of the session, and counted against it (error-policy.ts). */
+export function isError({ code }: Reply): boolean {
+  return code >= 500;
+}
+
 export function isPositive(reply: Reply): boolean {
   return reply.code < 400;
 }

@@ -24,7 +24,8 @@ import { dropTransaction, type OpenTransaction } from "./session-state.ts";
 import { unmetDemand } from "./tls-demands.ts";
 
 /** A reply, or null when the command has said what there is to say. */
-type Run = (context: CommandContext, argument: string) => Promise<Reply | null> | Reply | null;
+export type Answer = Promise<Reply | null> | Reply | null;
+type Run = (context: CommandContext, argument: string) => Answer;
 
 interface Command {
   readonly run: Run;
@@ -59,10 +60,7 @@ export function isKnownCommand(verb: string): boolean {
 }
 
 /** Runs a command that `isKnownCommand` knows. */
-export async function runCommand(
-  context: CommandContext,
-  line: CommandLine,
-): Promise<Reply | null> {
+export function runCommand(context: CommandContext, line: CommandLine): Answer {
   const command = COMMANDS.get(line.verb);
   if (command === undefined) return NOT_IMPLEMENTED;
   const over = command.idle ? context.budget.idleCommand() : null;

@@ -18,7 +18,7 @@ import {
   READY_FOR_TLS,
   TOO_EARLY,
 } from "./protocol-replies.ts";
-import { isPositive, type Reply } from "./reply.ts";
+import { isError, isPositive, type Reply } from "./reply.ts";
 import { ReplyWriter } from "./reply-writer.ts";
 import { SessionBudget } from "./session-budget.ts";
 import { endSession, logFailure } from "./session-ending.ts";
@@ -96,10 +96,6 @@ export class Session implements WireListener {
     this.#lines = new LineReader(limits.session.commandBytes);
   }
 
-  get #hostname(): string {
-    return this.#options.client.listener.hostname;
-  }
-
   async greet(): Promise<void> {
     const { client, greeting, handler, harvest, limits } = this.#options;
     await this.#exclusively(async () => {
@@ -120,14 +116,12 @@ export class Session implements WireListener {
     if (commands === null && this.#over === null) this.#say(this.#options.greeting.interrupted());
     if (commands === null || this.#over !== null || this.#busy) return chunk.length;
     this.#timer.stop();
-    let used = chunk.length;
-    await this.#exclusively(async () => {
-      used = this.#data
-        ? await this.#readData(this.#data, chunk)
-        : await this.#readCommand(commands, chunk);
-      await this.#roomForReplies();
-    });
-    return used;
+    const used = await this.#exclusively(() =>
+      this.#data ? this.#readData(this.#data, chunk) : this.#readCommand(commands, chunk),
+    );
+    if (this.#over === null && !this.#wire.hasRoom())
+      await this.#exclusively(() => this.#roomForReplies());
+    return used ?? chunk.length;
   }
 
   idle(): void {
@@ -163,15 +157,17 @@ export class Session implements WireListener {
   }
 
   /** The one place where a handler that fails is caught, and where the end is waited for. */
-  async #exclusively(work: () => Promise<void> | void): Promise<void> {
+  async #exclusively<T>(work: () => Promise<T>): Promise<T | undefined> {
     this.#busy = true;
+    let done: T | undefined;
     try {
-      await work();
+      done = await work();
     } catch (error) {
       this.#fail(error);
     }
     this.#busy = false;
     if (this.#over !== null) await this.#finish();
+    return done;
   }
 
   async #readCommand(commands: CommandRunner, chunk: Buffer): Promise<number> {
@@ -179,10 +175,12 @@ export class Session implements WireListener {
     const step = (this.#state?.exchange ? this.#responses : this.#lines).read(chunk);
     this.#rest = chunk.length - step.used;
     this.#lineBegun = step.kind === "partial";
-    if (this.#lineBegun) await this.#answer(await commands.run(step, start));
-    else if (this.#draining) this.#sayGoodbye("draining");
-    else if (this.#timer.isSessionOver()) this.#sayGoodbye("session-over");
-    else await this.#answer(await commands.run(step, start));
+    if (!this.#lineBegun && this.#draining) this.#sayGoodbye("draining");
+    else if (!this.#lineBegun && this.#timer.isSessionOver()) this.#sayGoodbye("session-over");
+    else {
+      const reply = await commands.run(step, start);
+      if (reply !== null) await this.#answer(reply);
+    }
     return step.used;
   }
 
@@ -248,15 +246,20 @@ export class Session implements WireListener {
     await this.#answer(reply);
   }
 
-  async #answer(reply: Reply | null): Promise<void> {
-    if (reply === null) return;
+  #answer(reply: Reply): Promise<void> | undefined {
+    if (isError(reply)) return this.#answerLate(reply);
+    this.#say(reply);
+    return undefined;
+  }
+
+  async #answerLate(reply: Reply): Promise<void> {
     const over = await this.#errors.charge(reply, this.#abort.signal);
     if (over === null) this.#say(reply);
     else this.#sayGoodbye(over);
   }
 
   #sayGoodbye(reason: ClosingReason): void {
-    this.#say(closing(this.#hostname, reason), reason);
+    this.#say(closing(this.#options.client.listener.hostname, reason), reason);
   }
 
   #say(reply: Reply, reason?: string): void {
@@ -267,7 +270,6 @@ export class Session implements WireListener {
 
   /** A client that sends commands and reads no replies is not read any further. */
   async #roomForReplies(): Promise<void> {
-    if (this.#wire.hasRoom()) return;
     this.#timer.wait(false);
     await this.#wire.flushed();
     this.#timer.stop();

@@ -4,13 +4,16 @@ import { errorText } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts";
-import type { Fact } from "../pipeline/facts.ts";
+import type { DmarcPolicyFacts, DmarcResultFacts, Fact } from "../pipeline/facts.ts";
 import { FactQueue } from "./fact-queue.ts";
 import type { StoredEvidence } from "./stored-evidence.ts";
 import { toStoredFact } from "./stored-fact.ts";
 import type {
   CountedTlsSession,
+  DmarcCounts,
+  DmarcDay,
   StageEvidenceQuery,
+  TlsSessionCounts,
   TraceQuery,
   TraceRow,
   Tracking,
@@ -76,6 +79,22 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
       await settle();
       yield* readEvidence(reader, query);
     },
+    ...dailyCounts(reader, writer, settle),
+    expire: (before) => expire(writer, before),
+    async close() {
+      await queue.close();
+      await Promise.all([writer.close(), reader.close()]);
+    },
+  };
+}
+
+/** What reports are made of. */
+function dailyCounts(
+  reader: TrackingWorker,
+  writer: TrackingWorker,
+  settle: () => Promise<void>,
+): TlsSessionCounts & DmarcCounts {
+  return {
     async tlsDomains(day) {
       await settle();
       return reader.call("tlsDomains", day);
@@ -85,11 +104,15 @@ export function createSqliteTracking(options: SqliteTrackingOptions): Tracking {
       return (await reader.call("tlsSessions", { day, domain })).map(toCountedSession);
     },
     noteTlsReport: (day, domain) => writer.call("noteTlsReport", { day, domain }),
-    expire: (before) => expire(writer, before),
-    async close() {
-      await queue.close();
-      await Promise.all([writer.close(), reader.close()]);
+    async dmarcDomains(day) {
+      await settle();
+      return reader.call("dmarcDomains", day);
     },
+    async dmarcDay(day, domain) {
+      await settle();
+      return toDmarcDay(await reader.call("dmarcDay", { day, domain }));
+    },
+    noteDmarcReport: (day, domain) => writer.call("noteDmarcReport", { day, domain }),
   };
 }
 
@@ -141,6 +164,20 @@ function toCountedSession(row: {
   readonly count: number;
 }): CountedTlsSession {
   return { ...(JSON.parse(row.session) as CountedTlsSession), count: row.count };
+}
+
+function toDmarcDay(stored: ReturnType<TrackingOperations["dmarcDay"]>): DmarcDay | null {
+  if (!stored) return null;
+  const { policy, leftOut, results } = stored;
+  return {
+    // That of the domain "" has none.
+    policy: JSON.parse(policy || "null") as DmarcPolicyFacts,
+    leftOut,
+    results: results.map(({ result, count }) => ({
+      ...(JSON.parse(result) as DmarcResultFacts),
+      count,
+    })),
+  };
 }
 
 function toStoredQuery({ from, to, subject, ip, since, limit }: TraceQuery): StoredQuery {

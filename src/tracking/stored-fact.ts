@@ -1,4 +1,9 @@
-import type { Fact, TlsSessionFact, TransactionRecord } from "../pipeline/facts.ts";
+import type {
+  DmarcResultFact,
+  Fact,
+  TlsSessionFact,
+  TransactionRecord,
+} from "../pipeline/facts.ts";
 import type { TraceRow } from "./tracking.ts";
 import type { StoredFact } from "./tracking-store.ts";
 
@@ -16,7 +21,20 @@ export interface WeighedFact {
 /** Throws when the fact is no plain JSON. */
 export function toStoredFact(fact: Fact): WeighedFact {
   if (fact.kind === "decided") return fromRecord(fact.record);
+  if (fact.kind === "dmarc-result") return fromDmarcResult(fact);
   return fact.kind === "tls-session" ? fromTlsSession(fact) : fromFact(fact);
+}
+
+/** Messages that have all of the result in common are counted as one. */
+function fromDmarcResult({ kind, at, domain, policy, result }: DmarcResultFact): WeighedFact {
+  const texts = { policy: JSON.stringify(policy), result: JSON.stringify(result) };
+  const chars = texts.policy.length + texts.result.length;
+  return { fact: { kind, at, day: dayOf(at), domain, ...texts }, chars };
+}
+
+/** A date in UTC. */
+function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10);
 }
 
 /** What a mail server says of itself may change from session to session. */
@@ -27,11 +45,12 @@ function fromTlsSession({ kind, at, domain, ...rest }: TlsSessionFact): WeighedF
   const { failure } = rest;
   const short = failure && { ...failure, reason: failure.reason.slice(0, MAX_REASON_CHARS) };
   const session = JSON.stringify({ ...rest, failure: short });
-  const day = new Date(at).toISOString().slice(0, 10);
-  return { fact: { kind, at, day, domain, session }, chars: session.length };
+  return { fact: { kind, at, day: dayOf(at), domain, session }, chars: session.length };
 }
 
-function fromFact(fact: Exclude<Fact, { kind: "decided" | "tls-session" }>): WeighedFact {
+function fromFact(
+  fact: Exclude<Fact, { kind: "decided" | "tls-session" | "dmarc-result" }>,
+): WeighedFact {
   const text = JSON.stringify(fact);
   const id = "id" in fact ? fact.id : null;
   return { fact: { kind: "fact", id, at: fact.at, fact: text }, chars: text.length };

@@ -1,6 +1,15 @@
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { StoreDatabase } from "../base/sqlite-database.ts";
 import type { StoreModule } from "../base/sqlite-thread.ts";
+import {
+  countDmarcResult,
+  DMARC_RESULTS,
+  dmarcDay,
+  dmarcDomains,
+  expireDmarc,
+  noteDmarcReport,
+  type StoredDmarcResult,
+} from "./dmarc-results-store.ts";
 import { stageEvidence } from "./stored-evidence.ts";
 
 /**
@@ -56,6 +65,7 @@ CREATE TABLE tls_reports (
 
 /** A fact on its way into the file. Texts are JSON. */
 export type StoredFact =
+  | StoredDmarcResult
   | {
       readonly kind: "tls-session";
       readonly at: number;
@@ -105,9 +115,12 @@ const operations = {
   tlsDomains,
   tlsSessions,
   noteTlsReport,
+  dmarcDomains,
+  dmarcDay,
+  noteDmarcReport,
 };
 export type TrackingOperations = typeof operations;
-export const store: StoreModule = { migrations: [SCHEMA, TLS_SESSIONS], operations };
+export const store: StoreModule = { migrations: [SCHEMA, TLS_SESSIONS, DMARC_RESULTS], operations };
 
 /**
  * All in one commit; returns how many. A fact that cannot be bound is left out: it must not keep the
@@ -121,6 +134,7 @@ function insertOne(db: StoreDatabase, fact: StoredFact): boolean {
   try {
     if (fact.kind === "decided") insertRecord(db, fact);
     else if (fact.kind === "tls-session") countTlsSession(db, fact);
+    else if (fact.kind === "dmarc-result") countDmarcResult(db, fact);
     else
       db.prepare("INSERT INTO facts (id, at, fact) VALUES (?, ?, ?)").run(
         fact.id,
@@ -265,6 +279,7 @@ function expire(
     const day = new Date(before).toISOString().slice(0, 10);
     db.prepare("DELETE FROM tls_sessions WHERE day < ?").run(day);
     db.prepare("DELETE FROM tls_reports WHERE day < ?").run(day);
+    expireDmarc(db, day);
     return { transactions: old.length, facts: Number(strays.changes) };
   });
 }

@@ -1,12 +1,18 @@
 import type { TransactionId } from "../base/ids.ts";
 import type { Json } from "../base/json.ts";
-import type { Fact, TlsSessionFact, TransactionRecord } from "../pipeline/facts.ts";
+import type {
+  DmarcPolicyFacts,
+  DmarcResultFacts,
+  Fact,
+  TlsSessionFact,
+  TransactionRecord,
+} from "../pipeline/facts.ts";
 
 /**
  * What happened to every message, with its evidence. Writing never delays mail: facts queue up to a
  * bound, beyond it they are dropped and counted. The one writer and every search run in a worker.
  */
-export interface Tracking extends TlsSessionCounts {
+export interface Tracking extends TlsSessionCounts, DmarcCounts {
   /** Takes a fact; false when the queue is full or the store is away (the fact is lost). */
   record(fact: Fact): boolean;
   /** Resolves when every fact taken so far is stored. */
@@ -31,6 +37,30 @@ export interface TlsSessionCounts {
 }
 
 export interface CountedTlsSession extends Omit<TlsSessionFact, "kind" | "at" | "domain"> {
+  readonly count: number;
+}
+
+/** What DMARC said of mail, counted by day and policy domain (RFC 9990). */
+export interface DmarcCounts {
+  /**
+   * Policy domains with mail on that day that `noteDmarcReport` was not called for. "" stands for
+   * those of which there was no room to count anything.
+   */
+  dmarcDomains(day: string): Promise<readonly string[]>;
+  dmarcDay(day: string, domain: string): Promise<DmarcDay | null>;
+  /** Once for each domain and day; durable when it resolves. Forgets the results. */
+  noteDmarcReport(day: string, domain: string): Promise<void>;
+}
+
+export interface DmarcDay {
+  /** The last that was seen. */
+  readonly policy: DmarcPolicyFacts;
+  readonly results: readonly CountedDmarcResult[];
+  /** Messages beyond the number of kinds that are counted. */
+  readonly leftOut: number;
+}
+
+export interface CountedDmarcResult extends DmarcResultFacts {
   readonly count: number;
 }
 

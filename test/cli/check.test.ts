@@ -164,6 +164,25 @@ test("DANE that cannot be heeded and reports on nothing are warned of", async (c
   ]);
 });
 
+test("DMARC reports that would tell nothing or reach nobody are warned of", async (context) => {
+  const warned = async (routing: string, more: Record<string, string> = {}) => {
+    const files = { ...GOOD, "policies/routing.yaml": routing, ...more };
+    const { code, out } = await check(context, files);
+    assert.equal(code, 0, out.join("\n"));
+    return out.filter((line) => line.startsWith("warning: routing.yaml dmarcReports"));
+  };
+  const reports = "dmarcReports: { enabled: true, from: dmarc@example.org }\n";
+  const all = 'connectors: { out: { domains: ["*"], smarthosts: [hub] } }\n';
+  const hub = "connectors: { hub: { domains: [example.org], smarthosts: [hub] } }\n";
+  assert.deepEqual(await warned(all + reports), []);
+  assert.deepEqual(await warned(hub), []);
+  const pipeline = "phases: { data: { steps: [[antivirus]] } }\n";
+  assert.deepEqual(await warned(hub + reports, { "policies/pipeline.yaml": pipeline }), [
+    "warning: routing.yaml dmarcReports: there is nothing to report: stage `dmarc` is not in pipeline.yaml",
+    "warning: routing.yaml dmarcReports: no connector takes mail for all domains (*): few reports can be sent",
+  ]);
+});
+
 test("a file of authorities that cannot serve is a mistake", async (context) => {
   const settings = `${GOOD["postern.yaml"]}authorities: postern.yaml\n`;
   const { code, out } = await check(context, { ...GOOD, "postern.yaml": settings });
@@ -253,4 +272,19 @@ test("a file without users is probably not meant", async (context) => {
     out.includes(`warning: listener sub: ${users}: it has no users, so that nobody can log on`),
     out.join("\n"),
   );
+});
+
+test("where Redis is, and a file of its password that cannot be used, is told", async (context) => {
+  const redis = "redis: { url: 'redis://10.1.0.9', passwordFile: gone }\n";
+  const bad = await check(context, { ...GOOD, "postern.yaml": GOOD["postern.yaml"] + redis });
+  assert.equal(bad.code, 2);
+  assert.match(bad.out.join("\n"), /^gone:1:1 {2}.*gone: cannot be read: ENOENT/m);
+  const files = { ...GOOD, "postern.yaml": GOOD["postern.yaml"] + redis, gone: "secret\n" };
+  const good = await check(context, files);
+  assert.equal(good.code, 0);
+  assert.match(good.out.join("\n"), /^redis +redis:\/\/10\.1\.0\.9:6379\/0$/m);
+  assert.match(good.out.join("\n"), /^warning: redis: its password goes over the network/m);
+  assert.doesNotMatch(good.out.join("\n"), /secret/);
+  const none = await check(context, GOOD);
+  assert.match(none.out.join("\n"), /^redis +none: reputation is kept in the data folder$/m);
 });

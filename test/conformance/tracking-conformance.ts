@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Fact, TlsSessionFact } from "../../src/pipeline/facts.ts";
+import type { DmarcResultFact, Fact, TlsSessionFact } from "../../src/pipeline/facts.ts";
 import type { TraceQuery, Tracking } from "../../src/tracking/tracking.ts";
 import { testId, testRecord } from "../support/test-records.ts";
 
@@ -180,4 +180,55 @@ export function trackingConformance(open: () => Promise<Tracking>): void {
     assert.deepEqual(await t.tlsSessions(day, "example.org"), []);
     assert.equal((await t.tlsSessions("2026-11-25", "example.org")).length, 1);
   });
+
+  behaves(
+    "results of DMARC are counted by day and policy domain until they are told",
+    async (t) => {
+      const result = (sourceIp: string, p: "none" | "reject" = "none"): DmarcResultFact => ({
+        ...DMARC_RESULT,
+        policy: { ...DMARC_RESULT.policy, p },
+        result: { ...DMARC_RESULT.result, sourceIp },
+      });
+      for (const ip of ["192.0.2.1", "192.0.2.2", "192.0.2.1"]) t.record(result(ip));
+      t.record(result("192.0.2.1", "reject"));
+      t.record({ ...result("192.0.2.1"), domain: "example.net" });
+      t.record({ ...result("192.0.2.1"), at: DMARC_RESULT.at + 1000 });
+      const day = "2026-11-24";
+      assert.deepEqual((await t.dmarcDomains(day)).toSorted(), ["example.net", "example.org"]);
+      const counted = await t.dmarcDay(day, "example.org");
+      assert.equal(counted?.policy.p, "reject");
+      assert.equal(counted.leftOut, 0);
+      const counts = counted.results.map(({ sourceIp, count }) => [sourceIp, count]);
+      assert.deepEqual(counts.toSorted(), [
+        ["192.0.2.1", 3],
+        ["192.0.2.2", 1],
+      ]);
+      await t.noteDmarcReport(day, "example.org");
+      await t.noteDmarcReport(day, "example.org");
+      assert.deepEqual(await t.dmarcDomains(day), ["example.net"]);
+      assert.deepEqual((await t.dmarcDay(day, "example.org"))?.results, []);
+      assert.deepEqual(await t.dmarcDomains("2026-11-25"), ["example.org"]);
+      assert.equal(await t.dmarcDay(day, "nobody.example"), null);
+      await t.expire(Date.UTC(2026, 10, 26));
+      assert.deepEqual(await t.dmarcDomains("2026-11-25"), []);
+    },
+  );
 }
+
+const DMARC_RESULT: DmarcResultFact = {
+  kind: "dmarc-result",
+  at: Date.UTC(2026, 10, 24, 23, 59, 59),
+  domain: "example.org",
+  policy: { p: "none", sp: "none", np: "none", adkim: "r", aspf: "r", testing: false, fo: null },
+  result: {
+    sourceIp: "192.0.2.1",
+    disposition: "none",
+    dkim: "pass",
+    spf: "fail",
+    reasons: [],
+    headerFrom: "example.org",
+    envelopeFrom: null,
+    signatures: [],
+    spfResult: null,
+  },
+};

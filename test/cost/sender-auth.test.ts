@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDkimReading } from "../../src/auth/dkim/check-dkim.ts";
 import { createKeyLookup } from "../../src/auth/dkim/key-lookup.ts";
-import { readAuthor } from "../../src/mail/author.ts";
+import { mentionedInFrom, readAuthor } from "../../src/mail/author.ts";
 import { parseHeaderBlock } from "../../src/mail/header-block.ts";
 import { createLookupScope } from "../../src/net/resolver.ts";
 import { makeRsaKey, signMessage } from "../support/dkim-signer.ts";
@@ -16,13 +16,14 @@ const LIMIT_MS = 2000;
 const STEP = 4;
 const MOST_GROWTH = 10;
 
-/** Of several runs the fastest is the least disturbed. */
+/** Processor time, so that a busy machine is no slow reader; of several runs the least disturbed. */
 async function fastestMs(work: () => unknown): Promise<number> {
   let best = Number.POSITIVE_INFINITY;
   for (let run = 0; run < 5; run++) {
-    const started = performance.now();
+    const started = process.cpuUsage();
     await work();
-    best = Math.min(best, performance.now() - started);
+    const { user, system } = process.cpuUsage(started);
+    best = Math.min(best, (user + system) / 1000);
   }
   return best;
 }
@@ -36,6 +37,8 @@ const FROMS: Readonly<Record<string, (size: number) => string>> = {
   folds: (size) => "\r\n ".repeat(size / 3),
   blanks: (size) => " ".repeat(size),
   addresses: (size) => "a@b.test,".repeat(size / 9),
+  "at signs": (size) => "@".repeat(size),
+  "at signs between letters": (size) => `${"a".repeat(64)}@`.repeat(size / 65),
   "encoded words": (size) => `${"=?utf-8?q?a?= ".repeat(size / 14)}<a@b.test>`,
   "half encoded words": (size) => "=?a?q?".repeat(size / 6),
   dots: (size) => `a@${"a.".repeat(size / 2)}test`,
@@ -45,7 +48,7 @@ for (const [name, make] of Object.entries(FROMS))
   test(`a From of ${name} is read in linear time`, async () => {
     const read = (size: number) => {
       const headers = parseHeaderBlock(Buffer.from(`From: ${make(size)}\r\n\r\n`));
-      return fastestMs(() => readAuthor(headers));
+      return fastestMs(() => [readAuthor(headers), mentionedInFrom(headers)]);
     };
     const small = await read(HEADER_BYTES / STEP);
     const large = await read(HEADER_BYTES);

@@ -94,6 +94,34 @@ test("an IPv6 client, a HELO literal and an IDN are valid values", async () => {
   );
 });
 
+test("a HELO name that was checked too has a field and a result of its own, and proves no sender", async () => {
+  const zone = {
+    "TXT mail.friend.test": ["v=spf1 ip4:192.0.2.1 -all"],
+    "TXT friend.test": ["v=spf1 -all"],
+    "TXT _dmarc.mail.friend.test": ["v=DMARC1; p=reject; aspf=s"],
+  };
+  const reports = await judgeSender({
+    message: "From: a@mail.friend.test\r\nSubject: x\r\n\r\nx\r\n",
+    ...{ ip: CLIENT, sender: "carol@friend.test", helo: "mail.friend.test" },
+    resolver: toZoneResolver(zone),
+    options: { spf: { helo: "always" } },
+  });
+  const fields = receivedSpf(OURS, reports).map(
+    (value) => parseReceivedSpf(value) as Record<string, string>,
+  );
+  assert.deepEqual(
+    fields.map((field) => [field.result, field.identity, field.mechanism]),
+    [
+      ["fail", "mailfrom", "-all"],
+      ["pass", "helo", "ip4:192.0.2.1"],
+    ],
+  );
+  assert.match(
+    authenticationResults(OURS, reports),
+    /; spf=fail smtp\.mailfrom=friend\.test; spf=pass smtp\.helo=mail\.friend\.test; .*dmarc=fail/,
+  );
+});
+
 test("nothing was checked: there is no field", () => {
   assert.deepEqual(receivedSpf(OURS, []), []);
 });

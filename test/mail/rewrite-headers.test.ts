@@ -17,6 +17,9 @@ async function textOf(source: MessageSource): Promise<string> {
   for await (const chunk of source.read()) chunks.push(chunk);
   const whole = Buffer.concat(chunks);
   assert.equal(whole.length, source.size, "size is exact");
+  const inMemory = source.inMemory?.();
+  assert.ok(inMemory, "it lies in memory");
+  assert.ok(Buffer.concat(inMemory).equals(whole), "the same octets at once");
   return whole.toString("latin1");
 }
 

@@ -30,6 +30,10 @@ for (const [where, perItemBytes] of [
         assert.ok(read.equals(octets.subarray(at, at + length)), `${length} from ${at}`);
       }
     assert.equal((await scratch.readAt(999 * KIB, 10)).length, 0, "nothing behind the end");
+    const inMemory = scratch.inMemory();
+    assert.equal(inMemory !== null, where === "memory");
+    if (inMemory) assert.ok(Buffer.concat(inMemory).equals(octets), "all octets at once");
     await scratch.free();
+    assert.equal(scratch.inMemory(), null);
     await assert.rejects(scratch.readAt(0, 1), /freed/);
   });

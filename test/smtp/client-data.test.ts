@@ -1,16 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { toWireData, UnsendableOctet } from "../../src/smtp/client-data.ts";
+import { toWireData, toWireOctets, UnsendableOctet } from "../../src/smtp/client-data.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 
 async function wire(text: string, chunkBytes = 65_536): Promise<string> {
+  const source = toBytesSource(Buffer.from(text, "latin1"), chunkBytes);
   const chunks: Buffer[] = [];
-  for await (const chunk of toWireData(
-    toBytesSource(Buffer.from(text, "latin1"), chunkBytes).read(),
-  ))
-    chunks.push(chunk);
-  return Buffer.concat(chunks).toString("latin1");
+  for await (const chunk of toWireData(source.read())) chunks.push(chunk);
+  const streamed = Buffer.concat(chunks).toString("latin1");
+  assert.equal(wireAtOnce(text, chunkBytes), streamed, "of a message in memory it is the same");
+  return streamed;
+}
+
+function wireAtOnce(text: string, chunkBytes: number): string {
+  const octets = Buffer.from(text, "latin1");
+  const cuts = Array.from({ length: Math.ceil(octets.length / chunkBytes) }, (_, i) =>
+    octets.subarray(i * chunkBytes, (i + 1) * chunkBytes),
+  );
+  return Buffer.concat(toWireOctets(cuts)).toString("latin1");
 }
 
 test("dots at the start of lines are doubled wherever the chunks are cut", async () => {
@@ -26,6 +34,7 @@ test("a bare CR, a bare LF and a NUL are refused wherever the chunks are cut", a
   for (const text of hostile) {
     for (let cut = 1; cut <= text.length; cut++) {
       await assert.rejects(wire(text, cut), UnsendableOctet, JSON.stringify([text, cut]));
+      assert.throws(() => wireAtOnce(text, cut), UnsendableOctet, JSON.stringify([text, cut]));
     }
   }
 });

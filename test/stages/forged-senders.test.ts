@@ -23,7 +23,10 @@ async function judge(mail: (typeof mails)[number], access: object | null = null)
   const whole =
     access === null
       ? {}
-      : { all: true, options: { "sender-access": access, "from-access": access } };
+      : {
+          all: true,
+          options: { "sender-access": access, "from-access": access, spf: { helo: "always" } },
+        };
   const reports = await judgeSender({ ...mail, ...whole, resolver: toZoneResolver(zone) });
   const results = authenticationResults("gw.example.net", reports);
   return { reports, decision: decide(reports, RULE), results };

@@ -126,3 +126,55 @@ test("unknown options are errors, and everything has a default", () => {
   for (const wrong of [{ softfail: 1 }, { fail: "drop" }, { scores: { soft: 1 } }])
     assert.equal(spfStage.options.safeParse(wrong).success, false, JSON.stringify(wrong));
 });
+
+const HELO_ZONE: FakeZone = {
+  "example.org": { TXT: ["v=spf1 ip4:192.0.2.1 -all"] },
+  "mx.example.org": { TXT: ["v=spf1 -all"] },
+};
+
+test("the HELO name is checked beside MAIL FROM when policy says so, marked, and refuses nobody", async (t) => {
+  const { evidence, verdict } = await run(t, HELO_ZONE, FACTS, { helo: "always", fail: "reject" });
+  assert.deepEqual(
+    [evidence.result, evidence.identity, evidence.heloCheck?.result, evidence.heloCheck?.identity],
+    ["pass", "mailfrom", "fail", "helo"],
+  );
+  assert.equal(verdict.kind, "neutral");
+  assert.deepEqual(
+    verdict.findings.map(({ symbol, score, detail }) => [symbol, score, detail]),
+    [
+      ["SPF_PASS", 0, "example.org: ip4:192.0.2.1"],
+      ["SPF_HELO_FAIL", 1, "mx.example.org: -all"],
+    ],
+  );
+  const shipped = await run(t, HELO_ZONE);
+  assert.deepEqual(Object.keys(shipped.evidence).includes("heloCheck"), false);
+});
+
+test("a HELO name that is no name of several labels is not asked about", async (t) => {
+  for (const name of ["[192.0.2.1]", "localhost", "-x.test"]) {
+    const facts = { ...FACTS, helo: { verb: "EHLO", name } } as const;
+    const { evidence, verdict } = await run(t, HELO_ZONE, facts, { helo: "always" });
+    assert.equal(evidence.heloCheck, null, name);
+    assert.equal(verdict.findings.length, 1);
+  }
+});
+
+test("the null sender has one check, of the HELO name, whatever policy says", async (t) => {
+  const facts = { ...FACTS, sender: null };
+  const { evidence, verdict } = await run(t, HELO_ZONE, facts, { helo: "always" });
+  assert.deepEqual([evidence.identity, evidence.heloCheck], ["helo", undefined]);
+  assert.equal(verdict.findings[0]?.symbol, "SPF_FAIL");
+});
+
+test("a replay under another policy says that nobody asked about the HELO name", async (t) => {
+  const { evidence } = await run(t, HELO_ZONE);
+  const later = bind({ helo: "always" }).judge(JSON.parse(JSON.stringify(evidence)), FACTS);
+  assert.ok(later.kind === "unknown");
+  assert.deepEqual(later.missing, ["SPF of the HELO name"]);
+  const both = await run(t, HELO_ZONE, FACTS, { helo: "always" });
+  const earlier = bind().judge(JSON.parse(JSON.stringify(both.evidence)), FACTS);
+  assert.deepEqual(
+    earlier.findings.map(({ symbol }) => symbol),
+    ["SPF_PASS"],
+  );
+});

@@ -143,6 +143,7 @@ function identities(evil: SigningKey): readonly ForgedMail[] {
     { name: "SPF pass on the HELO of a null sender", message, sender: null },
     { name: "SPF pass on a HELO that is not checked", message, sender: "ceo@victim.test" },
     { name: "a HELO of the victim", message, sender: null, helo: "victim.test" },
+    { name: "a HELO of the victim beside a proven sender", message, helo: "victim.test" },
     { name: "a MAIL FROM below the attacker", message, sender: "x@victim.test.evil.test" },
     {
       name: "a quoted MAIL FROM that looks like the victim",

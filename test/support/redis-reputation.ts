@@ -1,6 +1,6 @@
 import { createSystemClock } from "../../src/base/clock.ts";
-import { createSilentLog, type Log } from "../../src/base/log.ts";
-import { createRedisClient } from "../../src/reputation/redis-client.ts";
+import { createSilentLog } from "../../src/base/log.ts";
+import { createRedisClient, type RedisAccess } from "../../src/reputation/redis-client.ts";
 import { createRedisLink, type RedisLink } from "../../src/reputation/redis-link.ts";
 import { createRedisReputation } from "../../src/reputation/redis-reputation.ts";
 import { defineScripts, type RedisScripts } from "../../src/reputation/redis-scripts.ts";
@@ -14,11 +14,11 @@ export interface RedisNode {
 }
 
 /** What one node of an installation has of its Redis. */
-export function openRedisNode(url: string, log: Log = createSilentLog()): RedisNode {
+export function openRedisNode(url: string, more: Partial<RedisAccess> = {}): RedisNode {
   const address = parseRedisUrl(url);
   if (!address) throw new Error(`${url} is no address`);
-  const client = createRedisClient({ ...address, tls: null, sentinelPassword: null });
-  const link = createRedisLink({ client, clock: createSystemClock(), log });
+  const client = createRedisClient({ ...address, tls: null, sentinelPassword: null, ...more });
+  const link = createRedisLink({ client, clock: createSystemClock(), log: createSilentLog() });
   return { link, scripts: defineScripts(client) };
 }
 

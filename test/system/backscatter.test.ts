@@ -78,6 +78,8 @@ async function withHouse(
         },
       },
       "sender-auth": { spf: { fail: "reject", scores: { softfail: 8 } } },
+      // Who sends so much of this is blocked soon, and then nothing is left to be seen here.
+      reputation: { srl: { blockAt: null } },
       pipeline: { mode, thresholds: { quarantine: 7, reject: 15 } },
       limits: {
         connections: { newPerClientPerMinute: 10_000 },

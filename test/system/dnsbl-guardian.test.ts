@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
 import { noRbldnsd, startRbldnsd } from "../support/rbldnsd-server.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
@@ -34,9 +34,16 @@ async function postern(edge: TestGateway, ...argv: string[]) {
   return { code, err, text: out.join("\n") };
 }
 
-test("a list that lists all the world refuses some twenty clients, then nobody, and is told of once", {
-  skip,
-}, async (t) => {
+for (const workers of [1, 2])
+  test(
+    `a list that lists all the world refuses some clients, then nobody, and is told of once, workers: ${workers}`,
+    {
+      skip,
+    },
+    (t) => goWild(t, workers),
+  );
+
+async function goWild(t: TestContext, workers: number): Promise<void> {
   const server = await startRbldnsd({ "wild.test": CALM, "calm.test": CALM });
   t.after(() => server.stop());
   const hub = await startScriptedHub();
@@ -45,13 +52,14 @@ test("a list that lists all the world refuses some twenty clients, then nobody, 
     hubPort: hub.port,
     dnsServer: server.address,
     policies: POLICY,
+    settings: { workers },
   });
   t.after(() => edge.remove());
   let host = 0;
   /** Each from an address of its own. */
   const send = async () => {
     host += 1;
-    const localAddress = `127.0.3.${host}`;
+    const localAddress = `127.0.${3 + (host >> 8)}.${host & 255}`;
     const { rcpt, id } = await sendMail({ port: edge.port, localAddress, message: SIMPLE_MESSAGE });
     return { code: rcpt[0]?.code, text: rcpt[0]?.text ?? "", id };
   };
@@ -62,8 +70,16 @@ test("a list that lists all the world refuses some twenty clients, then nobody, 
     async () => ((await send()).code === 550 ? true : undefined),
   );
   let refused = 0;
-  for (let i = 0; i < 60; i++) if ((await send()).code === 550) refused += 1;
-  assert.ok(refused < 40, `${refused} of 60 are refused`);
+  const began = performance.now();
+  // Several processes tell each other once a second: then some more are refused.
+  const most = workers === 1 ? 40 : 1000;
+  for (let inRow = 0; inRow < 20 && refused < most; ) {
+    const isRefused = (await send()).code === 550;
+    inRow = isRefused ? 0 : inRow + 1;
+    if (isRefused) refused += 1;
+  }
+  assert.ok(refused < most, `${refused} are refused`);
+  assert.ok(performance.now() - began < 60_000);
   const last = await send();
   assert.equal(last.code, 250);
   assert.equal(edge.log.filter(({ event }) => event === "dnsbl-zone-demoted").length, 1);
@@ -73,15 +89,15 @@ test("a list that lists all the world refuses some twenty clients, then nobody, 
   const stats = await postern(edge, "dnsbl", "stats");
   assert.equal(stats.code, 0, stats.err.join());
   assert.match(stats.text, /^\d+ clients on record since /m);
-  assert.match(stats.text, /^wild\.test +6 +\d+ +\d+ \(\d+%\) +\d+ +\d+/m);
-  assert.match(stats.text, /^calm\.test +6 +\d+ +0/m);
+  assert.match(stats.text, /^wild\.test +6 +\d+ +0 +\d+ +\d+ \(\d+%\) +\d+ +\d+/m);
+  assert.match(stats.text, /^calm\.test +6 +\d+ +0 +\d+ +0/m);
   assert.match(stats.text, /^wild\.test was demoted, and refused nobody: /m);
 
   // A spammer whom the other list knows is refused as ever.
   const spammer = { port: edge.port, localAddress: "127.0.9.9", message: SIMPLE_MESSAGE };
   const { rcpt } = await sendMail(spammer);
   assert.match(rcpt[0]?.text ?? "", /^550 5\.7\.1 .*127\.0\.9\.9.*calm\.test.*Spammer/);
-});
+}
 
 test("dnsbl check asks every list now, and says what that comes to", { skip }, async (t) => {
   const server = await startRbldnsd({ "wild.test": WILD, "calm.test": CALM });

@@ -29,7 +29,12 @@ async function listHolds(edge: TestGateway): Promise<readonly Hold[]> {
 }
 
 test("recipients whose scores differ have held copies of their own, each with its score", async () => {
-  const dns = await startFakeDns({ "doubtful.test": { TXT: ["v=spf1 ~all"] } });
+  // In order but for SPF: nothing else has a score.
+  const dns = await startFakeDns({
+    "doubtful.test": { TXT: ["v=spf1 ~all"], MX: [[10, "mail.doubtful.test"]] },
+    "mail.friend.test": { A: ["127.0.0.1"] },
+    "1.0.0.127.in-addr.arpa": { PTR: ["mail.friend.test"] },
+  });
   const policies = { "sender-auth": { spf: { scores: { softfail: 3 } } } };
   try {
     await withEdge({ dnsServer: dns.address, policies }, async (edge) => {

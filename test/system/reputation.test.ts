@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { runCli } from "../../src/cli/cli.ts";
+import { postern } from "../support/postern-command.ts";
 import { type SentMail, SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import type { TestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -10,7 +10,10 @@ const DAY_MS = 86_400_000;
 const SPAMMER = "127.0.0.66";
 /** Nobody answers DNS questions here: who names a domain has score 6, which is bad and not held. */
 const EDGE = {
-  policies: { "sender-auth": { "sender-domain": { scores: { unresolved: 6 } } } },
+  policies: {
+    "sender-auth": { "sender-domain": { scores: { unresolved: 6 } } },
+    limits: { connections: { newPerClientPerMinute: 10_000 } },
+  },
 } as const;
 
 const send = (edge: TestGateway, localAddress: string, from = "x@spam.test"): Promise<SentMail> =>
@@ -18,19 +21,6 @@ const send = (edge: TestGateway, localAddress: string, from = "x@spam.test"): Pr
 
 const isTaken = ({ final }: SentMail) => final?.code === 250;
 const isRefused = ({ rcpt }: SentMail) => /^550 5\.7\.1 /.test(rcpt[0]?.text ?? "");
-
-async function postern(edge: TestGateway, ...words: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli([...words, "--settings", edge.settingsFile], {
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    env: { SUDO_USER: "jane" },
-    cwd: edge.folder,
-    width: null,
-  });
-  return { code, text: out.join("\n"), err: err.join("\n") };
-}
 
 /** How many messages were taken until the first refusal. */
 async function spamUntilBlocked(edge: TestGateway): Promise<number> {
@@ -69,6 +59,10 @@ test("a client who spams is blocked for a day, visibly, and forgiven then", asyn
       assert.match(text, /blocked since .* by reputation\n/);
       assert.match(text, /REPUTATION_BLOCKED 0: until .*SRL \d; bad/);
       assert.ok(isTaken(await send(edge, "127.0.0.67", "")), "his neighbour");
+      const shown = await postern(edge, "reputation", "show", SPAMMER);
+      assert.match(shown.text, /^client:127\.0\.0\.66\n {2}blocked until .* by reputation, since /);
+      assert.match(shown.text, /\n {2}SRL \d of 9.*\n {6}.*bad: 0 of 0 messages bad/);
+      assert.match(shown.text, /\n {2}its last mail\n.*reject \(client-blocked\)/);
       mock.timers.setTime(start + DAY_MS - 1000);
       assert.ok(isRefused(await send(edge, SPAMMER, "")));
       mock.timers.setTime(start + DAY_MS + 60_000);

@@ -31,6 +31,13 @@ export function isDmarcRecord(text: string): boolean {
  * to counts as `none` (RFC 9989 4.7), other wrong tags as left out, repeated ones make it ambiguous.
  */
 export function parseDmarcRecord(text: string): DmarcRecord | null {
+  const tags = readDmarcTags(text);
+  const wanted = tags && readPolicies(tags);
+  return wanted && { ...wanted, ...readModes(tags) };
+}
+
+/** By lower-case name. Null: no record of DMARC, too long, or with a tag twice. */
+export function readDmarcTags(text: string): ReadonlyMap<string, string> | null {
   if (!isDmarcRecord(text) || text.length > MAX_CHARS) return null;
   const tags = new Map<string, string>();
   for (const piece of text.split(";")) {
@@ -41,8 +48,7 @@ export function parseDmarcRecord(text: string): DmarcRecord | null {
     if (tags.has(key)) return null;
     tags.set(key, trimBlanks(value));
   }
-  const wanted = readPolicies(tags);
-  return wanted && { ...wanted, ...readModes(tags) };
+  return tags;
 }
 
 function readPolicies(

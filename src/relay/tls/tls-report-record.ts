@@ -1,5 +1,6 @@
-import { type Address, parseMailbox } from "../../mail/address.ts";
+import type { Address } from "../../mail/address.ts";
 import { parseDomainName } from "../../mail/domain-name.ts";
+import { parseMailto } from "../../mail/mailto.ts";
 import { fieldsOf } from "./txt-fields.ts";
 
 /** Where a domain wants its reports (RFC 8460 3). */
@@ -29,29 +30,15 @@ export function parseReportRecord(texts: readonly string[]): readonly ReportTarg
 function toTarget(uri: string): ReportTarget | null {
   if (uri.length > MAX_URI_CHARS || !/^[\x21-\x7e]+$/.test(uri)) return null;
   if (/^mailto:/i.test(uri)) {
-    // What may follow the address would be headers of a stranger's choice.
-    const to = parseMailbox(decoded(uri.slice("mailto:".length).replace(/\?.*$/, "")));
-    return to && isPlain(to) ? { kind: "mail", to } : null;
+    const to = parseMailto(uri);
+    return to && { kind: "mail", to };
   }
   const url = URL.parse(uri);
   if (url?.protocol !== "https:" || url.username !== "" || url.password !== "") return null;
   return isHostName(url.hostname) ? { kind: "post", url } : null;
 }
 
-function isPlain({ spoken, domain }: Address): boolean {
-  return domain !== "" && !domain.startsWith("[") && /^[\x21-\x7e]+$/.test(spoken);
-}
-
 /** Not an address, for which nobody has a certificate. */
 function isHostName(text: string): boolean {
   return parseDomainName(text, { utf8: false })?.includes(".") === true && !/^[\d.]+$/.test(text);
-}
-
-/** RFC 8460 3: a comma, semicolon or exclamation mark in a URI is percent-encoded. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return "";
-  }
 }

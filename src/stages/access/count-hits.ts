@@ -1,3 +1,4 @@
+import type { Metrics } from "../../base/metrics.ts";
 import type { FactBus, TransactionRecord } from "../../pipeline/facts.ts";
 import type { Shelf } from "../../reputation/shelf.ts";
 
@@ -5,9 +6,17 @@ import type { Shelf } from "../../reputation/shelf.ts";
  * Counts an exception as used by every transaction in which it spoke, once. Returns the function that
  * ends it.
  */
-export function countHits(facts: FactBus, shelf: Pick<Shelf, "hit">): () => void {
+export function countHits(facts: FactBus, shelf: Pick<Shelf, "hit">, metrics: Metrics): () => void {
+  const uses = metrics.counter(
+    "postern_exception_uses_total",
+    "Transactions in which an exception spoke that an operator made by command",
+  );
   return facts.listen((fact) => {
-    if (fact.kind === "decided") for (const key of entriesIn(fact.record)) shelf.hit(key);
+    if (fact.kind !== "decided") return;
+    for (const key of entriesIn(fact.record)) {
+      shelf.hit(key);
+      uses.add();
+    }
   });
 }
 

@@ -18,15 +18,16 @@ export interface ExceptionBook {
 
 /** As fast as a change by command takes effect. */
 const FRESH_MS = 1000;
+/** A store may take this long. Entries of access.yaml must not wait for it, nor fail with it. */
+const PATIENCE_MS = 300;
 
+/** The first reading begins at once, so that it is over before the first mail comes. */
 export function createExceptionBook(
   shelf: Pick<Shelf, "list">,
-  clock: Pick<Clock, "monotonic">,
+  clock: Pick<Clock, "monotonic" | "after">,
 ): ExceptionBook {
   let inForce = compileAccess([]);
-  let readAt = Number.NEGATIVE_INFINITY;
   let mark = "";
-  let reading: Promise<void> | null = null;
   const read = async () => {
     const answer = await shelf.list();
     if (answer.kind === "unknown") return;
@@ -36,17 +37,40 @@ export function createExceptionBook(
     mark = seen;
     inForce = compileAccess(entries.flatMap((entry) => toEntry(entry) ?? []));
   };
+  let readAt = clock.monotonic();
+  let reading: Promise<void> | null = null;
+  /** What is waited for: the reading, as long as there is patience. */
+  let waiting: Promise<void> | null = null;
+  const begin = () => {
+    readAt = clock.monotonic();
+    const own = read().finally(() => {
+      reading = null;
+    });
+    reading = own;
+    waiting = patiently(own, clock).finally(() => {
+      waiting = null;
+    });
+  };
+  begin();
   return {
     async current() {
-      if (!reading && clock.monotonic() - readAt >= FRESH_MS) {
-        readAt = clock.monotonic();
-        reading = read().finally(() => {
-          reading = null;
-        });
-      }
-      // Whoever comes meanwhile waits too: at a start nothing is in force before it was read.
-      await reading;
+      if (!reading && clock.monotonic() - readAt >= FRESH_MS) begin();
+      await waiting;
       return inForce;
     },
   };
+}
+
+function patiently(work: Promise<void>, clock: Pick<Clock, "after">): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(PATIENCE_MS, resolve);
+    work.then(
+      () => {
+        cancel();
+        resolve();
+      },
+      // The store promises not to throw. What was read last holds, and it is asked again.
+      () => resolve(),
+    );
+  });
 }

@@ -39,10 +39,15 @@ const breaker = z.strictObject({
   baseline: z.number().min(0).max(0.95).nullable().default(null),
 });
 
+/** Below the time limit of the stage, so that one slow list does not take the answers of all. */
+const MAX_WAIT_MS = 3500;
+
 export const dnsblOptions = z.strictObject({
   lists: z.array(list).max(MAX_LISTS).default([]),
   /** A sum of scores at or above it refuses the client; null: the sum only counts as spam score. */
   rejectAt: z.number().positive().nullable().default(6),
+  /** A list that takes longer counts for nothing this time; the others still do. */
+  waitMs: z.int().min(100).max(MAX_WAIT_MS).default(3000),
   /** A zone that suddenly lists far more clients than by habit refuses nobody; null: it does. */
   breaker: breaker.nullable().prefault({}),
 });

@@ -15,9 +15,7 @@ export interface DnsblServices {
   readonly clock: Clock;
 }
 
-/** A list that takes longer counts for nothing this time; the others still do. */
-const WALL_MS = 3000;
-/** Above the wall, below the connect budget of 5 s. */
+/** Above the longest wait, below the connect budget of 5 s. */
 const TIMEOUT_MS = 4000;
 
 /** Whether the client is on DNS lists, bad and good, by weight. */
@@ -42,7 +40,7 @@ export const dnsblStage: Stage<"connect", DnsblServices> = defineStage<
     const { resolver, zoneHealth, zoneRates, clock } = services;
     const ip = parseIp(client.ip);
     if (!ip) throw new Error(`no IP address: ${client.ip}`);
-    const wall = startDeadline(clock, WALL_MS, signal);
+    const wall = startDeadline(clock, options.waitMs, signal);
     const scope = withSignal(dns, wall.signal);
     const query = { ip, resolver, health: zoneHealth, clock, scope };
     try {

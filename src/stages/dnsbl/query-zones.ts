@@ -16,6 +16,8 @@ export type ZoneEvidence = {
   readonly reason?: string;
   /** What the list says about a listing: printable ASCII. */
   readonly text?: string;
+  /** Absent: it was not asked. */
+  readonly tookMs?: number;
   /** Of a listing: why it refuses nobody; zone-rate.ts. */
   readonly demoted?: string;
 };
@@ -44,8 +46,10 @@ export async function queryZone(zone: ListedZone, query: ZoneQuery): Promise<Zon
   }
   const startedAt = clock.monotonic();
   const { outcome, ...evidence } = await askZone(zone, query);
-  health.record(zone, outcome, evidence.reason, clock.monotonic() - startedAt);
-  return { zone: zone.zone, status: outcome === "hijacked" ? "disabled" : outcome, ...evidence };
+  const tookMs = clock.monotonic() - startedAt;
+  health.record(zone, outcome, evidence.reason, tookMs);
+  const status = outcome === "hijacked" ? "disabled" : outcome;
+  return { zone: zone.zone, status, ...evidence, tookMs: Math.round(tookMs) };
 }
 
 type Asked = Omit<ZoneEvidence, "zone" | "status"> & { readonly outcome: ZoneOutcome };

@@ -8,7 +8,7 @@ export type KeptRates = ReadonlyMap<string, KeptRate>;
 
 /**
  * What zones list by habit, over restarts: a gateway that starts while a list is wild must not take
- * that for its habit. Of several processes the last writer wins; each has seen its share of all.
+ * that for its habit. One process keeps it for all.
  */
 export interface RateStore {
   read(): Promise<KeptRates>;

@@ -3,16 +3,21 @@ import { errorText } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { startRounds } from "../../base/rounds.ts";
-import { prefixKey } from "../../net/ip.ts";
 import type { ListedZone } from "./dnsbl-options.ts";
-import { matchingScores, type ZoneEvidence } from "./query-zones.ts";
+import type { ZoneEvidence } from "./query-zones.ts";
 import type { KeptRates, RateStore } from "./rate-store.ts";
+import {
+  markDemoted,
+  toClientNote,
+  type ZoneDemotion,
+  type ZoneNotes,
+  type ZoneSaid,
+} from "./zone-notes.ts";
 import { type BreakerOptions, ZoneRate } from "./zone-rate.ts";
 
 /**
  * The breaker of all zones. Told of what every client's zones said, it says which of their listings
- * refuse nobody. One object a process: several processes each see their part of the clients, and each
- * demotes by what it sees.
+ * refuse nobody. One object a gateway, in how many processes it may run: a rate is the rate of all.
  */
 export interface ZoneRates {
   /** The evidence with `demoted` where a listing only counts as a score. Never rejects. */
@@ -25,6 +30,12 @@ export interface ZoneRates {
   close(): Promise<void>;
 }
 
+/** Of the process that keeps them. */
+export interface ZoneRatesOwner extends ZoneRates {
+  /** Notes clients; answers what is demoted now. Never rejects. */
+  take(notes: ZoneNotes): Promise<readonly ZoneDemotion[]>;
+}
+
 export interface ZoneRatesOptions {
   readonly clock: Clock;
   readonly log: Log;
@@ -35,31 +46,33 @@ export interface ZoneRatesOptions {
 /** What a crash takes is an hour of habit; what is demoted is kept at once. */
 const KEEP_EVERY_MS = 60 * 60 * 1000;
 
-export function createZoneRates(options: ZoneRatesOptions): ZoneRates {
+export function createZoneRates(options: ZoneRatesOptions): ZoneRatesOwner {
   const memory = createRateMemory(options);
   const tell = createTeller(options, () => void memory.keep());
+  const take: ZoneRatesOwner["take"] = async ({ breaker, clients }) => {
+    const { rateOf, all } = await memory.open();
+    for (const { network, said } of clients) {
+      const isBelieved = ({ zone, kind }: ZoneSaid) =>
+        kind === "bad" && rateOf(zone).demotion(breaker) === null;
+      const believed = said.filter(isBelieved);
+      for (const one of said) {
+        const isConfirmed = one.kind === "bad" && believed.some((other) => other !== one);
+        const rate = rateOf(one.zone);
+        rate.note(network, one.kind !== "clean" && !isConfirmed);
+        tell(one, rate.demotion(breaker));
+      }
+    }
+    return [...all()].flatMap(([zone, rate]) => {
+      const reason = rate.demotion(breaker);
+      return reason === null ? [] : [{ zone, reason }];
+    });
+  };
   return {
+    take,
     async weigh(client, zones, said, breaker) {
       if (breaker === null) return said;
-      const rateOf = await memory.open();
-      const network = prefixKey(client);
-      const judged = zones.flatMap((zone) => {
-        const evidence = said.find((one) => one.zone === zone.zone);
-        return evidence ? [{ zone, evidence, isBad: isBadListing(zone, evidence) }] : [];
-      });
-      const believed = judged.filter(
-        ({ zone, isBad }) => isBad && rateOf(zone.zone).demotion(breaker) === null,
-      );
-      return judged.map(({ zone, evidence, isBad }) => {
-        if (evidence.status !== "listed" && evidence.status !== "clean") return evidence;
-        const isListed = evidence.status === "listed";
-        const isConfirmed = isBad && believed.some((other) => other.zone !== zone);
-        const rate = rateOf(zone.zone);
-        rate.note(network, isListed && !isConfirmed);
-        const demoted = rate.demotion(breaker);
-        tell(zone, demoted);
-        return isListed && demoted !== null ? { ...evidence, demoted } : evidence;
-      });
+      const demotions = await take({ breaker, clients: [toClientNote(client, zones, said)] });
+      return markDemoted(said, new Map(demotions.map(({ zone, reason }) => [zone, reason])));
     },
     close: memory.close,
   };
@@ -87,6 +100,9 @@ function createRateMemory({ clock, log, store }: ZoneRatesOptions) {
       log.warn("dnsbl-rates-unreadable", { reason: errorText(error) });
       return new Map();
     });
+    // What was demoted before a restart is, for whoever asks first.
+    for (const [zone, kept] of found)
+      if (kept.demoted !== null) rates.set(zone, new ZoneRate(clock, kept));
     stopRounds = startRounds(clock, KEEP_EVERY_MS, keep);
     return found;
   };
@@ -95,23 +111,18 @@ function createRateMemory({ clock, log, store }: ZoneRatesOptions) {
     async open() {
       known ??= load();
       const kept = await known;
-      return (zone: string): ZoneRate => {
+      const rateOf = (zone: string): ZoneRate => {
         const rate = rates.get(zone) ?? new ZoneRate(clock, kept.get(zone) ?? null);
         rates.set(zone, rate);
         return rate;
       };
+      return { rateOf, all: () => rates };
     },
     async close() {
       stopRounds();
       await keep();
     },
   };
-}
-
-/** A list of good clients confirms nothing that a list of bad ones says. */
-function isBadListing(zone: ListedZone, evidence: ZoneEvidence): boolean {
-  if (evidence.status !== "listed") return false;
-  return matchingScores(zone, evidence.answers).some((score) => score > 0);
 }
 
 /** Says each change once: an alert for the log, a gauge for the dashboard. */
@@ -123,7 +134,7 @@ function createTeller({ log, metrics }: ZoneRatesOptions, onChange: () => void) 
     () => demoted.size,
     "max",
   );
-  return ({ zone, label }: ListedZone, reason: string | null) => {
+  return ({ zone, label }: ZoneSaid, reason: string | null) => {
     if ((reason !== null) === demoted.has(zone)) return;
     if (reason === null) {
       demoted.delete(zone);

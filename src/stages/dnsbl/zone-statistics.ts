@@ -16,6 +16,9 @@ export interface ZoneCount {
   readonly silent: number;
   /** The last reason for that; null: none. */
   readonly reason: string | null;
+  /** Clients for which it was asked and the time is known, with an answer or without; all of that time. */
+  readonly asked: number;
+  readonly totalMs: number;
   /** Why listings of it refused nobody, at the last of them; null: they did. */
   readonly demoted: string | null;
 }
@@ -29,6 +32,7 @@ const storedEvidence = z.object({
       status: z.string(),
       reason: z.string().optional(),
       demoted: z.string().optional(),
+      tookMs: z.number().min(0).optional(),
     }),
   ),
 });
@@ -64,13 +68,24 @@ export async function countZones(
   };
 }
 
+const NOTHING: Omit<ZoneCount, "zone"> = {
+  answered: 0,
+  silent: 0,
+  asked: 0,
+  totalMs: 0,
+  reason: null,
+  demoted: null,
+};
+
 function add(before: ZoneCount | undefined, said: Said): ZoneCount {
   const isAnswer = said.status === "listed" || said.status === "clean";
-  const newest = before ?? { zone: said.zone, answered: 0, silent: 0, reason: null, demoted: null };
+  const newest = before ?? { ...NOTHING, zone: said.zone };
   return {
     ...newest,
     answered: newest.answered + (isAnswer ? 1 : 0),
     silent: newest.silent + (isAnswer ? 0 : 1),
+    asked: newest.asked + (said.tookMs === undefined ? 0 : 1),
+    totalMs: newest.totalMs + (said.tookMs ?? 0),
     reason: newest.reason ?? (isAnswer ? null : (said.reason ?? said.status)),
     demoted: newest.demoted ?? said.demoted ?? null,
   };

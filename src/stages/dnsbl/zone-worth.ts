@@ -9,6 +9,8 @@ export interface ZoneWorth {
   readonly scores: readonly number[];
   readonly answered: number;
   readonly silent: number;
+  /** Of one question; null: none is on record. */
+  readonly meanMs: number | null;
   readonly listed: number;
   /** Listed by it and by no other of its kind (bad or good). */
   readonly alone: number;
@@ -70,6 +72,7 @@ function weigh(
     scores,
     answered: seen?.answered ?? 0,
     silent: seen?.silent ?? 0,
+    meanMs: seen && seen.asked > 0 ? Math.round(seen.totalMs / seen.asked) : null,
     listed: count(mine),
     alone: count(alone),
     decides: isGood ? null : decidesOf(zone, zones, mine, options.rejectAt),

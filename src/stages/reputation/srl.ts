@@ -169,8 +169,9 @@ function reverseTerm({ evidence }: SrlQuestion, helo: string, weight: number): T
   if (name === null) return toTerm("reverse", weight, "it has no reverse name");
   if (!confirmed)
     return toTerm("reverse", weight * 0.75, `its reverse name ${name} leads elsewhere`);
-  const isRelated = registeredDomain(name) === registeredDomain(helo);
-  if (isRelated) return toTerm("reverse", 0, `its reverse name ${name} goes with its HELO`);
+  const registered = registeredDomain(name);
+  if (registered !== null && registered === registeredDomain(helo))
+    return toTerm("reverse", 0, `its reverse name ${name} goes with its HELO`);
   return toTerm("reverse", weight * 0.4, `its reverse name ${name} does not go with its HELO`);
 }
 

@@ -77,6 +77,7 @@ test("a domain learns by mail, from the server that has lost its TLS, that it ha
     https: createHttpsClient({ resolver: bench.resolver, isOwnHost: () => false }),
     spool,
     wake: relay.wake,
+    record: (fact) => void tracking.record(fact),
     clock: createFakeClock(at - (at % DAY_MS) + DAY_MS + DUE_MS),
     log,
     metrics: createMetrics(),

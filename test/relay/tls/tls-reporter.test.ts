@@ -7,8 +7,9 @@ import { createSilentLog } from "../../../src/base/log.ts";
 import { createMetrics } from "../../../src/base/metrics.ts";
 import { createDnsResolver } from "../../../src/net/dns-resolver.ts";
 import { createHttpsClient } from "../../../src/net/https-exchange.ts";
+import type { Fact } from "../../../src/pipeline/facts.ts";
 import { toRouting } from "../../../src/policy/routing.ts";
-import type { TlsReportPolicy } from "../../../src/policy/snapshot.ts";
+import type { ReportPolicy } from "../../../src/policy/snapshot.ts";
 import { createTlsReporter } from "../../../src/relay/tls/tls-reporter.ts";
 import type { NewSpoolItem } from "../../../src/spool/spool.ts";
 import type { CountedTlsSession, TlsSessionCounts } from "../../../src/tracking/tracking.ts";
@@ -29,7 +30,7 @@ const SESSION: CountedTlsSession = {
   failure: null,
   count: 7,
 };
-const POLICY: TlsReportPolicy = {
+const POLICY: ReportPolicy = {
   enabled: true,
   from: toAddress("tls@example.net"),
   contact: "tls@example.net",
@@ -43,7 +44,7 @@ describe("the daily TLS reports", () => {
   });
 
   /** Sessions with example.org on the day before; the clock stands at midnight. */
-  async function setUp(t: TestContext, rua: string | null, policy: Partial<TlsReportPolicy> = {}) {
+  async function setUp(t: TestContext, rua: string | null, policy: Partial<ReportPolicy> = {}) {
     const clock = createFakeClock(Date.UTC(2026, 10, 25));
     const receiver = await startPolicyHost(identity, { status: 201, body: "" });
     const text = `v=TLSRPTv1; rua=${rua?.replace("PORT", String(receiver.port))}`;
@@ -62,6 +63,7 @@ describe("the daily TLS reports", () => {
       noteTlsReport: async (_day, domain) => void noted.add(domain),
     };
     const items: { readonly item: NewSpoolItem; readonly text: string }[] = [];
+    const told: Fact[] = [];
     let woken = 0;
     const routing = toRouting([toTestConnector({ domains: ["example.org"] })]);
     const report = createTlsReporter({
@@ -79,6 +81,7 @@ describe("the daily TLS reports", () => {
       wake: () => {
         woken += 1;
       },
+      record: (fact) => void told.push(fact),
       clock,
       log: createSilentLog(),
       metrics: createMetrics(),
@@ -89,11 +92,14 @@ describe("the daily TLS reports", () => {
       resolver.close();
       await Promise.all([dns.close(), receiver.close()]);
     });
-    return { clock, receiver, dns, report, items, noted, woken: () => woken };
+    return { clock, receiver, dns, report, items, noted, told, woken: () => woken };
   }
 
   it("go by mail through the relay, past DANE and MTA-STS, once", async (t) => {
-    const { clock, report, items, noted, woken } = await setUp(t, "mailto:reports@example.org");
+    const { clock, report, items, noted, told, woken } = await setUp(
+      t,
+      "mailto:reports@example.org",
+    );
     await clock.advance(5 * HOUR_MS);
     await report();
     await report();
@@ -101,6 +107,9 @@ describe("the daily TLS reports", () => {
     assert.equal(woken(), 1);
     const [{ item, text } = { item: null, text: "" }] = items;
     assert.equal(item?.ignoresTlsPolicies, true);
+    // So that trace and explain find it.
+    assert.ok(told[0]?.kind === "decided");
+    assert.equal(told[0].record.id, item.transactionId);
     assert.equal(item.envelope.sender?.spoken, "tls@example.net");
     assert.equal(item.envelope.recipients[0]?.address.spoken, "reports@example.org");
     assert.match(text, /^DKIM-Signature: of a test\r\nDate: /);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createMetrics } from "../../../src/base/metrics.ts";
 import { parseMailbox } from "../../../src/mail/address.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import { createFactBus } from "../../../src/pipeline/facts.ts";
@@ -58,6 +59,8 @@ function world(file: object = {}) {
     const whole = { list: "allow", reason: "ticket", by: "jane", ...exception } as NewException;
     const key = exceptionKey(whole);
     await reputation.exceptions.put({ key, value: toStored(whole), until });
+    // Until it takes effect.
+    await clock.advance(1000);
     return key;
   };
   return { clock, reputation, services, run, put };
@@ -69,7 +72,6 @@ test("a command takes effect within a second, and ends at its time", async () =>
   const { clock, run, put } = world();
   assert.equal(kindOf(await run(accessStage)), "neutral");
   await put({ list: "block", client: "192.0.2.1" }, clock.now() + HOUR_MS);
-  await clock.advance(1000);
   assert.equal(kindOf(await run(accessStage)), "reject");
   await clock.advance(HOUR_MS);
   assert.equal(kindOf(await run(accessStage)), "neutral");
@@ -150,6 +152,25 @@ test("whoever comes while the entries are read for the first time waits for them
   for (const one of both) assert.equal(one.find("192.0.2.1", clock.now())?.list, "block");
 });
 
+test("a store that does not answer is waited for once, and not for long", async () => {
+  const { clock, reputation, put } = world();
+  await put({ list: "block", client: "192.0.2.1" });
+  let answer: () => void = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const slow = { list: () => answered.then(() => reputation.exceptions.list()) };
+  const book = createExceptionBook(slow, clock);
+  const first = book.current();
+  await clock.advance(300);
+  assert.equal((await first).find("192.0.2.1", clock.now()), null);
+  await clock.advance(5000);
+  assert.equal((await book.current()).find("192.0.2.1", clock.now()), null, "at once");
+  answer();
+  await clock.advance(0);
+  assert.equal((await book.current()).find("192.0.2.1", clock.now())?.list, "block");
+});
+
 test("what another version stored and we cannot read excepts nobody and breaks nothing", async () => {
   const { reputation, run, put, clock } = world();
   const until = clock.now() + HOUR_MS;
@@ -173,7 +194,7 @@ test("a transaction in which an entry spoke is one use of it", async () => {
   const { reputation, run, put } = world();
   const key = await put({ list: "block", client: "192.0.2.1" });
   const facts = createFactBus((error) => assert.fail(String(error)));
-  const stop = countHits(facts, reputation.exceptions);
+  const stop = countHits(facts, reputation.exceptions, createMetrics());
   const report = await run(accessStage);
   const record = testRecord(1, { reports: [report, report] });
   facts.emit({ kind: "decided", at: record.decidedAt, record });

@@ -41,6 +41,7 @@ function facts(ip: string): ConnectFacts {
 interface Changes {
   readonly queries?: number;
   readonly signal?: AbortSignal;
+  readonly options?: object;
 }
 
 async function setUp(t: TestContext, zone: FakeZone = LISTS) {
@@ -65,7 +66,7 @@ async function setUp(t: TestContext, zone: FakeZone = LISTS) {
   const services = { resolver, zoneHealth, zoneRates, clock };
   const run = async (lists: readonly object[], ip = "127.0.0.66", changes: Changes = {}) => {
     const { signal = new AbortController().signal, queries = 50 } = changes;
-    const stage = bind({ lists });
+    const stage = bind({ lists, ...changes.options });
     const view = { ...facts(ip), dns: createLookupScope(signal, queries) };
     const evidence = await stage.observe?.(view, services, signal);
     assert.ok(evidence);
@@ -90,14 +91,14 @@ test("a listed client is refused with its address, the zone and the list's own t
     { symbol: "DNSBL_BL_TEST", score: 6, detail: `127.0.0.2 127.0.0.4: ${text}` },
   ]);
   const answers = ["127.0.0.2", "127.0.0.4"];
-  assert.deepEqual(zones, [{ zone: "bl.test", status: "listed", answers, text }]);
+  assert.deepEqual(zones, [{ zone: "bl.test", status: "listed", answers, text, tookMs: 0 }]);
 });
 
 test("a client on no list is asked for once a zone and has no finding", async (t) => {
   const { run, dns } = await setUp(t);
   const { verdict, zones } = await run([{ zone: "bl.test", score: 6 }], "127.0.0.99");
   assert.deepEqual(verdict, { kind: "neutral", findings: [] });
-  assert.deepEqual(zones, [{ zone: "bl.test", status: "clean", answers: [] }]);
+  assert.deepEqual(zones, [{ zone: "bl.test", status: "clean", answers: [], tookMs: 0 }]);
   assert.equal(dns.count("A 99.0.0.127.bl.test"), 1);
   assert.equal(dns.count("TXT"), 0);
 });
@@ -156,7 +157,9 @@ test("answers that no filter lets count are kept and do nothing", async (t) => {
   const { run } = await setUp(t);
   const { verdict, zones } = await run([{ zone: "bl.test", score: 6 }], "127.0.0.7");
   assert.deepEqual(verdict, { kind: "neutral", findings: [] });
-  assert.deepEqual(zones, [{ zone: "bl.test", status: "clean", answers: ["127.0.0.1"] }]);
+  assert.deepEqual(zones, [
+    { zone: "bl.test", status: "clean", answers: ["127.0.0.1"], tookMs: 0 },
+  ]);
 });
 
 test("a list that refuses us is an error and never a listing", async (t) => {
@@ -221,6 +224,15 @@ test("a dead zone counts for nothing after the wall, and the others still count"
   );
 });
 
+test("a list that is slower than waitMs counts for nothing", async (t) => {
+  const { run, dns, clock } = await setUp(t);
+  dns.behave("66.0.0.127.bl.test", "drop");
+  dns.onDrop(() => void clock.advance(500));
+  const options = { waitMs: 500 };
+  const { zones } = await run([{ zone: "bl.test", score: 6 }], "127.0.0.66", { options });
+  assert.deepEqual([zones[0]?.status, zones[0]?.tookMs], ["temporary", 500]);
+});
+
 test("a used-up budget is temporary and refuses nobody", async (t) => {
   const { run } = await setUp(t);
   const { verdict, zones } = await run([{ zone: "bl.test", score: 6 }], "127.0.0.66", {
@@ -258,6 +270,7 @@ test("wrong options are errors", () => {
   assert.deepEqual(dnsblStage.options.parse({ lists: [ok] }), {
     lists: [{ ...ok, answers: ["127.0.0.[2..254]"], canary: true }],
     rejectAt: 6,
+    waitMs: 3000,
     breaker: { factor: 4, baseline: null },
   });
   for (const wrong of [
@@ -270,6 +283,8 @@ test("wrong options are errors", () => {
     { lists: [{ ...ok, answers: ["10.0.0.2"] }] },
     { lists: Array.from({ length: 33 }, () => ok) },
     { rejectAt: 0 },
+    { waitMs: 50 },
+    { waitMs: 3501 },
   ])
     assert.equal(dnsblStage.options.safeParse(wrong).success, false, JSON.stringify(wrong));
 });

@@ -78,3 +78,19 @@ test("where a zone has several scores it is not said whom it decides about", asy
   const [a] = weighZones(statistics, options);
   assert.deepEqual([a?.scores, a?.listed, a?.decides], [[6, 1], 1, null]);
 });
+
+test("time is told of the questions that were asked, also where stored evidence has none", async () => {
+  async function* evidence() {
+    for (const [i, tookMs] of [
+      [1, 10],
+      [2, 21],
+      [3, undefined],
+    ] as const) {
+      const zone = { zone: "a.test", status: "clean", answers: [], ...(tookMs && { tookMs }) };
+      yield { at: 0, evidence: { client: `10.0.0.${i}`, zones: [zone] } };
+    }
+  }
+  const statistics = await countZones(evidence());
+  const [a, b] = weighZones(statistics, OPTIONS);
+  assert.deepEqual([a?.meanMs, a?.answered, b?.meanMs], [16, 3, null]);
+});

@@ -192,6 +192,8 @@ test("in mode observe everything is learned and nobody is blocked", async () => 
   const { report, evidence, level } = await world.send({ ip: IP, score: 8 });
   assert.equal(report.verdict.kind, "reject");
   assert.equal(level, 9, "no reverse name");
+  assert.equal(evidence.srl, 9, "where the greylist looks for it");
+  assert.equal(evidence.terms.length, 6);
   assert.equal(evidence.block, null);
   assert.equal((await countsOf(world))?.spam, 41);
   await world.close();

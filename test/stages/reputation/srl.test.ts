@@ -114,6 +114,7 @@ test("the reverse name: none, one that leads elsewhere, one of somebody else, on
   assert.equal(reverse({ status: "found", name: "mail.friend.test", confirmed: false }), 0.75);
   assert.equal(reverse({ status: "found", name: "v1.hoster.test", confirmed: true }), 0.4);
   assert.equal(reverse({ status: "found", name: "out7.friend.test", confirmed: true }), 0);
+  assert.equal(reverse({ status: "found", name: "localhost", confirmed: true }, "localhost"), 0.4);
   assert.equal(reverse({ status: "unresolved", name: null, confirmed: false }), 0);
 });
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Json } from "../base/json.ts";
 import { type Address, parseMailbox } from "../mail/address.ts";
 import { parsedText } from "./parsed-text.ts";
-import type { TlsReportPolicy } from "./snapshot.ts";
+import type { ReportPolicy } from "./snapshot.ts";
 import type { Source } from "./source.ts";
 
 /** Text that stands in every report. */
@@ -13,29 +13,35 @@ const words = z
   .max(MAX_CHARS)
   .regex(/^[^\x00-\x1f\x7f]+$/, "expected text without control characters");
 
-/** `tlsReports` of routing.yaml. */
-export const tlsReportsSchema = z.strictObject({
-  enabled: z.boolean().default(false),
-  from: parsedText(parseSender, "an address such as tls-reports@example.org").optional(),
-  contact: words.optional(),
-  organization: words.optional(),
-});
+/** `tlsReports` and `dmarcReports` of routing.yaml. */
+type WrittenReports = z.infer<ReturnType<typeof reportsSchema>>;
+
+export function reportsSchema(example: string) {
+  return z.strictObject({
+    enabled: z.boolean().default(false),
+    from: parsedText(parseSender, `an address such as ${example}`).optional(),
+    contact: words.optional(),
+    organization: words.optional(),
+  });
+}
 
 /** Undefined when there is nobody to send them, which is a mistake only where they are enabled. */
-export function compileTlsReports(
-  { enabled, from, contact, organization }: z.infer<typeof tlsReportsSchema>,
+export function compileReports(
+  key: "tlsReports" | "dmarcReports",
+  written: WrittenReports | undefined,
   source: Source,
-): TlsReportPolicy | undefined {
+): ReportPolicy | undefined {
+  if (!written) return undefined;
+  const { enabled, from, contact, organization } = written;
   if (from) {
     const named = contact ?? from.spoken;
     return { enabled, from, contact: named, organization: organization ?? null };
   }
-  if (enabled)
-    source.complain(["tlsReports"], "expected from: the address that sends the reports", "key");
+  if (enabled) source.complain([key], "expected from: the address that sends the reports", "key");
   return undefined;
 }
 
-export function showTlsReports(reports: TlsReportPolicy | undefined): Json {
+export function showReports(reports: ReportPolicy | undefined): Json {
   if (!reports) return { enabled: false };
   const { enabled, from, contact, organization } = reports;
   return { enabled, from: from.spoken, contact, ...(organization !== null && { organization }) };
