@@ -85,7 +85,8 @@ function doubleDots(chunk: Buffer, dots: number, isLineStart: boolean): Buffer {
   const out = Buffer.allocUnsafe(chunk.length + dots);
   let startsLine = isLineStart;
   let at = 0;
-  for (const octet of chunk) {
+  for (let from = 0; from < chunk.length; from++) {
+    const octet = chunk[from] ?? 0;
     if (startsLine && octet === DOT) out[at++] = DOT;
     out[at++] = octet;
     startsLine = octet === LF;

@@ -7,6 +7,7 @@ import { startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import { mountSmallDisk } from "../support/small-disk.ts";
 import { startTestGateway, type TestGatewayOptions } from "../support/test-gateway.ts";
+import { waitUntil } from "../support/wait-until.ts";
 import { withEdge } from "../support/with-edge.ts";
 
 /** Everything is held. */
@@ -27,13 +28,26 @@ async function withBrokenFolder(
   const hub = await startScriptedHub();
   const edge = await startTestGateway({ hubPort: hub.port, folder, ...(policies && { policies }) });
   try {
-    await rm(join(folder, "data", name), { recursive: true, force: true });
-    await writeFile(join(folder, "data", name), "in the way");
+    await putInTheWay(join(folder, "data", name));
     await work(edge, hub.messages);
   } finally {
     await edge.remove();
     await hub.close();
   }
+}
+
+/** A thread of the gateway that opens its store just now makes the folder once more. */
+async function putInTheWay(path: string): Promise<void> {
+  await waitUntil(
+    () => `${path} comes again and again`,
+    async () => {
+      await rm(path, { recursive: true, force: true });
+      return writeFile(path, "in the way").then(
+        () => true,
+        () => undefined,
+      );
+    },
+  );
 }
 
 test("a hold that cannot be made durable is answered 451 and nothing is delivered", async () => {
