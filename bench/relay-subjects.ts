@@ -38,7 +38,16 @@ const ALONE = {
 const TO_FILE = 'NODE_OPTIONS="$BENCH_NODE_OPTIONS" exec "$@" >"$0"';
 const START_LIMIT_MS = 30_000;
 
-const LEFT_OUT = ["access", "antivirus", "attachments", "dnsbl", "sender-auth"] as const;
+const LEFT_OUT = [
+  "access",
+  "antivirus",
+  "attachments",
+  "connection",
+  "dnsbl",
+  "rates",
+  "reputation",
+  "sender-auth",
+] as const;
 
 /** Whoever is meant by the same name as `only`; all of them without it. */
 export async function startSubjects(
