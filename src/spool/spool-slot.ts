@@ -61,8 +61,11 @@ export async function setAside(
   state.log.error("spool-entry-corrupt", { entry: id, reason: errorText(error) });
 }
 
-/** An entry that cannot be read just now must not stand in front of the others. */
-export const READ_AGAIN_MS: number = 60_000;
+/**
+ * An entry that cannot be read just now must not stand in front of the others, and not wait long for a
+ * disk that is back.
+ */
+export const READ_AGAIN_MS: number = 10_000;
 
 /**
  * Reads an entry of which only the name is known, so that it gets its place in the order. One that

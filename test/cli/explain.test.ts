@@ -225,44 +225,6 @@ describe("explain", () => {
     assert.match(told, / {2}later/);
   });
 
-  test("what stages want to be changed is told, each edit in a line of its own", () => {
-    const address = { spoken: "j@in.test", localPart: "j", domain: "in.test" };
-    const lines = text(1, {
-      reports: [
-        testReport("any", {
-          verdict: {
-            kind: "neutral",
-            findings: [],
-            edits: [
-              { kind: "add-header", name: "X-A", value: "1" },
-              { kind: "remove-header", name: "X-B" },
-              { kind: "replace-in-header", name: "To", at: 9, old: "a.test", text: "b.test" },
-              { kind: "set-sender", sender: address },
-              { kind: "replace-recipient", address },
-              { kind: "add-recipient", address },
-            ],
-          },
-        }),
-      ],
-    });
-    for (const line of [
-      "adds the header X-A: 1",
-      "removes the header X-B",
-      "in To, at octet 9: a.test → b.test",
-      "the next server is told the sender <j@in.test>",
-      "the mail goes to <j@in.test>",
-      "a blind copy goes to <j@in.test>",
-    ])
-      assert.ok(lines.includes(`      ${line}\n`), line);
-  });
-
-  test("of many edits the first are told, and how many more there are", () => {
-    const edit = { kind: "replace-in-header", name: "To", at: 9, old: "a", text: "b" } as const;
-    const edits = Array.from({ length: 25 }, () => edit);
-    const verdict = { kind: "neutral", findings: [], edits } as const;
-    assert.match(text(1, { reports: [testReport("any", { verdict })] }), /and 5 more edits/);
-  });
-
   test("a fate tells the server, its address, its TLS, and what demanded it", () => {
     const fact = (more: object): Fact => ({
       kind: "delivered",

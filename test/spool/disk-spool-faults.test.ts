@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
+import { READ_AGAIN_MS } from "../../src/spool/spool-slot.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFaultyIo, systemError } from "../support/faulty-spool-io.ts";
 import { clock, filesIn, folderFor, leaseOne, openSpool, TEXT } from "../support/spool-folder.ts";
@@ -80,5 +81,5 @@ test("an entry that cannot be read just now does not stand in front of the other
     next.map((lease) => lease.item.envelope.recipients[0]?.address.spoken),
     ["b@x"],
   );
-  assert.equal((await spool.leaseDue(clock.now() + 60_000, 5)).length, 1);
+  assert.equal((await spool.leaseDue(clock.now() + READ_AGAIN_MS, 5)).length, 1);
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { runCli } from "../../src/cli/cli.ts";
 import { noRbldnsd, startRbldnsd } from "../support/rbldnsd-server.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
-import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const skip = noRbldnsd();
@@ -21,18 +21,6 @@ const POLICY = {
     breaker: { factor: 4, baseline: 0.2 },
   },
 };
-
-async function postern(edge: TestGateway, ...argv: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli([...argv, "--settings", edge.settingsFile], {
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    env: { SUDO_USER: "admin" },
-    cwd: edge.folder,
-  });
-  return { code, err, text: out.join("\n") };
-}
 
 for (const workers of [1, 2])
   test(
@@ -84,9 +72,9 @@ async function goWild(t: TestContext, workers: number): Promise<void> {
   assert.equal(last.code, 250);
   assert.equal(edge.log.filter(({ event }) => event === "dnsbl-zone-demoted").length, 1);
 
-  const explained = await postern(edge, "explain", last.id ?? "");
+  const explained = await runPostern(edge, "explain", last.id ?? "");
   assert.match(explained.text, /wild\.test: listed .*refuses nobody: it lists \d+ of the last \d+/);
-  const stats = await postern(edge, "dnsbl", "stats");
+  const stats = await runPostern(edge, "dnsbl", "stats");
   assert.equal(stats.code, 0, stats.err.join());
   assert.match(stats.text, /^\d+ clients on record since /m);
   assert.match(stats.text, /^wild\.test +6 +\d+ +0 +\d+ +\d+ \(\d+%\) +\d+ +\d+/m);
@@ -108,16 +96,16 @@ test("dnsbl check asks every list now, and says what that comes to", { skip }, a
     policies: POLICY,
   });
   t.after(() => edge.remove());
-  const refused = await postern(edge, "dnsbl", "check", "127.0.9.9");
+  const refused = await runPostern(edge, "dnsbl", "check", "127.0.9.9");
   assert.equal(refused.code, 1, refused.err.join());
   assert.match(refused.text, /^wild\.test +listed +6 +\d+ +127\.0\.0\.2: Everybody$/m);
   assert.match(refused.text, /^calm\.test +listed +6 +\d+ +127\.0\.0\.2: Spammer$/m);
   assert.match(refused.text, /^127\.0\.9\.9: 12 together, refused from 6: refused$/m);
-  const json = await postern(edge, "dnsbl", "check", "2001:db8::1", "--json");
+  const json = await runPostern(edge, "dnsbl", "check", "2001:db8::1", "--json");
   assert.equal(json.code, 0);
   const { answers, total } = JSON.parse(json.text);
   assert.deepEqual([answers.length, total, answers[1].status], [2, 0, "clean"]);
-  const wrong = await postern(edge, "dnsbl", "check", "mail.example.org");
+  const wrong = await runPostern(edge, "dnsbl", "check", "mail.example.org");
   assert.deepEqual([wrong.code, wrong.text], [2, ""]);
   assert.match(wrong.err.join(), /expected an IP address, got mail\.example\.org/);
 });

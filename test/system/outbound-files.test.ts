@@ -3,8 +3,8 @@ import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { PolicyError } from "../../src/base/errors.ts";
-import { runCli } from "../../src/cli/cli.ts";
 import { LETTER, MESSAGE, withUsers } from "../support/outbound-scene.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
 import { createUserFile, logOn, securedClient, submit } from "../support/user-file.ts";
 
@@ -29,16 +29,10 @@ test("a file is judged as mail of ours on request, and counts for nobody", () =>
     const file = join(edge.folder, "letter.eml");
     await writeFile(file, MESSAGE);
     const judge = async (...more: readonly string[]) => {
-      const out: string[] = [];
       const who = ["--ip", "127.0.0.1", "--helo", "hub.inside", "--from", LETTER.from];
-      const words = ["judge", file, ...who, "--to", LETTER.to, "--settings", edge.settingsFile];
-      const code = await runCli([...words, "--json", ...more], {
-        out: (line) => void out.push(line),
-        err: (line) => void out.push(line),
-        env: {},
-        cwd: edge.folder,
-      });
-      return { code, answer: JSON.parse(out.join("\n")) };
+      const words = ["judge", file, ...who, "--to", LETTER.to, "--json", ...more];
+      const { code, text } = await runPostern(edge, ...words);
+      return { code, answer: JSON.parse(text) };
     };
     const stranger = await judge();
     assert.deepEqual([stranger.code, stranger.answer.cause], [1, "relay-denied"]);

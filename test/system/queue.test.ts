@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { runCli } from "../../src/cli/cli.ts";
 import type { QueueRow } from "../../src/control/queue-selection.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { type HubAction, startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
-import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
+import { startTestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const DOMAINS = {
@@ -40,7 +40,7 @@ async function openBench(t: TestContext, workers: number, limits: unknown = LIMI
     settings: { workers },
   });
   t.after(() => edge.remove());
-  const queue = (...argv: string[]) => run(edge, "queue", ...argv);
+  const queue = (...argv: string[]) => runPostern(edge, "queue", ...argv);
   const rows = async (...argv: string[]): Promise<readonly QueueRow[]> =>
     (await queue("list", "--json", ...argv)).out.map((line) => JSON.parse(line));
   /** The entries, once they are in that state. */
@@ -58,19 +58,6 @@ async function openBench(t: TestContext, workers: number, limits: unknown = LIMI
     return id ?? "";
   };
   return { mood, hub, edge, queue, entries, send, rows };
-}
-
-/** A command as an operator gives it, over the control socket. */
-async function run(edge: TestGateway, ...argv: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli([...argv, "--settings", edge.settingsFile], {
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    env: { SUDO_USER: "admin" },
-    cwd: edge.folder,
-  });
-  return { code, out, err, text: out.join("\n") };
 }
 
 const AWAY = { drop: true, reply: "421 4.3.2 not now" } as const;
@@ -93,7 +80,7 @@ for (const workers of [1, 2]) {
     const story = await waitUntil(
       () => "the end is not told",
       async () => {
-        const { text } = await run(edge, "explain", id);
+        const { text } = await runPostern(edge, "explain", id);
         return /delivered to/.test(text) ? text : undefined;
       },
     );
@@ -119,12 +106,12 @@ for (const workers of [1, 2]) {
       hub.messages.map(({ recipients }) => recipients[0]),
       ["carol@spooled.test"],
     );
-    assert.match((await run(edge, "quarantine", "list")).text, /undeliverable/);
+    assert.match((await runPostern(edge, "quarantine", "list")).text, /undeliverable/);
     for (const [id, how] of [
       [gone, "without a bounce"],
       [told, "kept in quarantine"],
     ] as const) {
-      const { text } = await run(edge, "explain", id);
+      const { text } = await runPostern(edge, "explain", id);
       assert.match(text, new RegExp(`dropped from the queue by admin.*: .*${how}`));
     }
   });
@@ -201,8 +188,8 @@ test("the queue of a gateway that does not run is steered on its files", async (
     policies: policiesFor(hub.port, LIMITS),
   });
   t.after(() => again.stop());
-  await run(again, "queue", "release", "--all");
+  await runPostern(again, "queue", "release", "--all");
   const [message] = await hub.waitForMessages(1);
   assert.deepEqual(message?.recipients, ["bob@spooled.test"]);
-  assert.match((await run(again, "quarantine", "list")).text, /undeliverable/);
+  assert.match((await runPostern(again, "quarantine", "list")).text, /undeliverable/);
 });

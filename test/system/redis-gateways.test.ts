@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCli } from "../../src/cli/cli.ts";
 import { noRedis, type RedisServer, startRedis } from "../support/redis-server.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { type SentMail, SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
@@ -22,16 +22,9 @@ const send = (edge: TestGateway, host: number, from = "") =>
   sendMail({ port: edge.port, localAddress: `127.0.0.${host}`, from, message: SIMPLE_MESSAGE });
 
 async function postern(edge: TestGateway, ...words: string[]): Promise<string> {
-  const out: string[] = [];
-  const code = await runCli([...words, "--settings", edge.settingsFile], {
-    out: (line) => out.push(line),
-    err: (line) => out.push(line),
-    env: { SUDO_USER: "jane" },
-    cwd: edge.folder,
-    width: null,
-  });
-  assert.equal(code, 0, out.join("\n"));
-  return out.join("\n");
+  const { code, text, err } = await runPostern(edge, ...words);
+  assert.equal(code, 0, err.join("\n"));
+  return text;
 }
 
 /**

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { runCli } from "../../src/cli/cli.ts";
 import { sayEvidence } from "../../src/cli/evidence-sentences.ts";
 import type { TransactionRecord } from "../../src/pipeline/facts.ts";
 import type { SpfEvidence } from "../../src/stages/spf.ts";
 import { type FakeDns, startFakeDns } from "../support/fake-dns.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
@@ -176,16 +176,17 @@ test("a file is judged as the relay would bring it", async () => {
   const judge = async (ip: string) => {
     const file = join(edge.folder, "relayed.eml");
     await writeFile(file, received(LISTED) + SIMPLE_MESSAGE);
-    const out: string[] = [];
     const who = ["--ip", ip, "--helo", "x.test", "--from", "a@nobody.test"];
-    const where = ["--to", "alice@example.org", "--settings", edge.settingsFile, "--json"];
-    await runCli(["judge", file, ...who, ...where], {
-      out: (line) => void out.push(line),
-      err: (line) => void out.push(line),
-      env: {},
-      cwd: edge.folder,
-    });
-    const { action, cause } = JSON.parse(out.join("\n"));
+    const { text } = await runPostern(
+      edge,
+      "judge",
+      file,
+      ...who,
+      "--to",
+      "alice@example.org",
+      "--json",
+    );
+    const { action, cause } = JSON.parse(text);
     return [action, cause];
   };
   assert.deepEqual(await judge(RELAY), ["quarantine", "client-listed"]);
