@@ -74,6 +74,16 @@ export function abandonOn<T>(signal: AbortSignal, work: Promise<T>): Promise<T> 
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    const forget = () => signal.removeEventListener("abort", abort);
+    work.then(
+      (result) => {
+        forget();
+        resolve(result);
+      },
+      (error) => {
+        forget();
+        reject(error);
+      },
+    );
   });
 }

@@ -23,6 +23,7 @@ export function decodeHeaderText(value: string): string {
 
 /** As decodeHeaderText, controls included: what a file name hides must be seen. */
 export function decodeWords(value: string): string {
+  if (!value.includes("=?")) return decodePlain(value);
   let text = "";
   let end = 0;
   let run: EncodedRun | null = null;

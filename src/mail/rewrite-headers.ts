@@ -123,25 +123,28 @@ function editedInMemory(
   const chunks = message.inMemory?.();
   if (!chunks) return null;
   const patched = createPatcher(patches);
-  return [...inChunks(top), ...chunks.flatMap((chunk) => [...patched(chunk)])];
+  return [...inChunks(top), ...chunks.flatMap(patched)];
 }
 
 /** For the chunks of one message, in their order. */
-function createPatcher(patches: readonly Patch[]): (chunk: Buffer) => Iterable<Buffer> {
+function createPatcher(patches: readonly Patch[]): (chunk: Buffer) => readonly Buffer[] {
   let position = 0;
   let next = 0;
-  return function* patched(chunk) {
+  return (chunk) => {
+    const patched: Buffer[] = [];
     const end = position + chunk.length;
     let from = position;
     for (let patch = patches[next]; patch && patch.start < end; patch = patches[next]) {
-      if (patch.start > from) yield chunk.subarray(from - position, patch.start - position);
-      if (patch.start >= position && patch.bytes.length > 0) yield patch.bytes;
+      if (patch.start > from)
+        patched.push(chunk.subarray(from - position, patch.start - position));
+      if (patch.start >= position && patch.bytes.length > 0) patched.push(patch.bytes);
       from = Math.max(from, Math.min(patch.end, end));
       if (patch.end > end) break;
       next++;
     }
-    if (from < end) yield chunk.subarray(from - position);
+    if (from < end) patched.push(chunk.subarray(from - position));
     position = end;
+    return patched;
   };
 }
 

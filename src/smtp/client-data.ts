@@ -60,24 +60,25 @@ function toWireChunk(
   chunk: Buffer,
   before: { readonly octet: number; readonly isLineEnd: boolean },
 ): Buffer {
-  let previous = before.octet;
-  let startsLine = before.isLineEnd;
-  let dots = 0;
+  if (before.octet === CR && chunk[0] !== LF) throw new UnsendableOctet("a bare CR");
+  let dots = before.isLineEnd && chunk[0] === DOT ? 1 : 0;
   // Not for...of: the iterator of a Buffer takes three times as long as the index.
   for (let at = 0; at < chunk.length; at++) {
-    const octet = chunk[at] ?? 0;
-    if (octet <= CR) checkOctet(octet, previous);
-    if (previous === CR && octet !== LF) throw new UnsendableOctet("a bare CR");
-    if (octet === DOT && startsLine) dots += 1;
-    startsLine = octet === LF;
-    previous = octet;
+    const octet = chunk[at] as number;
+    if (octet > CR) continue;
+    checkOctet(chunk, at, before.octet);
+    if (octet === LF && chunk[at + 1] === DOT) dots += 1;
   }
   return dots === 0 ? chunk : doubleDots(chunk, dots, before.isLineEnd);
 }
 
-function checkOctet(octet: number, previous: number): void {
+function checkOctet(chunk: Buffer, at: number, before: number): void {
+  const octet = chunk[at];
   if (octet === 0) throw new UnsendableOctet("a NUL");
-  if (octet === LF && previous !== CR) throw new UnsendableOctet("a bare LF");
+  const next = chunk[at + 1];
+  if (octet === CR && next !== LF && next !== undefined) throw new UnsendableOctet("a bare CR");
+  if (octet === LF && (at === 0 ? before : chunk[at - 1]) !== CR)
+    throw new UnsendableOctet("a bare LF");
 }
 
 /** Every LF here follows a CR: toWireChunk has seen the chunk. */

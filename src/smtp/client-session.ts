@@ -3,6 +3,7 @@ import SMTPConnection, { type SMTPConnectionOptions } from "nodemailer/lib/smtp-
 import type { Clock } from "../base/clock.ts";
 import { formatRemoteReply, parseRemoteReply } from "./client-reply.ts";
 import type { RemoteReply } from "./smtp-client.ts";
+import { writeWithTurn } from "./turn-writer.ts";
 
 /** What came back for one command. `lost` also when it never left. */
 export type Answer = { readonly kind: "reply"; readonly reply: RemoteReply } | Lost;
@@ -120,7 +121,7 @@ export class ClientSession extends SMTPConnection {
     if (this.isOver || !this._socket) return answer;
     if (/[\r\n\0]/.test(command)) this.fail("a command with a control character");
     else if (this.#batch !== null) this.#batch += `${command}\r\n`;
-    else this._socket.write(`${command}\r\n`);
+    else writeWithTurn(this._socket, `${command}\r\n`);
     return answer;
   }
 
@@ -137,7 +138,7 @@ export class ClientSession extends SMTPConnection {
 
   /** Without waiting for them to leave: whoever expects an answer to them has the limit on it. */
   tell(octets: Buffer): void {
-    if (!this.isOver && this._socket) this._socket.write(octets);
+    if (!this.isOver && this._socket) writeWithTurn(this._socket, octets);
   }
 
   /** Resolves true once the octets have left this process, false when they never will. */
@@ -165,7 +166,7 @@ export class ClientSession extends SMTPConnection {
     write();
     const text = this.#batch;
     this.#batch = null;
-    if (text !== "" && !this.isOver && this._socket) this._socket.write(text);
+    if (text !== "" && !this.isOver && this._socket) writeWithTurn(this._socket, text);
   }
 
   /** Ends the connection at once; what was asked and not answered is lost for this reason. */

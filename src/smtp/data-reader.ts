@@ -103,6 +103,7 @@ export class DataReader {
   /** Copies what is ordinary; in the body, where lines need not be counted, line ends too. */
   #putRun(chunk: Buffer, from: number): number {
     const out = this.#out;
+    const isApart = out !== chunk;
     const inBody = !this.#inHeader;
     let to = this.#written;
     let at = from;
@@ -115,7 +116,9 @@ export class DataReader {
         out[to++] = LF;
         at += skipped - 1;
       } else {
-        out[to++] = octet;
+        // Most of a message stands already where it would be written: no dot was taken out yet.
+        if (isApart || to !== at) out[to] = octet;
+        to++;
       }
     }
     this.#written = to;

@@ -3,6 +3,7 @@ import { TLSSocket } from "node:tls";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import type { ClientCertificate } from "./client-certificate.ts";
 import { InputStream } from "./input-stream.ts";
+import { writeWithTurn } from "./turn-writer.ts";
 import type { Wire, WireListener } from "./wire.ts";
 
 /** After our last word this much is still read, so that the client is not reset while it reads it. */
@@ -30,7 +31,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   write(text: string): void {
-    if (!this._upgrading && this._socket.writable) this._socket.write(text);
+    if (!this._upgrading && this._socket.writable) writeWithTurn(this._socket, text);
   }
 
   hasRoom(): boolean {
@@ -57,6 +58,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   startTls(): void {
+    this._socket.uncork();
     // Who ends in the middle of a handshake has left.
     this._socket.allowHalfOpen = false;
     this.upgrade(

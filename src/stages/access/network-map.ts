@@ -24,6 +24,7 @@ export function createNetworkMap<T>(
   };
   return {
     find(ip) {
+      if (byNetwork.size === 0) return [];
       const address = parseIp(ip);
       if (address === null) return [];
       return longestFirst[address.family].flatMap(
