@@ -17,12 +17,12 @@ export interface Log {
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "json" | "pretty";
-  /** Where whole lines go. Default: standard output, what one turn of the event loop wrote at once. */
+  /** Where whole lines go. Default: standard output, those of a few milliseconds at once. */
   readonly write?: (line: string) => void;
 }
 
 export function createLog(options: LogOptions): Log {
-  const write = options.write ?? writeByTurn((text) => void process.stdout.write(text));
+  const write = options.write ?? writeTogether((text) => void process.stdout.write(text));
   const target =
     options.format === "pretty"
       ? pretty({ colorize: process.stdout.isTTY, sync: true })
@@ -34,12 +34,24 @@ export function createLog(options: LogOptions): Log {
         level: options.level,
         messageKey: "event",
         base: null,
-        timestamp: () => `,"time":"${new Date().toISOString()}"`,
+        timestamp: createTimestamp(),
         formatters: { level: (label) => ({ level: label }) },
       },
       stream,
     ),
   );
+}
+
+/** ISO 8601, one text a millisecond. */
+function createTimestamp(): () => string {
+  let at = Number.NaN;
+  let text = "";
+  return () => {
+    const now = Date.now();
+    if (now !== at) text = `,"time":"${new Date(now).toISOString()}"`;
+    at = now;
+    return text;
+  };
 }
 
 /** For tests and for code that runs before settings are read. */
@@ -66,11 +78,14 @@ function escapeInvisible(line: string): string {
   return line.replace(INVISIBLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** How long a line may wait for others. */
+const TOGETHER_MS = 5;
+
 /**
- * One call of the system for all lines of a turn of the event loop: under load a line each costs as
+ * One call of the system for the lines of some milliseconds: under load a line each costs as
  * much as a tenth of the message it tells of. What an ending process has said is written before it ends.
  */
-function writeByTurn(write: (text: string) => void): (line: string) => void {
+function writeTogether(write: (text: string) => void): (line: string) => void {
   let waiting = "";
   const flush = () => {
     const text = waiting;
@@ -79,7 +94,7 @@ function writeByTurn(write: (text: string) => void): (line: string) => void {
   };
   process.on("exit", flush);
   return (line) => {
-    if (waiting === "") setImmediate(flush);
+    if (waiting === "") setTimeout(flush, TOGETHER_MS);
     waiting += line;
   };
 }

@@ -135,8 +135,7 @@ function createPatcher(patches: readonly Patch[]): (chunk: Buffer) => readonly B
     const end = position + chunk.length;
     let from = position;
     for (let patch = patches[next]; patch && patch.start < end; patch = patches[next]) {
-      if (patch.start > from)
-        patched.push(chunk.subarray(from - position, patch.start - position));
+      if (patch.start > from) patched.push(chunk.subarray(from - position, patch.start - position));
       if (patch.start >= position && patch.bytes.length > 0) patched.push(patch.bytes);
       from = Math.max(from, Math.min(patch.end, end));
       if (patch.end > end) break;

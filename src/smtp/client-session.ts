@@ -1,6 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import SMTPConnection, { type SMTPConnectionOptions } from "nodemailer/lib/smtp-connection";
 import type { Clock } from "../base/clock.ts";
+import { createMovingLimit, type MovingLimit } from "../base/moving-limit.ts";
 import { formatRemoteReply, parseRemoteReply } from "./client-reply.ts";
 import type { RemoteReply } from "./smtp-client.ts";
 import { writeWithTurn } from "./turn-writer.ts";
@@ -51,7 +52,7 @@ export class ClientSession extends SMTPConnection {
   readonly #open = new Set<(lost: Lost) => void>();
   /** In the order of their commands; the limit of the first one runs. */
   readonly #questions: Question[] = [];
-  #cancelLimit: () => void = () => {};
+  readonly #limit: MovingLimit;
   #end: Lost | null = null;
   #isWithoutTls = false;
   /** Command lines that leave together. */
@@ -60,6 +61,7 @@ export class ClientSession extends SMTPConnection {
   constructor(options: SMTPConnectionOptions, clock: Clock) {
     super({ ...options, socketCloseTimeout: 0 });
     this.#clock = clock;
+    this.#limit = createMovingLimit(clock, () => this.#failLate());
     const { _responseActions, _responseQueue } = this.#seams;
     if (!Array.isArray(_responseActions) || !Array.isArray(_responseQueue)) {
       throw new Error("nodemailer's SMTPConnection has changed: no queue of replies");
@@ -199,10 +201,12 @@ export class ClientSession extends SMTPConnection {
   #startLimit(): void {
     const [first] = this.#questions;
     if (!first) return;
-    const { what, limitMs } = first;
-    this.#cancelLimit = this.#clock.after(limitMs, () =>
-      this.fail(`no answer to ${what} within ${limitMs} ms`),
-    );
+    this.#limit.set(this.#clock.monotonic() + first.limitMs);
+  }
+
+  #failLate(): void {
+    const [first] = this.#questions;
+    if (first) this.fail(`no answer to ${first.what} within ${first.limitMs} ms`);
   }
 
   #answered(raw: string): void {
@@ -214,7 +218,7 @@ export class ClientSession extends SMTPConnection {
       this.#end ??= toLost(reply);
       this.#finish();
     } else if (reply) {
-      this.#cancelLimit();
+      this.#limit.clear();
       this.#questions.shift();
       this.#startLimit();
       first.settle({ kind: "reply", reply });
@@ -225,7 +229,7 @@ export class ClientSession extends SMTPConnection {
 
   #finish(): void {
     this.#end ??= CLOSED;
-    this.#cancelLimit();
+    this.#limit.end();
     for (const { settle } of this.#questions.splice(0)) settle(this.#end);
     for (const settle of this.#open) settle(this.#end);
     this.#open.clear();

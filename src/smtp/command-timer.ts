@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { createMovingLimit, type MovingLimit } from "../base/moving-limit.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 
 /**
@@ -14,9 +15,9 @@ const STRESS_WAIT_MS = 10_000;
 export class CommandTimer {
   readonly #clock: Clock;
   readonly #limits: SmtpLimits["session"];
-  readonly #expired: (reason: "timeout" | "session-over") => void;
+  readonly #limit: MovingLimit;
   readonly #sessionEndsAt: number;
-  #cancel: (() => void) | null = null;
+  #reason: "timeout" | "session-over" = "timeout";
   #lineSince: number | null = null;
   /** Since when it is the client's turn. */
   #waitingSince: number | null = null;
@@ -29,7 +30,10 @@ export class CommandTimer {
   ) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#expired = expired;
+    this.#limit = createMovingLimit(clock, () => {
+      this.stop();
+      expired(this.#reason);
+    });
     this.#sessionEndsAt = clock.monotonic() + limits.totalSeconds * 1000;
   }
 
@@ -57,16 +61,10 @@ export class CommandTimer {
   }
 
   #arm(since: number): void {
-    const now = this.#clock.monotonic();
     const due = this.#dueAfter(since);
-    const reason = this.#sessionEndsAt < due ? "session-over" : "timeout";
-    this.stop();
+    this.#reason = this.#sessionEndsAt < due ? "session-over" : "timeout";
     this.#waitingSince = since;
-    const fire = () => {
-      this.stop();
-      this.#expired(reason);
-    };
-    this.#cancel = this.#clock.after(Math.max(0, Math.min(due, this.#sessionEndsAt) - now), fire);
+    this.#limit.set(Math.min(due, this.#sessionEndsAt));
   }
 
   #dueAfter(since: number): number {
@@ -80,8 +78,13 @@ export class CommandTimer {
 
   /** It is our turn. The time of a begun line runs on. */
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = null;
+    this.#limit.clear();
+    this.#waitingSince = null;
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.#limit.end();
     this.#waitingSince = null;
   }
 }

@@ -285,7 +285,7 @@ export class Session implements WireListener {
   #end(reason: string): void {
     if (this.#over !== null) return;
     this.#over = reason;
-    this.#timer.stop();
+    this.#timer.end();
     this.#handshake.end();
     this.#abort.abort(new Error(`the session is over: ${reason}`));
     this.#wire.close();

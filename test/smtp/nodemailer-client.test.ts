@@ -186,29 +186,20 @@ const STEPS = [
   ["dot", 10 * 60_000],
 ] as const;
 
-for (const [index, [step, limitMs]] of STEPS.entries())
+for (const [step, limitMs] of STEPS)
   test(`a hub that is silent at "${step}" is given up after the time that RFC 5321 grants`, async (t) => {
     const clock = createFakeClock();
-    const limits: number[] = [];
-    const after = (ms: number, fn: () => void) => {
-      limits.push(ms);
-      return clock.after(ms, fn);
-    };
+    // Without PIPELINING each command comes when the answer before it has: its limit runs then.
     const hub = await hubFor(t, {
+      capabilities: [],
       script: (event) => (event.step === step ? { hang: true } : undefined),
     });
-    const connection = await open(hub, { ...clock, after });
-    const before = limits.length;
+    const connection = await open(hub, clock);
     let isSettled = false;
     const sending = connection.send(envelope("a@x"), toBytesSource(TEXT)).finally(() => {
       isSettled = true;
     });
     await hub.waitFor(() => hub.count(step) === 1);
-    // One limit runs after the other: this one begins when the answer before it has come.
-    await waitUntil(
-      () => `the limits so far: ${limits}`,
-      () => limits.length > before + index || undefined,
-    );
     await clock.advance(limitMs - 1000);
     assert.equal(isSettled, false);
     await clock.advance(2000);
