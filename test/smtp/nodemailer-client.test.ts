@@ -10,7 +10,6 @@ import {
   openConnection as open,
 } from "../support/client-connection.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { waitUntil } from "../support/wait-until.ts";
 
 const TEXT = "Subject: x\r\n\r\n.dot\r\n..\r\ntrailing \t\r\n\r\n";
 
