@@ -35,10 +35,13 @@ export function createDataSink(
     refusal: (fault) => refuse(transaction, FAULTS[fault]),
     async write(chunk) {
       if (broken) return;
-      const stored = draft.write(chunk).catch((error: unknown) => {
+      const tapped = taps.write(chunk);
+      try {
+        await draft.write(chunk);
+      } catch (error) {
         broken = error;
-      });
-      await Promise.all([stored, taps.write(chunk)]);
+      }
+      await tapped;
     },
     async end() {
       try {

@@ -1,4 +1,4 @@
-import { abandonOn, type Clock, type Deadline, startDeadline } from "../base/clock.ts";
+import { abandonOn, type Clock, startDeadline } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
 import type { Json } from "../base/json.ts";
 import { isTrustedFor } from "./decision.ts";
@@ -31,18 +31,14 @@ export async function runPhase<P extends Phase, Services>(
   run: PhaseRun<P, Services>,
 ): Promise<readonly StageReport[]> {
   if (run.phase.steps.length === 0) return [];
-  const budget = startDeadline(run.clock, run.phase.budgetMs, run.signal);
+  const endsAt = run.clock.monotonic() + run.phase.budgetMs;
   const reports: StageReport[] = [];
-  try {
-    for (const [index, step] of run.phase.steps.entries()) {
-      const before = [...run.view.reports, ...reports];
-      const view = { ...run.view, reports: before };
-      reports.push(...(await Promise.all(step.map((stage) => runStage(run, stage, view, budget)))));
-      const left = run.phase.steps.slice(index + 1).flat();
-      if (reports.some(isFinal) && !left.some(({ essential }) => essential)) break;
-    }
-  } finally {
-    budget.clear();
+  for (const [index, step] of run.phase.steps.entries()) {
+    const before = [...run.view.reports, ...reports];
+    const view = { ...run.view, reports: before };
+    reports.push(...(await Promise.all(step.map((stage) => runStage(run, stage, view, endsAt)))));
+    const left = run.phase.steps.slice(index + 1).flat();
+    if (reports.some(isFinal) && !left.some(({ essential }) => essential)) break;
   }
   return reports;
 }
@@ -59,18 +55,19 @@ async function runStage<P extends Phase, Services>(
   run: PhaseRun<P, Services>,
   stage: BoundStage<P, Services>,
   view: Views[P],
-  budget: Deadline,
+  phaseEndsAt: number,
 ): Promise<StageReport> {
   if (stage.trustable && isTrustedFor(stage.name, view.reports)) return skippedReport(run, stage);
   const started = run.clock.monotonic();
-  const deadline = startDeadline(run.clock, stage.timeoutMs, budget.signal);
+  const limitMs = Math.max(0, Math.min(stage.timeoutMs, phaseEndsAt - started));
+  const deadline = startDeadline(run.clock, limitMs, run.signal);
   const took = () => Math.round((run.clock.monotonic() - started) * 10) / 10;
   try {
     const evidence = await abandonOn(deadline.signal, gather(run, stage, view, deadline.signal));
     const verdict = stage.judge(evidence, toFacts(view));
     return { ...stamp(run, stage), outcome: "judged", ms: took(), evidence, verdict };
   } catch (error) {
-    const late = deadline.expired() || budget.expired();
+    const late = deadline.expired();
     return {
       ...stamp(run, stage),
       outcome: late ? "timeout" : "failed",

@@ -61,13 +61,19 @@ async function sendOver(
     return { kind: "answered", hub, hop, fates: allRefused(leg, refusal) };
   }
   let isDotSent = false;
-  const { dsn } = connection.capabilities;
-  const settled = connection
-    .send(toSpokenEnvelope(leg), source, () => {
-      isDotSent = true;
-    })
-    .then((outcome) => (outcome.kind === "answered" ? { ...outcome, dsn } : outcome))
-    .finally(release);
+  const onDot = () => {
+    isDotSent = true;
+  };
+  const send = async () => {
+    try {
+      const outcome = await connection.send(toSpokenEnvelope(leg), source, onDot);
+      const { dsn } = connection.capabilities;
+      return outcome.kind === "answered" ? { ...outcome, dsn } : outcome;
+    } finally {
+      release();
+    }
+  };
+  const settled = send();
   const outcome = await beforeAbort(settled, signal);
   if (outcome) return toResult(hub, hop, outcome);
   if (isDotSent) return { kind: "pending", hub, hop, settled };

@@ -21,28 +21,22 @@ export function createClientConnection(
 ): SmtpConnection {
   const capabilities = toCapabilities(session.ehloLines);
   let isBusy = false;
-  const alone = async <T>(work: Promise<T>): Promise<T> => {
+  const alone = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (isBusy) throw new Error("a transaction is running on this connection");
     isBusy = true;
     try {
-      return await work;
+      return await work();
     } finally {
       isBusy = false;
     }
   };
-  const demandIdle = () => {
-    if (isBusy) throw new Error("a transaction is running on this connection");
-  };
   return {
     capabilities,
     ...established,
-    async send(envelope, source, onDot = () => {}) {
-      demandIdle();
-      return alone(runTransaction({ session, capabilities, times, envelope, source, onDot }));
-    },
-    async probe(sender, recipient) {
-      demandIdle();
-      return alone(runProbe(session, capabilities, times, sender, recipient));
-    },
+    send: (envelope, source, onDot = () => {}) =>
+      alone(() => runTransaction({ session, capabilities, times, envelope, source, onDot })),
+    probe: (sender, recipient) =>
+      alone(() => runProbe(session, capabilities, times, sender, recipient)),
     usable: () => !isBusy && !session.isOver,
     async quit() {
       if (!isBusy) await session.exchange("QUIT", times.quitMs);

@@ -24,13 +24,13 @@ export class InputStream extends SMTPStream {
   }
 
   override _write(chunk: Buffer, _encoding: unknown, next: () => void): void {
-    void this.#feed(chunk).then(next);
+    void this.#feed(chunk, next);
   }
 
   /** What is left when the client ends without CRLF is no command. */
   override _flushData(): void {}
 
-  async #feed(chunk: Buffer): Promise<void> {
+  async #feed(chunk: Buffer, done: () => void): Promise<void> {
     this.#chunkLength = chunk.length;
     let rest = chunk;
     while (rest.length > 0 && !this.isClosed) {
@@ -43,5 +43,6 @@ export class InputStream extends SMTPStream {
     const isLast = this.unread === 0;
     this.#chunkLength = 0;
     if (isLast && !this.isClosed) this.#listener().idle();
+    done();
   }
 }

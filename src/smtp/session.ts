@@ -179,7 +179,8 @@ export class Session implements WireListener {
     else if (!this.#lineBegun && this.#timer.isSessionOver()) this.#sayGoodbye("session-over");
     else {
       const reply = await commands.run(step, start);
-      if (reply !== null) await this.#answer(reply);
+      const late = reply && this.#answer(reply);
+      if (late) await late;
     }
     return step.used;
   }
@@ -246,10 +247,11 @@ export class Session implements WireListener {
     await this.#answer(reply);
   }
 
-  #answer(reply: Reply): Promise<void> | undefined {
+  /** A promise when the reply is worth a pause. */
+  #answer(reply: Reply): Promise<void> | null {
     if (isError(reply)) return this.#answerLate(reply);
     this.#say(reply);
-    return undefined;
+    return null;
   }
 
   async #answerLate(reply: Reply): Promise<void> {

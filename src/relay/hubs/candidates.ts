@@ -48,7 +48,7 @@ const MX_CONNECT_MS = 10_000;
 /** The servers of a destination, in the order in which to try them; looked up as they are needed. */
 export function createCandidates(
   options: CandidatesOptions,
-): (destination: Destination, signal: AbortSignal) => AsyncIterable<Step> {
+): (destination: Destination, signal: AbortSignal) => AsyncIterable<Step> | Iterable<Step> {
   // A connector is a value of one policy: it never changes, and goes with its policy.
   const known = new WeakMap<Connector, ReadonlyMap<Smarthost, Candidate>>();
   const smarthostsOf = (connector: Connector, hosts: readonly Smarthost[]) => {
@@ -56,20 +56,17 @@ export function createCandidates(
     known.set(connector, made);
     return made;
   };
-  return async function* stepsFor(destination, signal) {
+  return (destination, signal) => {
     const { connector } = destination;
     const { to } = connector;
-    if (to.kind === "mx") {
-      yield* mxSteps(options, destination, to.port, signal);
-      return;
-    }
+    if (to.kind === "mx") return mxSteps(options, destination, to.port, signal);
     const made = smarthostsOf(connector, to.hosts);
     const { random } = options;
     const ordered = shuffleWithinRanks(to.hosts, rankOf, random, ({ weight }) => weight);
-    for (const host of ordered) {
+    return ordered.flatMap((host): readonly Step[] => {
       const candidate = made.get(host);
-      if (candidate) yield { kind: "candidate", ...candidate };
-    }
+      return candidate ? [{ kind: "candidate", ...candidate }] : [];
+    });
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { errorText } from "../../base/errors.ts";
+import { createMovingLimit, type MovingLimit } from "../../base/moving-limit.ts";
 import type { ConnectFailure, ConnectResult, SmtpConnection } from "../../smtp/smtp-client.ts";
 
 export interface HubPoolOptions {
@@ -25,17 +26,19 @@ const IDLE_MS = 15_000;
 /** Servers count messages a session too; Exchange ends one at 500. */
 const MESSAGES_PER_CONNECTION = 100;
 
-interface Idle {
-  readonly connection: SmtpConnection;
-  readonly cancel: () => void;
+interface Use {
+  /** Messages that it has carried. */
+  count: number;
+  /** Until when it may be idle. */
+  readonly idle: MovingLimit;
 }
 
 /** The connections to one hub. Whoever acquires one releases it, once, whatever happened. */
 export class HubPool {
   readonly #options: HubPoolOptions;
-  /** Every open connection, and how many messages it has carried. */
-  readonly #uses = new Map<SmtpConnection, number>();
-  readonly #idle: Idle[] = [];
+  /** Every open connection. */
+  readonly #uses = new Map<SmtpConnection, Use>();
+  readonly #idle: SmtpConnection[] = [];
   readonly #waiters = new Set<() => void>();
   #opening = 0;
   /** Those who are in `acquire`. */
@@ -84,27 +87,23 @@ export class HubPool {
   release(connection: SmtpConnection): void {
     const { clock, idleMs = IDLE_MS } = this.#options;
     const { messagesPerConnection = MESSAGES_PER_CONNECTION } = this.#options;
-    const before = this.#uses.get(connection);
-    if (before === undefined) return;
-    this.#uses.set(connection, before + 1);
-    const isSpent = before + 1 >= messagesPerConnection || !connection.usable();
+    const use = this.#uses.get(connection);
+    if (use === undefined) return;
+    use.count += 1;
+    const isSpent = use.count >= messagesPerConnection || !connection.usable();
     if (isSpent || this.#isClosed) {
       this.#drop(connection);
       return;
     }
-    const cancel = clock.after(idleMs, () => {
-      const at = this.#idle.findIndex((one) => one.connection === connection);
-      if (at >= 0) this.#idle.splice(at, 1);
-      this.#drop(connection);
-    });
-    this.#idle.push({ connection, cancel });
+    use.idle.set(clock.monotonic() + idleMs);
+    this.#idle.push(connection);
     this.#wakeOne();
   }
 
   /** Ends all of them, those in use as well. */
   close(): void {
     this.#isClosed = true;
-    for (const { cancel } of this.#idle.splice(0)) cancel();
+    this.#idle.length = 0;
     for (const connection of [...this.#uses.keys()]) this.#drop(connection);
     for (const wake of [...this.#waiters]) wake();
   }
@@ -118,7 +117,8 @@ export class HubPool {
       return opened;
     }
     const { connection } = opened;
-    this.#uses.set(connection, 0);
+    const idle = createMovingLimit(this.#options.clock, () => this.#dropIdle(connection));
+    this.#uses.set(connection, { count: 0, idle });
     if (!this.#isClosed) return { kind: "ready", connection, isReused: false };
     this.#drop(connection);
     return { kind: "busy", reason: "the pool is closed" };
@@ -126,14 +126,21 @@ export class HubPool {
 
   #takeIdle(): SmtpConnection | null {
     for (let last = this.#idle.pop(); last; last = this.#idle.pop()) {
-      last.cancel();
-      if (last.connection.usable()) return last.connection;
-      this.#drop(last.connection);
+      this.#uses.get(last)?.idle.clear();
+      if (last.usable()) return last;
+      this.#drop(last);
     }
     return null;
   }
 
+  #dropIdle(connection: SmtpConnection): void {
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    this.#drop(connection);
+  }
+
   #drop(connection: SmtpConnection): void {
+    this.#uses.get(connection)?.idle.end();
     this.#uses.delete(connection);
     if (connection.usable()) void connection.quit();
     else connection.close();

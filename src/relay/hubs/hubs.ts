@@ -11,7 +11,7 @@ import type {
   SmtpConnector,
 } from "../../smtp/smtp-client.ts";
 import type { TlsPolicy } from "../tls/tls-policy.ts";
-import { type Candidate, createCandidates, hubNamesOf, type Step } from "./candidates.ts";
+import { type Candidate, createCandidates, hubNamesOf } from "./candidates.ts";
 import type { Destination } from "./destination.ts";
 import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from "./hub-health.ts";
 import { HubPools } from "./hub-pools.ts";
@@ -77,7 +77,7 @@ export class Hubs {
   readonly #options: HubsOptions;
   readonly #health: HubHealth;
   readonly #pools: HubPools;
-  readonly #stepsFor: (destination: Destination, signal: AbortSignal) => AsyncIterable<Step>;
+  readonly #stepsFor: ReturnType<typeof createCandidates>;
   readonly #offered = new Map<string, RemoteCapabilities>();
 
   constructor(options: HubsOptions) {

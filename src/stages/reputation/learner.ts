@@ -3,6 +3,7 @@ import type { TransactionId } from "../../base/ids.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import type { Fact, FactBus, TransactionRecord } from "../../pipeline/facts.ts";
+import type { StageReport } from "../../pipeline/report.ts";
 import { createBlocks } from "../../reputation/blocks.ts";
 import type { Reputation } from "../../reputation/reputation.ts";
 import { parseSubject } from "../../reputation/subjects.ts";
@@ -70,7 +71,10 @@ export function createLearner(deps: LearnerDeps): Learner {
     if (learned) {
       counted.outcomes.add({ outcome: learned.outcome ?? "none" });
       deps.reputation.learn(learned.lessons);
-    } else work(block(deps, fact.record, fact.at, () => counted.blocks.add()));
+      return;
+    }
+    const report = refusalIn(fact.record);
+    if (report) work(block(deps, fact.record, report, fact.at, () => counted.blocks.add()));
   });
   return {
     async close() {
@@ -98,6 +102,12 @@ async function unlearn(deps: LearnerDeps, id: TransactionId, count: () => void):
   if (record && (await unlearnMessage(deps, record))) count();
 }
 
+/** Of a transaction that was refused for the level of its client. */
+function refusalIn(record: TransactionRecord): StageReport | null {
+  const report = reputationReport(record);
+  return report && isRefusedBy(report) ? report : null;
+}
+
 /**
  * The client of a transaction that was refused for its level, and not because it was blocked before.
  * What is known of him goes with it: after the block he begins anew.
@@ -105,11 +115,10 @@ async function unlearn(deps: LearnerDeps, id: TransactionId, count: () => void):
 async function block(
   { reputation, log }: LearnerDeps,
   record: TransactionRecord,
+  report: StageReport,
   at: number,
   count: () => void,
 ): Promise<void> {
-  const report = reputationReport(record);
-  if (!report || !isRefusedBy(report)) return;
   const { client, block: before, rules } = report.evidence as unknown as ReputationEvidence;
   const subject = parseSubject(client.subject);
   if (before !== null || !subject) return;
