@@ -1,5 +1,6 @@
 import type { TransactionId } from "../base/ids.ts";
 import type { Envelope } from "../mail/envelope.ts";
+import type { FieldOrigin } from "../mail/field-origin.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { SpoolDesk } from "./spool-desk.ts";
 
@@ -90,6 +91,8 @@ export interface NewSpoolItem {
   readonly reason: string;
   /** It is a delivery status message of ours, and what it tells. */
   readonly bounce?: BounceKind;
+  /** Of header fields that are not as they came: what goes back to the sender shows these. */
+  readonly fieldOrigins?: readonly FieldOrigin[];
 }
 
 /** What a delivery status message of ours tells (RFC 3464 2.3.3). */
