@@ -82,7 +82,7 @@ function describe(story: Story): readonly string[] {
   const rows: readonly (readonly [string, string])[] = [
     ["entry", story.id],
     ["transaction", story.transactionId],
-    ["state", story.state === "held" ? heldBecause(story) : STATES[story.state]],
+    ["state", stateOf(story)],
     ["next try", story.state === "due" ? `${nextTry(story)} UTC` : nextTry(story)],
     ["attempts", String(story.attempts)],
     ["reason", story.reason],
@@ -104,7 +104,11 @@ function describe(story: Story): readonly string[] {
   ];
 }
 
-const STATES = { due: "waiting", active: "being delivered" } as const;
+function stateOf(row: QueueRow): string {
+  if (row.state === "due") return "waiting";
+  if (row.state === "held") return heldBecause(row);
+  return row.held ? `being delivered, then ${heldBecause(row)}` : "being delivered";
+}
 
 function toNote({ at, attempts, reason, crashes, held }: HistoryNote): string {
   const when = at === undefined ? "" : `${formatTime(at)}  `;

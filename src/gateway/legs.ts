@@ -1,5 +1,6 @@
 import type { Address } from "../mail/address.ts";
 import type { Envelope } from "../mail/envelope.ts";
+import { fieldOriginsOf } from "../mail/field-origin.ts";
 import type { Message, MessageSource } from "../mail/message.ts";
 import { applyHeaderEdits } from "../mail/rewrite-headers.ts";
 import type { Decision } from "../pipeline/decision.ts";
@@ -62,19 +63,25 @@ function stampedSource(context: LegContext, decision: Decision): MessageSource {
   return applyHeaderEdits(context.message, {
     remove: (field) => isForgedField(field, context.stamp, decision),
     addOnTop: stampHeaders(context.stamp, decision),
-    replace: decision.edits.filter((edit) => edit.kind === "replace-in-header"),
+    replace: headerReplacements(decision),
   });
 }
 
-export function toLeg(context: LegContext, envelope: Envelope, { would }: Decision): Leg {
-  const { transaction, senderAuthenticated } = context;
+function headerReplacements({ edits }: Decision) {
+  return edits.filter((edit) => edit.kind === "replace-in-header");
+}
+
+export function toLeg(context: LegContext, envelope: Envelope, decision: Decision): Leg {
+  const { transaction, senderAuthenticated, message } = context;
+  const fieldOrigins = fieldOriginsOf(message.headers, headerReplacements(decision));
   return {
     transactionId: transaction.id,
     envelope,
     needs: hubNeeds(context, envelope),
     // Monitor mode lets pass what would have been refused: no bounce for it (threats.md P9).
-    senderAuthenticated: senderAuthenticated && would === null,
+    senderAuthenticated: senderAuthenticated && decision.would === null,
     receivedAt: transaction.startedAt,
+    ...(fieldOrigins.length > 0 && { fieldOrigins }),
   };
 }
 

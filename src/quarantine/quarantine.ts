@@ -1,5 +1,6 @@
 import type { TransactionId } from "../base/ids.ts";
 import type { Envelope } from "../mail/envelope.ts";
+import type { FieldOrigin } from "../mail/field-origin.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Cause } from "../pipeline/cause.ts";
 
@@ -33,6 +34,8 @@ export interface NewHold {
   readonly envelope: Envelope;
   readonly senderAuthenticated: boolean;
   readonly needs: { readonly eightBitMime: boolean; readonly smtpUtf8: boolean };
+  /** Where a bounce may follow a release; see spool.ts. */
+  readonly fieldOrigins?: readonly FieldOrigin[];
   readonly clientIp: string;
   readonly subject: string | null;
   readonly from: string | null;

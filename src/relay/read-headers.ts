@@ -1,7 +1,7 @@
 import type { MessageSource } from "../mail/message.ts";
 
 /** More headers than this nobody needs to know his own message again. */
-const MAX_HEADER_BYTES = 64 * 1024;
+export const MAX_HEADER_BYTES: number = 64 * 1024;
 
 /**
  * The header section of a message, without the empty line; its first 64 KiB when it is longer.

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { onceATurn } from "../base/once-a-turn.ts";
 import type { Envelope } from "../mail/envelope.ts";
+import type { FieldOrigin } from "../mail/field-origin.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { Resolver } from "../net/resolver.ts";
 import type { FactBus } from "../pipeline/facts.ts";
@@ -38,6 +39,8 @@ export interface Leg {
   readonly receivedAt: number;
   /** It is a delivery status message of ours. */
   readonly bounce?: BounceKind;
+  /** Of header fields that are not as they came: what goes back to the sender shows these. */
+  readonly fieldOrigins?: readonly FieldOrigin[];
 }
 
 export type AttemptResult =

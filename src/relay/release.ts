@@ -96,7 +96,7 @@ async function findUnrouted(
  * to: when the hub refuses it, it is held again and the administrator sees it.
  */
 function toItem(hold: Hold, { to, by }: ReleaseOptions, now: number): NewSpoolItem {
-  const { transactionId, envelope, senderAuthenticated, needs, cause } = hold;
+  const { transactionId, envelope, senderAuthenticated, needs, cause, fieldOrigins } = hold;
   const isForeign = to !== undefined && /[^\x20-\x7e]/.test(to.spoken);
   return {
     transactionId,
@@ -106,6 +106,7 @@ function toItem(hold: Hold, { to, by }: ReleaseOptions, now: number): NewSpoolIt
     receivedAt: now,
     dueAt: now,
     reason: `released by ${by}`,
+    ...(fieldOrigins && { fieldOrigins }),
   };
 }
 

@@ -2,7 +2,7 @@ import { errorText } from "../base/errors.ts";
 import { ID_PATTERN } from "../base/ids.ts";
 import { appendLeft, readEntry, readEntryHistory, toEntrySource } from "./entry-file.ts";
 import { applyLeft, CorruptEntry, type Entry, type Left, toLeft } from "./entry-format.ts";
-import { MAX_CRASHES, type SpoolItem } from "./spool.ts";
+import { type HoldOrder, MAX_CRASHES, type SpoolItem } from "./spool.ts";
 import type { DeskOrder, DeskResult, EntryStory, SpoolDesk, TakenEntry } from "./spool-desk.ts";
 import { forgetEntry, keepEntry, pathOf, type Slot, setAside } from "./spool-slot.ts";
 import type { SpoolState } from "./spool-state.ts";
@@ -25,13 +25,7 @@ export function createDiskDesk(state: SpoolState): SpoolDesk {
       return mine(state, id, (slot) => hasten(state, slot, order.at));
     },
     async hold(id, order) {
-      // What its attempt is writing down just now it writes without the order.
-      await state.ending.get(id)?.catch(() => {});
-      const slot = state.entries.get(id);
-      if (slot?.state === "active") {
-        state.holdOrders.set(id, order);
-        return { kind: "active", willHold: true };
-      }
+      if (await orderUnderWay(state, id, order)) return { kind: "active", willHold: true };
       return mine(state, id, (slot) =>
         slot.state === "held" ? UNCHANGED : move(state, slot, "held", () => ({ held: order })),
       );
@@ -89,6 +83,20 @@ async function mine<Result>(
   }
 }
 
+/** True when an attempt has the entry, and has taken the order. */
+async function orderUnderWay(
+  state: SpoolState,
+  id: string,
+  order: HoldOrder | null,
+): Promise<boolean> {
+  for (;;) {
+    await state.activating.get(id)?.catch(() => {});
+    const attempt = state.underWay.get(id);
+    if (!attempt) return false;
+    if (await attempt.order(order)) return true;
+  }
+}
+
 /** Its ticket may have come up meanwhile. */
 function giveBack(state: SpoolState, id: string): void {
   state.taken.delete(id);
@@ -97,7 +105,7 @@ function giveBack(state: SpoolState, id: string): void {
 }
 
 async function release(state: SpoolState, id: string, order: DeskOrder): Promise<DeskResult> {
-  if (state.holdOrders.delete(id)) return { kind: "active", willHold: false };
+  if (await orderUnderWay(state, id, null)) return { kind: "active", willHold: false };
   return mine(state, id, (slot) => {
     if (slot.state !== "held") return UNCHANGED;
     return move(state, slot, "due", (item) => ({

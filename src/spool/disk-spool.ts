@@ -156,10 +156,15 @@ function toStats({ entries, unread, bytes, corrupt }: SpoolState): SpoolStats {
 
 /** What is still active was not ended by a crash. */
 async function close(state: SpoolState): Promise<void> {
-  const { io, folders } = state;
+  const { io, folders, underWay } = state;
   state.closed = true;
   for (const slot of state.entries.values()) {
     if (slot.state !== "active") continue;
-    await io.rename(join(folders.active, slot.id), join(folders.due, slot.id)).catch(() => {});
+    const { id } = slot;
+    const attempt = underWay.get(id);
+    const left = attempt
+      ? attempt.leave()
+      : io.rename(join(folders.active, id), join(folders.due, id));
+    await left.catch(() => {});
   }
 }

@@ -7,7 +7,8 @@ import type { HoldOrder, NewSpoolItem, SpoolItem } from "./spool.ts";
  *   <record> LF          header: the item as it was added, and how many octets the message has
  *   <message octets>
  *   <record> LF          seal: the hash of those octets. Without it the file is a draft
- *   <record> LF ...      one more after each attempt, crash, hold and release: what is left, and when
+ *   <record> LF ...      one more after each attempt, crash, hold and release, and for an order to hold
+ *                        it after the attempt: what is left, and when
  *
  * A record is the SHA-256 of its JSON, a blank, the JSON. Records are only appended, so the message
  * is written once, however often it is retried. A last record without LF was cut by a crash before
@@ -26,7 +27,8 @@ export interface Seal {
 
 /**
  * What an attempt left: recipients by their place in the header. The last one holds, so each tells
- * all that is not in the header. Whether an entry is held is told by its folder; `held` by whom.
+ * all that is not in the header. Whether an entry is held is told by its folder; `held` by whom. In
+ * active/ that is the order to hold it when its attempt is over.
  */
 export interface Left {
   readonly recipients: readonly number[];

@@ -29,17 +29,34 @@ export async function leaseDue(
       continue;
     }
     try {
-      const entry = await activate(state, id);
-      if (!entry) continue;
-      leases.push(createEntryLease(state, entry));
-      gate.took(entry.item.envelope.recipients[0]?.address.domain ?? "");
+      const lease = await leaseEntry(state, id, now);
+      if (!lease) continue;
+      leases.push(lease);
+      gate.took(lease.item.envelope.recipients[0]?.address.domain ?? "");
     } catch (error) {
-      putOff(state, id, now + READ_AGAIN_MS);
       if (leases.length === 0) throw error;
       break;
     }
   }
   return leases;
+}
+
+/** Null when it is damaged. Until it is leased or put off, an operator's order waits. */
+function leaseEntry(state: SpoolState, id: string, now: number): Promise<SpoolLease | null> {
+  const lease = async () => {
+    try {
+      const entry = await activate(state, id);
+      return entry && createEntryLease(state, entry);
+    } catch (error) {
+      putOff(state, id, now + READ_AGAIN_MS);
+      throw error;
+    } finally {
+      state.activating.delete(id);
+    }
+  };
+  const work = lease();
+  state.activating.set(id, work);
+  return work;
 }
 
 /** Moves an entry to active/ and looks at every octet; null when it is damaged and set aside. */
@@ -65,7 +82,6 @@ async function activate(state: SpoolState, id: string): Promise<Entry | null> {
   }
 }
 
-/** An order to hold it meanwhile waits for the next attempt. */
 function putOff(state: SpoolState, id: string, dueAt: number): void {
   const slot = state.entries.get(id);
   if (!slot) return;

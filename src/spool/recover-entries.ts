@@ -6,7 +6,7 @@ import { appendLeft, readEntry } from "./entry-file.ts";
 import { applyLeft, CorruptEntry, type Entry, toLeft } from "./entry-format.ts";
 import { toPoisonOrder } from "./entry-lease.ts";
 import { MAX_CRASHES, type RecoverReport } from "./spool.ts";
-import { keepEntry, readUnread, setAside } from "./spool-slot.ts";
+import { keepEntry, pathOf, readUnread, type Slot, setAside } from "./spool-slot.ts";
 import type { SpoolState } from "./spool-state.ts";
 
 /** Files written at once: enough to keep the disk busy, far below any limit on open files. */
@@ -14,9 +14,10 @@ const WRITERS = 16;
 
 /**
  * After a start or a crash: drafts were never promised and go, whatever was being delivered is due
- * again with a crash more, strangers are set aside. Everything is due at once, because an outage is
- * the usual reason for a restart. Only names are read here, so that 100,000 entries cost no more than
- * a listing; damage is found when a file is read.
+ * again with a crash more, or held if that was ordered, strangers are set aside. Everything is due at
+ * once, because an outage is the usual reason for a restart. Only names are read here, and the few
+ * files of what was being delivered, so that 100,000 entries cost no more than a listing; damage is
+ * found when a file is read.
  */
 export async function recoverEntries(state: SpoolState, beside: boolean): Promise<RecoverReport> {
   const { io, folders, log } = state;
@@ -25,8 +26,11 @@ export async function recoverEntries(state: SpoolState, beside: boolean): Promis
   for (const name of drafts) await io.remove(join(folders.incoming, name));
   // Before the crash is noted: a crash of this start must not be counted as another delivery's.
   const crashed = await io.list(folders.active);
-  for (const name of crashed) await io.rename(join(folders.active, name), join(folders.due, name));
-  await Promise.all([state.sync.due(), state.sync.active()]);
+  for (const name of crashed) {
+    const where = (await wasOrdered(state, name)) ? folders.held : folders.due;
+    await io.rename(join(folders.active, name), join(where, name));
+  }
+  await Promise.all([state.sync.due(), state.sync.active(), state.sync.held()]);
   const corrupt: string[] = [];
   const now = state.clock.now();
   for (const where of ["due", "held"] as const) {
@@ -48,6 +52,17 @@ export async function recoverEntries(state: SpoolState, beside: boolean): Promis
     corrupt: corrupt.length,
   });
   return { due, held, drafts: drafts.length, corrupt: corrupt.sort() };
+}
+
+/** To be held when its attempt is over, and it is. What cannot be read is looked at again below. */
+async function wasOrdered({ io, folders }: SpoolState, name: string): Promise<boolean> {
+  if (!isOurs(name)) return false;
+  try {
+    const { last } = await readEntry(io, join(folders.active, name), name);
+    return last?.held !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function isOurs(name: string): boolean {
@@ -74,9 +89,11 @@ async function noteCrashes(state: SpoolState, ids: readonly string[]): Promise<r
 }
 
 async function noteCrash(state: SpoolState, id: string): Promise<boolean> {
-  const path = join(state.folders.due, id);
+  const slot = state.entries.get(id);
+  if (!slot) return true;
+  const path = pathOf(state, slot);
   try {
-    await countCrash(state, path, await readEntry(state.io, path, id));
+    await countCrash(state, slot, await readEntry(state.io, path, id));
   } catch (error) {
     if (error instanceof CorruptEntry) {
       await setAside(state, id, path, error);
@@ -88,29 +105,34 @@ async function noteCrash(state: SpoolState, id: string): Promise<boolean> {
 }
 
 /** With the last crash it is held: nobody but an operator lets it be delivered again. */
-async function countCrash(state: SpoolState, path: string, entry: Entry): Promise<void> {
-  const { io, folders, clock, log } = state;
+async function countCrash(state: SpoolState, slot: Slot, entry: Entry): Promise<void> {
+  const { io, clock, log } = state;
   const { id } = entry.item;
   const now = clock.now();
   const crashes = (entry.item.crashes ?? 0) + 1;
   const reason = "the process that was delivering it died";
-  const order = crashes >= MAX_CRASHES ? toPoisonOrder(crashes, now) : null;
+  const poisonOrder = crashes >= MAX_CRASHES ? toPoisonOrder(crashes, now) : null;
+  const order = poisonOrder ?? entry.last?.held;
   const attempts = entry.item.attempts + 1;
   const note = { crashes, attempts, reason, at: now };
   const record = toLeft(entry, { ...note, ...(order && { held: order }) });
   const item = applyLeft(entry.item, entry.allRecipients, record);
+  let where = slot.state;
   try {
+    const path = pathOf(state, slot);
     await appendLeft(io, path, entry, record);
-    if (order) await io.rename(path, join(folders.held, id));
+    if (order && where === "due") {
+      await io.rename(path, pathOf(state, { ...slot, state: "held" }));
+      where = "held";
+    }
   } catch (error) {
     // A full disk must not keep us from starting. It is remembered until the next crash.
     log.warn("spool-crash-not-noted", { entry: id, reason: errorText(error) });
-    return keepEntry(state, item, "due", { dueAt: now });
   }
-  keepEntry(state, item, order ? "held" : "due", { dueAt: now });
-  if (!order) return;
+  keepEntry(state, item, where, { dueAt: now });
+  if (!order || where !== "held") return;
   await state.sync.held().catch(() => {});
-  log.error("spool-entry-poisoned", { entry: id, crashes });
+  if (poisonOrder) log.error("spool-entry-poisoned", { entry: id, crashes });
   state.onHeld(item, order);
 }
 

@@ -14,7 +14,7 @@ export interface SpoolDesk {
   allRead(): Promise<void>;
   /** Due now. What is held is released by it. */
   retry(id: string, order: DeskOrder): Promise<DeskResult>;
-  /** What is being delivered is held after this attempt, unless it was delivered or we crash. */
+  /** What is being delivered is held when this attempt is over, also by a crash, unless it was delivered. */
   hold(id: string, order: HoldOrder): Promise<DeskResult>;
   /** Due now, as it was before it was held. After a hold for crashes one more holds it again. */
   release(id: string, order: DeskOrder): Promise<DeskResult>;

@@ -41,7 +41,6 @@ export function forgetEntry(state: SpoolState, id: string): void {
   state.bytes -= state.entries.get(id)?.known?.bytes ?? 0;
   state.entries.delete(id);
   state.unread.delete(id);
-  state.holdOrders.delete(id);
 }
 
 export function pathOf({ folders }: SpoolState, { id, state }: Slot): string {

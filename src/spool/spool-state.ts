@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createDueOrder, type DueOrder } from "./due-order.ts";
+import type { EntryUnderWay } from "./entry-lease.ts";
 import { createFolderSync } from "./folder-sync.ts";
 import type { HoldOrder, SpoolItem } from "./spool.ts";
 import { createSpoolIo, type SpoolIo } from "./spool-io.ts";
@@ -41,10 +42,10 @@ export interface SpoolState {
   readonly unread: Set<string>;
   /** Of them, those that an operator works on. */
   readonly taken: Set<string>;
-  /** To be held when their attempt is over. */
-  readonly holdOrders: Map<string, HoldOrder>;
-  /** Of leases: an entry is no longer active and not yet due. */
-  readonly ending: Map<string, Promise<void>>;
+  /** Of them, those that are on their way into active/, and when they have arrived. */
+  readonly activating: Map<string, Promise<unknown>>;
+  /** Of them, those that are leased. */
+  readonly underWay: Map<string, EntryUnderWay>;
   readonly order: DueOrder;
   readonly sync: {
     readonly due: () => Promise<void>;
@@ -82,8 +83,8 @@ export function createSpoolState(options: SpoolOptions): SpoolState {
     entries,
     unread,
     taken,
-    holdOrders: new Map(),
-    ending: new Map(),
+    activating: new Map(),
+    underWay: new Map(),
     order: createDueOrder(look, (id) => void unread.add(id)),
     sync: {
       due: createFolderSync(io, folders.due),

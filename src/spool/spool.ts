@@ -1,5 +1,6 @@
 import type { TransactionId } from "../base/ids.ts";
 import type { Envelope } from "../mail/envelope.ts";
+import type { FieldOrigin } from "../mail/field-origin.ts";
 import type { MessageSource } from "../mail/message.ts";
 import type { SpoolDesk } from "./spool-desk.ts";
 
@@ -12,11 +13,11 @@ import type { SpoolDesk } from "./spool-desk.ts";
  *   held/      waits for an operator: by his order, or because its process died too often with it
  *   corrupt/   does not parse; set aside, reported, never delivered
  *
- * `recover` runs before a listener opens: drafts are removed, active entries are due again and a
- * crash is counted for them. It reads names only; files are read when they are leased, and beside
- * that one after the other. At worst a message is delivered twice: when a process dies between the
- * hub's 250 and `remove`. One owner process; every method but `stats`, `size`, `list` and `hasten` may throw
- * Unavailable("spool").
+ * `recover` runs before a listener opens: drafts are removed, active entries are due again, or held
+ * if that was ordered meanwhile, and a crash is counted for them. It reads names only, and the files
+ * of what was active; others are read when they are leased, and beside that one after the other. At
+ * worst a message is delivered twice: when a process dies between the hub's 250 and `remove`. One
+ * owner process; every method but `stats`, `size`, `list` and `hasten` may throw Unavailable("spool").
  */
 export interface Spool {
   /** `beside`: other processes of ours are at work, and their drafts stay. */
@@ -90,6 +91,8 @@ export interface NewSpoolItem {
   readonly reason: string;
   /** It is a delivery status message of ours, and what it tells. */
   readonly bounce?: BounceKind;
+  /** Of header fields that are not as they came: what goes back to the sender shows these. */
+  readonly fieldOrigins?: readonly FieldOrigin[];
 }
 
 /** What a delivery status message of ours tells (RFC 3464 2.3.3). */

@@ -24,6 +24,8 @@ function run(folder: string, dieAt: number) {
     promised: said("promised").map(([, id = ""]) => id),
     ended: said("ended").map(([, id, recipient]) => `${id} ${recipient}`),
     removing: said("removing").map(([, id = ""]) => id),
+    ordered: said("ordered").map(([, id = ""]) => id),
+    unordered: said("unordered").map(([, id = ""]) => id),
     held: said("held").map(([, id = ""]) => id),
     releasing: said("releasing").map(([, id = ""]) => id),
     released: said("released").map(([, id = ""]) => id),
@@ -67,6 +69,10 @@ test("killed before any touch of the disk, the spool loses nothing that was prom
         const isOver = before.removing.includes(id);
         assert.ok(owed.has(id) || held.has(id) || isOver, `at ${dieAt}: ${id} is lost`);
         const mustBeHeld = before.held.includes(id) && !before.releasing.includes(id);
+        const isOrdered = before.ordered.includes(id);
+        assert.ok(isOver || !(isOrdered && owed.has(id)), `at ${dieAt}: ${id} lost its order`);
+        const isFree = before.unordered.includes(id);
+        assert.ok(!(isFree && held.has(id)), `at ${dieAt}: ${id} is held against an order`);
         assert.ok(!(mustBeHeld && owed.has(id)), `at ${dieAt}: ${id} is no longer held`);
         assert.ok(!(before.released.includes(id) && held.has(id)), `at ${dieAt}: ${id} is held`);
         assert.ok(!(before.removed.includes(id) && owed.has(id)), `at ${dieAt}: ${id} is back`);

@@ -8,7 +8,8 @@ import { toSpoolItem } from "../support/spool-item.ts";
 /**
  * A child process that works with a spool and dies at its Nth change of the disk (0: never):
  * `spool-writer.ts FOLDER N`. Each promise made or ended is a line on standard output, written
- * synchronously: "promised ID", "ended ID recipient", "held ID", "releasing ID", "released ID",
+ * synchronously: "promised ID", "ended ID recipient", "ordered ID" and "unordered ID" (a hold during
+ * an attempt, and one that was taken back), "held ID", "releasing ID", "released ID",
  * "removing ID", "removed ID".
  */
 const [folder = "", dieAt = "0"] = process.argv.slice(2);
@@ -32,15 +33,23 @@ for (const name of ["one", "two"]) {
 }
 const held = await spool.addLeased(toSpoolItem(clock, ["three-a@x", "three-b@x"]), text);
 say(`promised ${held.item.id}`);
-for (const lease of [held, ...(await spool.leaseDue(clock.now(), 5))]) {
+const leases = [held, ...(await spool.leaseDue(clock.now(), 5))];
+const at = clock.now();
+const order = { by: "admin", reason: "a test", at };
+await spool.desk.hold(held.item.id, order);
+say(`ordered ${held.item.id}`);
+const other = leases.at(-1)?.item.id ?? "";
+await spool.desk.hold(other, order);
+await spool.desk.release(other, { at });
+say(`unordered ${other}`);
+for (const lease of leases) {
   const [first, ...rest] = lease.item.envelope.recipients;
   await lease.retry({ recipients: rest, dueAt: clock.now(), reason: "first is done" });
   say(`ended ${lease.item.id} ${first?.address.spoken}`);
 }
 const [first, second, third] = spool.list().map(({ id }) => id);
-const at = clock.now();
 for (const id of [first, third]) {
-  await spool.desk.hold(id ?? "", { by: "admin", reason: "a test", at });
+  await spool.desk.hold(id ?? "", order);
   say(`held ${id}`);
 }
 say(`releasing ${first}`);

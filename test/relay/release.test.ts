@@ -7,7 +7,7 @@ import { releaseHold } from "../../src/relay/release.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench } from "../support/relay-bench.ts";
-import { type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
+import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { toAddress, toSpoolItem } from "../support/spool-item.ts";
 
 const TEXT = "Subject: held\r\n\r\nbody\r\n";
@@ -49,8 +49,8 @@ function quarantineWith(change: Partial<Hold>, fault: { claim?: Error; bytes?: n
   return { quarantine: quarantine as unknown as Quarantine, current: () => hold };
 }
 
-async function openBench(t: TestContext) {
-  const hub: ScriptedHub = await startScriptedHub();
+async function openBench(t: TestContext, options: HubOptions = {}) {
+  const hub: ScriptedHub = await startScriptedHub(options);
   t.after(() => hub.close());
   const clock = createFakeClock();
   const bench = await openRelayBench(t, { hubs: [hub], clock });
@@ -177,4 +177,18 @@ test("only the sender of what was merely undeliverable may be told of a released
     await bench.until(() => bench.spool.list().length === 0);
     await bench.relay.stop(0);
   }
+});
+
+test("a bounce after a release shows the header fields as they came", async (t) => {
+  const { hub, deps } = await openBench(t, {
+    script: ({ line }) => (line.includes("<a@") ? "550 5.1.1 unknown" : undefined),
+  });
+  const { quarantine } = quarantineWith({
+    cause: "undeliverable",
+    senderAuthenticated: true,
+    fieldOrigins: [{ name: "Subject", nth: 0, rawValue: " as it came" }],
+  });
+  await releaseHold({ ...deps, quarantine }, "HOLD", BY);
+  const [bounce] = await hub.waitForMessages(1);
+  assert.match(bounce?.data.toString() ?? "", /^Subject: as it came\r$/m);
 });

@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
-import type { Spool, SpoolLease } from "../../src/spool/spool.ts";
+import type { HoldOrder, Spool, SpoolItem, SpoolLease } from "../../src/spool/spool.ts";
 import type { SpoolIo } from "../../src/spool/spool-io.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
@@ -110,6 +110,79 @@ test("a hold of what is being delivered can be taken back", async (t) => {
   const { recipients } = lease.item.envelope;
   await lease.retry({ recipients, dueAt: clock.now(), reason: "450" });
   assert.equal(await isLeasable(spool), true);
+});
+
+test("a hold while an attempt is under way outlives a crash, and is told", async (t) => {
+  const { folder, spool, id, desk } = await openWithOne(t);
+  await leaseOne(spool);
+  await desk.hold(id, ORDER);
+  const told: HoldOrder[] = [];
+  const onHeld = (_: SpoolItem, order: HoldOrder) => void told.push(order);
+  const next = createDiskSpool({ folder, clock, log: createSilentLog(), onHeld });
+  assert.deepEqual((({ due, held }) => ({ due, held }))(await next.recover()), { due: 0, held: 1 });
+  assert.equal(await isLeasable(next), false);
+  assert.deepEqual(told, [ORDER]);
+  const story = await next.desk.read(id);
+  assert.deepEqual([story?.item.held, story?.item.crashes, story?.item.attempts], [ORDER, 1, 1]);
+  assert.equal(await isLeasable(await openSpool(folder)), false);
+  await next.desk.release(id, NOW);
+  assert.deepEqual(await readAll((await leaseOne(next)).source), TEXT);
+});
+
+test("a hold while an attempt is under way outlives a stop, which is no crash", async (t) => {
+  const { folder, spool, id, desk } = await openWithOne(t);
+  await leaseOne(spool);
+  await desk.hold(id, ORDER);
+  await spool.close();
+  const next = await openSpool(folder);
+  assert.equal(await isLeasable(next), false);
+  const story = await next.desk.read(id);
+  assert.deepEqual([story?.item.held, story?.item.crashes], [ORDER, undefined]);
+});
+
+test("a hold that was taken back, or whose entry was delivered, leaves nothing for a crash", async (t) => {
+  const { folder, spool, id, desk } = await openWithOne(t);
+  const lease = await leaseOne(spool);
+  await desk.hold(id, ORDER);
+  await desk.release(id, NOW);
+  const next = await openSpool(folder);
+  assert.equal(next.stats().held, 0);
+  assert.equal(await isLeasable(next), true);
+  await next.desk.hold(id, ORDER);
+  await lease.remove();
+  assert.deepEqual((await openSpool(folder)).list(), []);
+});
+
+test("a hold during an attempt that cannot be written down fails, and changes nothing", async (t) => {
+  let broken = "";
+  const io = createFaultyIo((name) => {
+    if (name === broken) throw systemError("ENOSPC");
+  });
+  const { folder, spool, id, desk } = await openWithOne(t, io);
+  const lease = await leaseOne(spool);
+  for (broken of ["open", "truncate", "write"])
+    await assert.rejects(desk.hold(id, ORDER), Unavailable);
+  broken = "";
+  const { recipients } = lease.item.envelope;
+  await lease.retry({ recipients, dueAt: clock.now(), reason: "450" });
+  assert.equal((await openSpool(folder)).stats().held, 0);
+  assert.equal(await isLeasable(spool), true);
+});
+
+test("a hold that comes while an entry is being leased is not forgotten", async (t) => {
+  let whenRead = () => {};
+  const io = createFaultyIo((name) => {
+    if (name === "peek") whenRead();
+  });
+  const { folder, spool, id, desk } = await openWithOne(t, io);
+  let answer: Promise<unknown> | null = null;
+  whenRead = () => {
+    whenRead = () => {};
+    answer = desk.hold(id, ORDER);
+  };
+  await leaseOne(spool);
+  assert.deepEqual(await answer, { kind: "active", willHold: true });
+  assert.equal(await isLeasable(await openSpool(folder)), false);
 });
 
 test("a retry makes due now what would have waited", async (t) => {

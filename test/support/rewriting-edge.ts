@@ -18,6 +18,8 @@ export interface Letter {
   readonly from: string;
   readonly to: readonly string[];
   readonly message: string;
+  /** As in MailToSend. */
+  readonly parameters?: string;
 }
 
 export interface RewritingEdgeOptions extends Omit<TestGatewayOptions, "hubPort"> {

@@ -130,6 +130,7 @@ for (const workers of [1, 2]) {
         assert.match(text, /being delivered right now/);
       }
       assert.match((await queue("hold", id)).text, /held when this attempt leaves it/);
+      assert.match((await queue("show", id)).text, /^state +being delivered, then held by /m);
     }
     answer.resolve("250 2.0.0 taken");
     await waitUntil(

@@ -16,7 +16,7 @@ export interface BounceFacts {
   readonly now: number;
   /** When the last attempt will be made. */
   readonly retryUntil: number;
-  /** Of the message it is about: its header section as it came. */
+  /** Of the message it is about: its header section, for its sender. */
   readonly headers: Buffer;
   /**
    * Letters that nobody can know beforehand: they part the bounce, and whoever wrote the message may
@@ -43,7 +43,7 @@ export function toBounce(
   about: readonly Told[],
   facts: BounceFacts,
 ): Bounce {
-  const told = about.map(asSpokenTo);
+  const told = about.map((one) => asSpokenTo(one, leg.envelope.recipients));
   const boundary = `=_bounce_${facts.token}`;
   const lines = [
     ...headerLines(kind, leg, facts, boundary),

@@ -1,3 +1,4 @@
+import { type FieldOrigin, withFieldOrigins } from "../../mail/field-origin.ts";
 import { parseHeaderBlock, toNameKey } from "../../mail/header-block.ts";
 import type { MessageSource } from "../../mail/message.ts";
 
@@ -7,8 +8,15 @@ import type { MessageSource } from "../../mail/message.ts";
  */
 const VERDICTS = /^x-(?:postern-(?:scl|report)|spam-.*)$/;
 
-/** A header section without our verdicts. */
-export function withoutVerdicts(headers: Buffer): Buffer {
+/**
+ * A header section for its sender: without our verdicts, and with the addresses that he wrote. What
+ * we wrote in their place is the inside's.
+ */
+export function forSender(headers: Buffer, origins: readonly FieldOrigin[] = []): Buffer {
+  return withoutVerdicts(withFieldOrigins(headers, origins));
+}
+
+function withoutVerdicts(headers: Buffer): Buffer {
   const { fields } = parseHeaderBlock(headers);
   const kept = fields.filter(({ name }) => !VERDICTS.test(toNameKey(name)));
   return Buffer.concat(kept.map(({ start, end }) => headers.subarray(start, end)));

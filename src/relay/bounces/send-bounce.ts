@@ -6,10 +6,10 @@ import type { FactBus } from "../../pipeline/facts.ts";
 import type { Limits } from "../../policy/limits.ts";
 import type { BounceKind, Spool } from "../../spool/spool.ts";
 import type { SignOwnMail } from "../mail-signer.ts";
-import { readHeaders } from "../read-headers.ts";
+import { MAX_HEADER_BYTES, readHeaders } from "../read-headers.ts";
 import type { Leg } from "../relay.ts";
 import { type Bounce, toBounce } from "./bounce.ts";
-import { withHeaders, withoutVerdicts } from "./returned-message.ts";
+import { forSender, withHeaders } from "./returned-message.ts";
 import { describeTold, hubOf, type Told } from "./told.ts";
 
 export interface SendBounceDeps {
@@ -83,14 +83,17 @@ async function write(
   now: number,
 ): Promise<Bounce> {
   const all = await readHeaders(source);
-  const headers = withoutVerdicts(all);
+  const headers = forSender(all, leg.fieldOrigins);
+  // Of a longer section the rest would go back as it is now.
+  const isKnownWhole = all.length < MAX_HEADER_BYTES;
   return toBounce(kind, leg, told, {
     hostname,
     now,
     retryUntil: leg.receivedAt + limits().giveUpAfterSeconds * 1000,
     headers,
     token: randomBytes(TOKEN_BYTES).toString("hex"),
-    whole: goesBackWhole(kind, leg, source) ? withHeaders(source, all, headers) : null,
+    whole:
+      isKnownWhole && goesBackWhole(kind, leg, source) ? withHeaders(source, all, headers) : null,
   });
 }
 

@@ -1,4 +1,4 @@
-import type { EnvelopeRecipient } from "../../mail/envelope.ts";
+import { type EnvelopeRecipient, spokenRecipient } from "../../mail/envelope.ts";
 import { formatRemoteReply, localReply } from "../../smtp/client-reply.ts";
 import type { RemoteReply } from "../../smtp/smtp-client.ts";
 
@@ -46,15 +46,24 @@ export function hubOf(told: readonly Told[]): string | null {
   return first && told.every(({ hub }) => hub === first.hub) ? first.hub : null;
 }
 
-/** As the sender knows the recipient: whom we put in his place is no matter of his. */
-export function asSpokenTo(told: Told): Told {
-  const { address, origin } = told.recipient;
-  if (!origin) return told;
-  const hide = (reply: RemoteReply): RemoteReply => ({
-    ...reply,
-    text: reply.text.replaceAll(address.spoken, origin.spoken),
+/**
+ * As the sender knows the recipient: whom we put in his place is no matter of his. A server may name
+ * in one reply whoever else the message was for (`all`), and may write him with other letters.
+ */
+export function asSpokenTo(told: Told, all: readonly EnvelopeRecipient[]): Told {
+  const { recipient, reply, last } = told;
+  const others = [recipient, ...all].flatMap(({ address, origin }) =>
+    origin ? [[new RegExp(RegExp.escape(address.spoken), "gi"), origin.spoken] as const] : [],
+  );
+  if (others.length === 0) return told;
+  const hide = (said: RemoteReply): RemoteReply => ({
+    ...said,
+    text: others.reduce((text, [name, spoken]) => text.replace(name, () => spoken), said.text),
   });
-  const { reply, last } = told;
-  const recipient = { ...told.recipient, address: origin };
-  return { ...told, recipient, reply: hide(reply), ...(last && { last: hide(last) }) };
+  return {
+    ...told,
+    recipient: { ...recipient, address: spokenRecipient(recipient) },
+    reply: hide(reply),
+    ...(last && { last: hide(last) }),
+  };
 }

@@ -77,7 +77,7 @@ async function hold(
   failures: readonly Told[],
   reasons: readonly string[],
 ): Promise<void> {
-  const { transactionId: id, envelope, senderAuthenticated, needs } = leg;
+  const { transactionId: id, envelope, senderAuthenticated, needs, fieldOrigins } = leg;
   const now = deps.clock.now();
   const headers = parseHeaderBlock(await readHeaders(source));
   const inWords = (name: string) => {
@@ -92,6 +92,7 @@ async function hold(
       envelope: { ...envelope, recipients: failures.map(({ recipient }) => recipient) },
       senderAuthenticated,
       needs,
+      ...(fieldOrigins && { fieldOrigins }),
       // The client's address and the score are in the transaction's record.
       clientIp: "",
       subject: inWords("subject"),

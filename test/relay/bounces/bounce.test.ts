@@ -217,3 +217,14 @@ test("a recipient who was put in another's place is told of by the name that was
   assert.match(text, /<john@example\.org> is unknown/);
   assert.doesNotMatch(text, /j\.doe|corp/);
 });
+
+test("a server that names another recipient, or writes him with other letters, is put right", async () => {
+  const ann = { address: toAddress("a.nn@corp.example.org"), origin: toAddress("ann@example.org") };
+  const recipient = { address: toAddress("j.doe@corp.example.org") };
+  const reply = { ...REPLY, text: "<A.NN@corp.example.ORG> is full" };
+  const { envelope } = toLeg([]);
+  const leg = { envelope: { ...envelope, recipients: [recipient, ann] } };
+  const text = await textOf({ leg, told: [{ recipient, reply }] });
+  assert.match(text, /^Diagnostic-Code: smtp; 550 5\.1\.1 <ann@example\.org> is full\r$/m);
+  assert.match(text, /^Final-Recipient: rfc822; j\.doe@corp\.example\.org\r$/m);
+});

@@ -115,6 +115,25 @@ test("a recipient with NOTIFY=NEVER is held, the other one bounced", async (t) =
   assert.doesNotMatch(hub.messages[0]?.data.toString() ?? "", /a@x\.test/);
 });
 
+test("what a bounce shows of the header is kept in the spool, and in quarantine", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, {
+    script: ({ step, line }) =>
+      step === "rcpt" && !line.includes("sender@") ? "550 no" : undefined,
+  });
+  const fieldOrigins = [{ name: "Subject", nth: 0, rawValue: " gr\xfc\xdfe" }];
+  for (const senderAuthenticated of [true, false]) {
+    const bench = await openRelayBench(t, { hubs: [hub], clock });
+    const item = toSpoolItem(clock, ["a@x.test"], { senderAuthenticated, fieldOrigins });
+    await bench.spool.add(item, SOURCE);
+    bench.relay.start();
+    await bench.pass(() => bench.spool.list().length === 0);
+    if (!senderAuthenticated) assert.deepEqual(bench.holds[0]?.fieldOrigins, fieldOrigins);
+  }
+  assert.equal(hub.messages.length, 1);
+  assert.match(hub.messages[0]?.data.toString() ?? "", /^Subject: gr\?\?e\r$/m);
+});
+
 test("while the quarantine is away refused mail stays owed, and is held once it is back", async (t) => {
   const clock = createFakeClock();
   const hub = await hubFor(t, { script: ({ step }) => (step === "rcpt" ? "550 no" : undefined) });
