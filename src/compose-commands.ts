@@ -6,6 +6,7 @@ import type { Log } from "./base/log.ts";
 import { type Ground, layGround, openServices, openStores, type Stores } from "./compose-ground.ts";
 import { learnFromFacts, reputationCommands } from "./compose-learning.ts";
 import { ownMailSigner } from "./compose-policy.ts";
+import { authservIdsOf } from "./compose-sessions.ts";
 import { openCommandPort } from "./control/command-port.ts";
 import type { CommandPort, ControlCommands } from "./control/control.ts";
 import { createStoreCommands } from "./control/store-commands.ts";
@@ -132,7 +133,7 @@ async function policyOnDisk({ settings, clock }: Ground) {
   }
 }
 
-/** What `judge` needs: the policy, DNS and the scanner, and no store. */
+/** What `judge` needs: the policy, DNS, the scanner and the keys, and no store. */
 export async function openJudge(settings: Settings, log: Log) {
   await using opening = new AsyncDisposableStack();
   const ground = layGround(settings, log);
@@ -149,7 +150,9 @@ export async function openJudge(settings: Settings, log: Log) {
   const services = openServices(opening, ground, UNASKED_HUB, shared, { tempDir });
   const messages = createMessageStore({ tempDir });
   const open = opening.move();
-  return { ...ground, snapshot, services, messages, close: () => open.disposeAsync() };
+  const authservIds = authservIdsOf(ground);
+  const close = () => open.disposeAsync();
+  return { ...ground, snapshot, services, messages, authservIds, close };
 }
 
 /** A judged file must not make a hub see a probe. */

@@ -19,13 +19,13 @@ export function learnFromFacts(
     (await tracking.explain(id))?.record ?? null;
   const learner = createLearner({ ...ground, reputation, recordOf });
   stack.defer(() => learner.close());
-  stack.defer(countHits(ground.facts, reputation.exceptions, ground.metrics));
+  stack.defer(countHits({ ...ground, reputation }));
 }
 
 /** What commands need of the policy in force; null: there is none that can be used. */
 export type PolicyForCommands = () => Promise<Pick<
   PolicySnapshot<unknown>,
-  "domains" | "effective"
+  "domains" | "effective" | "exceptions"
 > | null>;
 
 /** What can be asked of reputation, and the exceptions that operators make. */
@@ -37,9 +37,10 @@ export function reputationCommands(
   const scopes = createCatalog().flatMap(({ name, trustable }) => (trustable ? [name] : []));
   const shared = { reputation, tracking, log, clock };
   const rules = async () => toRules(await policy());
+  const inFile = async () => (await policy())?.exceptions ?? null;
   return new Map([
     ...createReputationCommands({ ...shared, rules }),
-    ...createExceptionCommands({ ...shared, scopes }),
+    ...createExceptionCommands({ ...shared, scopes, inFile }),
   ]);
 }
 

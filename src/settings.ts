@@ -154,11 +154,12 @@ function overlay(file: Source, entries: readonly EnvironmentEntry[], report: Rep
     (whole, entry) => withValue(whole, entry.path, entry.value),
     file.value,
   );
-  return toSource(value, (path, message, target) => {
+  const complain: Source["complain"] = (path, message, target) => {
     const entry = entries.find((said) => said.path.every((step, i) => step === path[i]));
     if (entry) report(variableProblem(entry.variable, path.join("."), message));
     else file.complain(path, message, target);
-  });
+  };
+  return toSource(value, complain, file.lineOf);
 }
 
 /** One for each processor that we may use. */

@@ -9,6 +9,18 @@ export function signingLines({ all, sealing }: SigningPolicy): readonly string[]
   return [...lines, `ARC seals of ${sealing.key.domain}: ${inWords(sealing.key)}`];
 }
 
+/** The same for programs. */
+export function signingJson({ all, sealing }: SigningPolicy) {
+  return {
+    keys: all.map(({ pattern, keys }) => ({ pattern, keys: keys.map(toShown) })),
+    arc: sealing && toShown(sealing.key),
+  };
+}
+
+function toShown({ domain, selector, algorithm, bits }: NamedSigningKey) {
+  return { domain, selector, algorithm, bits };
+}
+
 function inWords({ selector, algorithm, bits }: NamedSigningKey): string {
   return `${selector} (${algorithm === "rsa-sha256" ? `RSA, ${bits} bits` : "Ed25519"})`;
 }

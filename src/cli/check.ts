@@ -19,7 +19,7 @@ import {
 import { checkOutboundTls } from "./check-outbound-tls.ts";
 import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipients.ts";
 import { checkRedis, redisLine, warnOfRedis } from "./check-redis.ts";
-import { checkSigning, signingLines } from "./check-signing.ts";
+import { checkSigning, signingJson, signingLines } from "./check-signing.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 
 /** What `check` needs to know of the settings. */
@@ -160,6 +160,7 @@ function toJson({ settings, folder, policy, problems, warnings }: Findings): unk
     settings: settings && { file: settings.file, hostname: settings.hostname },
     policies: folder === null ? null : { folder, version: policy?.version ?? null },
     recipients: policy && recipientsJson(policy.domains.all),
+    signing: policy && signingJson(policy.signing),
     problems,
     warnings,
   };

@@ -143,7 +143,7 @@ function addTracking(program: Command, parts: ProgramParts): void {
     .option("--from <text>", "part of the sender's address or of the From line")
     .option("--to <text>", "part of a recipient's address")
     .option("--subject <text>", "part of the subject")
-    .option("--ip <address>", "address of the client")
+    .option("--ip <address>", "address of the client, or of whom a trusted relay had it from")
     .addOption(sinceOption().default(Date.now() - 7 * 86_400_000, DEFAULT_SINCE))
     .addOption(limitOption())
     .action((options: TraceOptions, command) =>

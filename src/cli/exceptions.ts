@@ -1,5 +1,5 @@
 import type { CommandPort } from "../control/control.ts";
-import type { ExceptionRow } from "../control/exception-commands.ts";
+import type { ExceptionRow, MadeRow } from "../control/exception-rows.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { type Column, renderTable } from "./table.ts";
 import { formatTime } from "./time-words.ts";
@@ -23,13 +23,13 @@ export async function exceptionAddCommand(
   port: CommandPort,
   order: ExceptionOrder,
 ): Promise<number> {
-  const [row] = (await port.call("exception.add", order)) as readonly [ExceptionRow];
+  const [row] = (await port.call("exception.add", order)) as readonly [MadeRow];
   if (json) out(toJsonLine(row));
   else for (const line of describe(row, port.live)) out(toVisible(line));
   return EXIT.ok;
 }
 
-function describe(row: ExceptionRow, live: boolean): readonly string[] {
+function describe(row: MadeRow, live: boolean): readonly string[] {
   const does = row.list === "block" ? "is refused" : `is let past ${scopeText(row)}`;
   const proof = row.authenticated || row.list === "block" ? "" : ", proven or not";
   const when = live ? "within a second" : "when the gateway starts";
@@ -44,7 +44,7 @@ function scopeText({ scope }: ExceptionRow): string {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: "id" },
+  { title: "id or place" },
   { title: "whom", flexible: true },
   { title: "checks", flexible: true },
   { title: "until (UTC)" },
@@ -68,15 +68,16 @@ export async function exceptionListCommand(
 }
 
 function toCells(row: ExceptionRow): readonly string[] {
-  const { id, list, whom, authenticated, until, hits, lastHit, by, reason } = row;
+  const { list, whom, authenticated, until, hits, lastHit, reason } = row;
+  const isMade = row.source === "command";
   return [
-    id,
+    isMade ? row.id : `${row.file}:${row.line}`,
     authenticated ? whom : `${whom} (unproven)`,
     list === "block" ? "refused" : scopeText(row),
-    formatTime(until),
+    until === null ? "no end" : formatTime(until),
     String(hits),
     lastHit === null ? "never" : formatTime(lastHit),
-    by,
+    isMade ? row.by : "",
     reason,
   ];
 }
@@ -87,7 +88,7 @@ export async function exceptionRemoveCommand(
   port: CommandPort,
   order: { readonly list: ExceptionRow["list"]; readonly id: string; readonly by: string },
 ): Promise<number> {
-  const [row] = (await port.call("exception.remove", order)) as readonly [ExceptionRow];
+  const [row] = (await port.call("exception.remove", order)) as readonly [MadeRow];
   const used = row.hits === 1 ? "once" : `${row.hits} times`;
   out(json ? toJsonLine(row) : toVisible(`${row.id}  ${row.whom}: removed, was used ${used}`));
   return EXIT.ok;

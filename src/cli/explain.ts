@@ -4,6 +4,7 @@ import type { TransactionStory } from "../tracking/tracking.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { describeDecision, describeFate } from "./explain-fate.ts";
 import { describeStages } from "./explain-stages.ts";
+import { signingRows } from "./signing-sentences.ts";
 import { formatBytes, formatSpan, formatTime } from "./time-words.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
@@ -61,7 +62,7 @@ function describeMail(record: TransactionRecord): readonly string[] {
     ["sender", `<${record.sender}>`],
     ["recipients", record.recipients.map(({ address }) => `<${address}>`).join(", ") || "none"],
     ...describeMessage(record),
-    ...describeSigning(record),
+    ...signingRows(record.signing ?? []),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return [
@@ -95,37 +96,6 @@ function describeMessage({ message }: TransactionRecord): readonly (readonly [st
     ["message", `${formatBytes(message.size)}, ${message.messageId ?? "no Message-ID"}`],
     ["sha256", message.sha256],
   ];
-}
-
-function describeSigning({
-  signing = [],
-}: TransactionRecord): readonly (readonly [string, string])[] {
-  return signing.map((record) => {
-    switch (record.kind) {
-      case "signed":
-        return ["signed", record.signatures.map(inSigner).join(", ")];
-      case "sealed":
-        return [
-          "sealed",
-          `as ARC set ${record.instance} of ${record.domain}, selector ${record.selector}, chain before: ${record.cv}`,
-        ];
-      case "unsigned":
-        return ["not signed", `because ${record.reason}`];
-      case "unsealed":
-        return ["not sealed", `because ${record.reason}`];
-      default:
-        return ["signature", `of another version: ${JSON.stringify(record)}`];
-    }
-  });
-}
-
-function inSigner(signature: {
-  readonly domain: string;
-  readonly selector: string;
-  readonly algorithm: string;
-}): string {
-  const { domain, selector, algorithm } = signature;
-  return `as ${domain}, selector ${selector} (${algorithm})`;
 }
 
 function indent(line: string): string {

@@ -9,6 +9,7 @@ import type { Message, MessageStore } from "../mail/message.ts";
 import { canonicalIp } from "../net/ip.ts";
 import { loadSettings } from "../settings.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
+import { signingRows } from "./signing-sentences.ts";
 import { renderTable } from "./table.ts";
 
 export interface JudgeOptions {
@@ -34,7 +35,7 @@ export async function judgeCommand(context: CliContext, options: JudgeOptions): 
       const { hostname } = settings;
       const answer = await judgeFile(judge, { message, hostname, helo: options.helo, ...envelope });
       await message.dispose();
-      context.out(context.json ? JSON.stringify(answer) : describe(answer));
+      context.out(context.json ? JSON.stringify(answer) : describe(answer, envelope.outbound));
       return answer.action === "relay" ? EXIT.ok : EXIT.negative;
     } finally {
       await judge.close();
@@ -94,7 +95,7 @@ const COLUMNS = ["Phase", "Stage", "Outcome", "Verdict", "Took", "Findings"].map
   title,
 }));
 
-function describe(answer: JudgeAnswer): string {
+function describe(answer: JudgeAnswer, outbound: boolean): string {
   const rows = answer.stages.map(({ stage, phase, recipient, outcome, ms, verdict, findings }) => [
     phase,
     recipient ? `${stage} ${recipient}` : stage,
@@ -111,5 +112,16 @@ function describe(answer: JudgeAnswer): string {
     "",
     `${answer.action}${why}, score ${answer.score}, SCL ${answer.scl}`,
     answer.reply,
+    ...describeSigning(answer, outbound),
   ].join("\n");
+}
+
+/** Where it is taken: of mail of ours that has no signature this is told as well. */
+function describeSigning({ action, signing }: JudgeAnswer, outbound: boolean): readonly string[] {
+  const isTaken = action === "relay" || action === "quarantine";
+  if (outbound && isTaken && signing.length === 0)
+    return ["not signed, because signing.yaml has no keys"];
+  return signingRows(signing).map(([title, text]) =>
+    text.startsWith("because ") ? `${title}, ${text}` : `${title} ${text}`,
+  );
 }

@@ -76,7 +76,7 @@ export function addExceptions(program: Command, parts: ProgramParts): void {
     addAdd(group, parts, list);
     group
       .command("list")
-      .description("those in force that a command made, the latest first")
+      .description("those in force: by command, the latest first, then those of access.yaml")
       .option("--unused", "only those that were never of use", false)
       .action(({ unused }: { readonly unused: boolean }, command) =>
         runOnPort(command, parts, (context, port) =>

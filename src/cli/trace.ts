@@ -46,7 +46,7 @@ export async function traceCommand(
 }
 
 function toCells(row: TraceRow): readonly string[] {
-  const { at, id, action, cause, sender, recipients, subject, clientIp } = row;
+  const { at, id, action, cause, sender, recipients, subject, clientIp, originIp } = row;
   const result = cause === null ? action : `${action}: ${cause}`;
   return [
     formatTime(at),
@@ -55,7 +55,7 @@ function toCells(row: TraceRow): readonly string[] {
     sender || "<>",
     shortList(recipients),
     subject ?? "",
-    clientIp,
+    originIp === undefined ? clientIp : `${originIp} via ${clientIp}`,
   ];
 }
 

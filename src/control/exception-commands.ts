@@ -2,47 +2,26 @@ import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
 import { parseTransactionId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
+import type { FileException } from "../policy/file-exception.ts";
 import type { Answer, Reputation } from "../reputation/reputation.ts";
-import type { ShelfEntry } from "../reputation/shelf.ts";
-import type { NamedEntry } from "../stages/access/access-options.ts";
+import { exceptionKey } from "../stages/access/entry-key.ts";
 import { exceptionFor } from "../stages/access/exception-for.ts";
 import { senderSchema } from "../stages/access/sender-entries.ts";
-import {
-  exceptionFault,
-  exceptionKey,
-  type NewException,
-  toEntry,
-  toStored,
-  whomText,
-} from "../stages/access/stored-exception.ts";
+import { exceptionFault, type NewException, toStored } from "../stages/access/stored-exception.ts";
 import type { Tracking } from "../tracking/tracking.ts";
 import { parseArgs } from "./command-args.ts";
 import { type ControlCommand, ControlError } from "./control.ts";
+import { type FileRow, toFileRow, toMadeRow } from "./exception-rows.ts";
 
 export interface ExceptionCommandDeps {
-  readonly reputation: Pick<Reputation, "exceptions" | "flush">;
+  readonly reputation: Pick<Reputation, "exceptions" | "fileEntries" | "flush">;
   readonly tracking: Pick<Tracking, "explain">;
   /** Spam stages, which a scope may name. */
   readonly scopes: readonly string[];
+  /** Those of `access.yaml`; null: there is no policy that can be used. */
+  readonly inFile: () => Promise<readonly FileException[] | null>;
   readonly log: Log;
   readonly clock: Clock;
-}
-
-/** One exception, as `list` tells it. */
-export interface ExceptionRow {
-  readonly id: string;
-  readonly list: "allow" | "block";
-  readonly whom: string;
-  /** Null: all spam stages, or a block. */
-  readonly scope: readonly string[] | null;
-  /** False: the sender need not be proven. */
-  readonly authenticated: boolean;
-  readonly reason: string;
-  readonly by: string;
-  readonly since: number;
-  readonly until: number;
-  readonly hits: number;
-  readonly lastHit: number | null;
 }
 
 /** Each is looked at for every message; more is a matter for a list on DNS. */
@@ -78,7 +57,7 @@ export function createExceptionCommands(
   ];
 }
 
-/** The ExceptionRow, in force within a second. */
+/** The MadeRow, in force within a second. */
 async function* add(deps: ExceptionCommandDeps, args: unknown) {
   const { lifeMs, fromMessage, ...order } = parseArgs(addArgs, args);
   const proposed = fromMessage === undefined ? {} : await propose(deps, order.list, fromMessage);
@@ -94,7 +73,7 @@ async function* add(deps: ExceptionCommandDeps, args: unknown) {
   const until = deps.clock.now() + lifeMs;
   need(await exceptions.put({ key, value: toStored(exception), until }));
   const [entry] = need(await exceptions.get([key]));
-  const row = entry && toRow(entry);
+  const row = entry && toMadeRow(entry);
   if (!row) throw new ControlError("failed", "what was stored cannot be read");
   deps.log.info("exception-added", { ...row });
   yield row;
@@ -133,21 +112,37 @@ function refuse({ scopes }: ExceptionCommandDeps, exception: NewException): void
   if (fault !== null) throw new ControlError("bad-request", fault);
 }
 
-/** ExceptionRows, the latest first. */
-async function* listAll({ reputation }: ExceptionCommandDeps, args: unknown) {
+/** ExceptionRows in force: those by command, the latest first, then those of the file in its order. */
+async function* listAll(deps: ExceptionCommandDeps, args: unknown) {
   const wanted = parseArgs(listArgs, args);
+  const { reputation } = deps;
   await reputation.flush();
-  for (const entry of need(await reputation.exceptions.list())) {
-    const row = toRow(entry);
+  const made = need(await reputation.exceptions.list()).map(toMadeRow);
+  const inFile = await listFile(deps);
+  for (const row of [...made, ...inFile])
     if (row?.list === wanted.list && !(wanted.unused && row.hits > 0)) yield row;
-  }
 }
 
-/** The ExceptionRow that is no more. */
+async function listFile({
+  inFile,
+  reputation,
+  clock,
+}: ExceptionCommandDeps): Promise<readonly FileRow[]> {
+  const entries = await inFile();
+  if (entries === null)
+    throw new ControlError("unavailable", "the policies cannot be used: postern check says why");
+  const uses = new Map(need(await reputation.fileEntries.list()).map((use) => [use.key, use]));
+  const now = clock.now();
+  return entries
+    .filter(({ endsAt }) => endsAt === null || endsAt > now)
+    .map((entry) => toFileRow(entry, uses.get(entry.fileKey)));
+}
+
+/** The MadeRow that is no more. */
 async function* remove(deps: ExceptionCommandDeps, args: unknown) {
   const { list: wanted, id, by: who } = parseArgs(removeArgs, args);
   const [entry] = need(await deps.reputation.exceptions.get([id]));
-  const row = entry && toRow(entry);
+  const row = entry && toMadeRow(entry);
   if (row?.list !== wanted)
     throw new ControlError("not-found", `no ${wanted} entry ${id} was made by command`);
   need(await deps.reputation.exceptions.remove(id));
@@ -158,13 +153,4 @@ async function* remove(deps: ExceptionCommandDeps, args: unknown) {
 function need<T>(answer: Answer<T>): T {
   if (answer.kind === "known") return answer.value;
   throw new ControlError("unavailable", `reputation: ${answer.reason}`);
-}
-
-function toRow(stored: ShelfEntry): ExceptionRow | null {
-  const entry: NamedEntry | null = toEntry(stored);
-  if (!entry) return null;
-  const { list, scope = null, authenticated = true, reason, by = "" } = entry;
-  const { key: id, since, until, hits, lastHit } = stored;
-  const whom = whomText(entry);
-  return { id, list, whom, scope, authenticated, reason, by, since, until, hits, lastHit };
 }

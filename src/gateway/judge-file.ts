@@ -1,10 +1,9 @@
-import type { Clock } from "../base/clock.ts";
-import type { Ids } from "../base/ids.ts";
 import type { Address } from "../mail/address.ts";
 import type { Message } from "../mail/message.ts";
 import type { LookupScope } from "../net/resolver.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { Action } from "../pipeline/decision.ts";
+import type { SigningRecord } from "../pipeline/facts.ts";
 import type { Plan } from "../pipeline/plan.ts";
 import type { Phase, StageReport } from "../pipeline/report.ts";
 import { runPhase } from "../pipeline/run-phase.ts";
@@ -20,15 +19,13 @@ import type { TrustedRelay } from "../policy/snapshot.ts";
 import { formatReply } from "../smtp/reply.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
+import { type JudgeSigningDeps, judgeSigning } from "./judge-signing.ts";
 import { judgeOrigin, ownPart, relayOf } from "./origin.ts";
 import { acceptedReply, replyFor } from "./replies.ts";
-import { createQueryBudget, type Snapshot } from "./session-state.ts";
+import { createQueryBudget } from "./session-state.ts";
 
-export interface JudgeDeps {
-  readonly snapshot: Snapshot;
+export interface JudgeDeps extends JudgeSigningDeps {
   readonly services: StageServices;
-  readonly clock: Clock;
-  readonly ids: Ids;
 }
 
 /** A message and the session it is imagined to come in. */
@@ -52,6 +49,8 @@ export interface JudgeAnswer {
   /** The line the client would be told last. */
   readonly reply: string;
   readonly stages: readonly JudgedStage[];
+  /** What would become of our signature or seal; empty: none was thought of, or it is not taken. */
+  readonly signing: readonly SigningRecord[];
 }
 
 export type JudgedStage = Pick<StageReport, "stage" | "outcome" | "ms" | "evidence" | "error"> & {
@@ -82,7 +81,12 @@ export async function judgeFile(deps: JudgeDeps, request: JudgeRequest): Promise
   const final = taken.map(({ recipient, reports, own }) =>
     ruleSoFar(run, recipient.address, [...reports, ...data], own),
   );
-  return answer(deps, final, [...soFar, ...data]);
+  const told = answer(deps, final, [...soFar, ...data]);
+  if (told.action === "reject" || told.action === "defer") return told;
+  const reports = [...session.reports, ...data];
+  const decisions = final.map(({ decision }) => decision);
+  const mail = { message: request.message, facts: session, reports, decisions };
+  return { ...told, signing: await judgeSigning(deps, mail) };
 }
 
 interface Run extends JudgeDeps {
@@ -171,12 +175,12 @@ function answer(
   if (folded.kind === "refuse") {
     const { action, cause, about, score, scl } = folded.decision;
     const reply = replyFor(cause ?? "internal-error", about, id, snapshot.replies);
-    return { action, cause, score, scl, reply: formatReply(reply), stages };
+    return { action, cause, score, scl, reply: formatReply(reply), stages, signing: [] };
   }
   const decision = (folded.hold[0] ?? folded.relay[0])?.decision;
   const action = folded.relay.length > 0 ? "relay" : "quarantine";
   const { cause = null, score = 0, scl = 0 } = decision ?? {};
-  return { action, cause, score, scl, reply: formatReply(acceptedReply(id)), stages };
+  return { action, cause, score, scl, reply: formatReply(acceptedReply(id)), stages, signing: [] };
 }
 
 function toJudgedStage(report: StageReport): JudgedStage {

@@ -21,12 +21,17 @@ export interface PlannedLeg {
   readonly ack: "hub" | "spool";
 }
 
-export interface LegContext {
-  readonly transaction: Transaction;
+/** What the bytes of a leg are made of. */
+export interface SourceContext {
+  readonly transaction: Pick<Transaction, "pipeline" | "snapshot">;
   readonly message: Message;
   readonly stamp: StampContext;
-  readonly senderAuthenticated: boolean;
   readonly signing: MessageSigning;
+}
+
+export interface LegContext extends SourceContext {
+  readonly transaction: Transaction;
+  readonly senderAuthenticated: boolean;
 }
 
 /** Throws Unavailable("signing"). */
@@ -51,7 +56,7 @@ export async function planLegs(
 }
 
 /** The bytes as delivered, signed. They are kept so in spool and quarantine: signed once, and now. */
-export function finishedSource(context: LegContext, decision: Decision): Promise<MessageSource> {
+export function finishedSource(context: SourceContext, decision: Decision): Promise<MessageSource> {
   return context.signing.sign(stampedSource(context, decision), context, decision);
 }
 
@@ -59,7 +64,7 @@ export function finishedSource(context: LegContext, decision: Decision): Promise
  * The bytes as delivered: our headers on top, forged ones gone, addresses rewritten, the body
  * untouched.
  */
-function stampedSource(context: LegContext, decision: Decision): MessageSource {
+function stampedSource(context: SourceContext, decision: Decision): MessageSource {
   return applyHeaderEdits(context.message, {
     remove: (field) => isForgedField(field, context.stamp, decision),
     addOnTop: stampHeaders(context.stamp, decision),

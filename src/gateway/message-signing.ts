@@ -5,14 +5,14 @@ import type { SigningRecord } from "../pipeline/facts.ts";
 import type { MailSigner, SignedMail } from "../relay/mail-signer.ts";
 import type { ArcEvidence } from "../stages/arc.ts";
 import { authenticationResults } from "./auth-headers.ts";
-import type { LegContext } from "./legs.ts";
+import type { SourceContext } from "./legs.ts";
 import { countOwnPasses } from "./own-passes.ts";
 import { isForgedField } from "./stamp.ts";
 
 /** The signatures of one message, leg by leg. Its body is read for the first of them alone. */
 export interface MessageSigning {
   /** `source`: as it would leave without. Throws Unavailable("signing"). */
-  sign(source: MessageSource, context: LegContext, decision: Decision): Promise<MessageSource>;
+  sign(source: MessageSource, context: SourceContext, decision: Decision): Promise<MessageSource>;
   /** What came of it, each once. */
   records(): readonly SigningRecord[];
 }
@@ -44,7 +44,7 @@ export function createMessageSigning(signer: MailSigner): MessageSigning {
 async function signOurs(
   signer: MailSigner,
   source: MessageSource,
-  { transaction, message, stamp }: LegContext,
+  { transaction, message, stamp }: SourceContext,
   bodyHash: Buffer | null,
 ): Promise<SignedMail | null> {
   const { signing } = transaction.snapshot;
@@ -60,7 +60,7 @@ const CAME_BEFORE = "it has come through this gateway before, and somebody sends
 async function sealStrangers(
   signer: MailSigner,
   source: MessageSource,
-  context: LegContext,
+  context: SourceContext,
   decision: Decision,
   bodyHash: Buffer | null,
 ): Promise<SignedMail | null> {
@@ -74,7 +74,7 @@ async function sealStrangers(
 }
 
 /** Something that a signature may cover is no longer what it was; what stands on top breaks none. */
-function isChanged({ message, stamp }: LegContext, decision: Decision): boolean {
+function isChanged({ message, stamp }: SourceContext, decision: Decision): boolean {
   return (
     decision.edits.some(({ kind }) => kind === "replace-in-header") ||
     message.headers.fields.some((field) => isForgedField(field, stamp, decision))

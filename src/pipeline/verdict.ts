@@ -7,7 +7,7 @@ export interface Finding {
   readonly symbol: string;
   readonly score: number;
   readonly detail?: string;
-  /** The key of an operator's exception that made it: a use of it. */
+  /** The key of an operator's exception, by command or in access.yaml, that made it: a use of it. */
   readonly entry?: string;
 }
 

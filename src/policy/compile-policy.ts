@@ -7,6 +7,7 @@ import { checkOverrides } from "./domain-overrides.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
 import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
+import type { FileException } from "./file-exception.ts";
 import { type Limits, limitsSchema } from "./limits.ts";
 import { checkPipelineFile, type PipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
@@ -23,7 +24,7 @@ import type {
   SigningPolicy,
   TrustedRelays,
 } from "./snapshot.ts";
-import type { Source } from "./source.ts";
+import type { Path, Source } from "./source.ts";
 import { checkStageOptions } from "./stage-options.ts";
 import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
@@ -39,6 +40,7 @@ export const OWN_FILES: readonly string[] = [
 ];
 
 const REWRITING = "rewriting";
+const ACCESS = "access";
 
 export interface CompileInput<Services> {
   readonly catalog: readonly AnyStage<Services>[];
@@ -92,6 +94,7 @@ export async function compilePolicy<Services>(
     domains,
     routing,
     relays: relaysOf(options),
+    exceptions: exceptionsOf(options, sourceOf(ACCESS)),
     limits: bounds,
     replies,
     signing,
@@ -109,9 +112,23 @@ export async function compilePolicy<Services>(
 
 /** access.yaml is its stages' file, and the gateway must know the relays before it runs any. */
 function relaysOf(options: ReadonlyMap<string, unknown>): TrustedRelays {
-  const access = options.get("access") as { readonly relays?: TrustedRelays } | undefined;
+  const access = options.get(ACCESS) as { readonly relays?: TrustedRelays } | undefined;
   return access?.relays ?? { find: () => null };
 }
+
+/** With where they stand, for commands that list them. */
+function exceptionsOf(
+  options: ReadonlyMap<string, unknown>,
+  source: Source | null,
+): readonly FileException[] {
+  const access = options.get(ACCESS) as { entries?(): readonly PlacedException[] } | undefined;
+  return (access?.entries?.() ?? []).map(({ path, ...entry }) => ({
+    ...entry,
+    line: source?.lineOf(path) ?? 1,
+  }));
+}
+
+type PlacedException = Omit<FileException, "line"> & { readonly path: Path };
 
 /** Of every stage, by its name: from its own file, or made of the files of the whole policy. */
 function compileOptions<Services>(

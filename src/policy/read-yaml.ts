@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { Composer, Document, Lexer, LineCounter, Parser } from "yaml";
 import type { Problem } from "../base/errors.ts";
 import { createPacer } from "./pacer.ts";
-import { type Path, type Report, type Source, toSource } from "./source.ts";
+import { type Path, type Report, type Source, type Target, toSource } from "./source.ts";
 import { createLocate } from "./yaml-offset.ts";
 import { findAliases, toValue } from "./yaml-value.ts";
 
@@ -47,10 +47,13 @@ export async function readYaml(
   for (const problem of problems.slice(0, MAX_SYNTAX_PROBLEMS)) report(problem);
   if (problems.length > 0) return null;
   const locate = createLocate(document.contents, aliases);
-  return toSource(value ?? undefined, (path, message, target) => {
-    const position = lines.linePos(locate(path, target));
-    report({ file, ...position, path: path.join("."), message });
-  });
+  const positionOf = (path: Path, target: Target) => lines.linePos(locate(path, target));
+  return toSource(
+    value ?? undefined,
+    (path, message, target) =>
+      report({ file, ...positionOf(path, target), path: path.join("."), message }),
+    (path) => positionOf(path, "value").line,
+  );
 }
 
 function refuseBytes(file: string, bytes: Buffer): Problem | null {

@@ -3,6 +3,7 @@ import type { Json } from "../base/json.ts";
 import type { Address } from "../mail/address.ts";
 import type { Plans, Thresholds } from "../pipeline/plan.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
+import type { FileException } from "./file-exception.ts";
 import type { Limits } from "./limits.ts";
 import type { Known } from "./recipient-key.ts";
 
@@ -17,6 +18,8 @@ export interface PolicySnapshot<Services> {
   readonly domains: Domains;
   readonly routing: Routing;
   readonly relays: TrustedRelays;
+  /** Those of access.yaml, in its order. */
+  readonly exceptions: readonly FileException[];
   readonly limits: Limits;
   readonly replies: ReplyWords;
   readonly quarantine: { readonly keepDays: number };

@@ -13,6 +13,8 @@ export type Report = (problem: Problem) => void;
 export interface Source {
   readonly value: unknown;
   complain(path: Path, message: string, target?: Target): void;
+  /** On which line of its file the value at the path begins. */
+  lineOf(path: Path): number;
   /** The value under `key`, complaining with the whole path. Undefined when there is none. */
   under(key: string): Source;
 }
@@ -20,21 +22,27 @@ export interface Source {
 export function toSource(
   value: unknown,
   complain: (path: Path, message: string, target: Target) => void,
+  lineOf: (path: Path) => number,
 ): Source {
   return {
     value,
     complain: (path, message, target = "value") => complain(path, message, target),
+    lineOf,
     under: (key) =>
-      toSource(memberOf(value, key), (path, message, target) =>
-        complain([key, ...path], message, target),
+      toSource(
+        memberOf(value, key),
+        (path, message, target) => complain([key, ...path], message, target),
+        (path) => lineOf([key, ...path]),
       ),
   };
 }
 
 /** Stands in for a file that is not there: nothing is written, so defaults hold. */
 export function absentSource(file: string, report: Report): Source {
-  return toSource(undefined, (path, message) =>
-    report({ file, line: 1, col: 1, path: path.join("."), message }),
+  return toSource(
+    undefined,
+    (path, message) => report({ file, line: 1, col: 1, path: path.join("."), message }),
+    () => 1,
   );
 }
 

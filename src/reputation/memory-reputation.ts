@@ -53,6 +53,7 @@ export function createMemoryReputation(
     greylist: createMemoryGreylist(clock, maxEntries),
     blocks: createMemoryShelf(clock),
     exceptions: createMemoryShelf(clock),
+    fileEntries: createMemoryShelf(clock),
     async flush() {},
     async close() {},
   };

@@ -25,7 +25,7 @@ export interface LearnedBatch {
   readonly now: number;
 }
 
-export type ShelfName = "blocks" | "exceptions";
+export type ShelfName = "blocks" | "exceptions" | "file-entries";
 
 export interface ShelfHit {
   readonly shelf: ShelfName;

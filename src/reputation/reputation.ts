@@ -28,6 +28,8 @@ export interface Reputation {
   readonly blocks: Shelf;
   /** What an operator allowed or blocked by command. */
   readonly exceptions: Shelf;
+  /** How often entries of access.yaml were of use. What they say stands in the file. */
+  readonly fileEntries: Shelf;
   /** Waits until what was learned so far is written, or has failed. For commands and a stop. */
   flush(): Promise<void>;
   close(): Promise<void>;

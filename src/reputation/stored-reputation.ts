@@ -48,6 +48,7 @@ export function createStoredReputation(
     greylist: toGreylist(backend.greylist, parts),
     blocks: toShelf("blocks", parts),
     exceptions: toShelf("exceptions", parts),
+    fileEntries: toShelf("file-entries", parts),
     flush: () => queue.flush(),
     async close() {
       await queue.close();

@@ -4,6 +4,7 @@ import { errorText } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { createSqliteWorker, type SqliteWorker } from "../base/sqlite-worker.ts";
+import { canonicalIp } from "../net/ip.ts";
 import type { DmarcPolicyFacts, DmarcResultFacts, Fact } from "../pipeline/facts.ts";
 import { FactQueue } from "./fact-queue.ts";
 import type { StoredEvidence } from "./stored-evidence.ts";
@@ -186,7 +187,7 @@ function toStoredQuery({ from, to, subject, ip, since, limit }: TraceQuery): Sto
     from: lower(from),
     to: lower(to),
     subject: lower(subject),
-    ip: lower(ip),
+    ip: ip ? (canonicalIp(ip) ?? ip.toLowerCase()) : null,
     since: since ?? 0,
     limit,
   };

@@ -4,6 +4,7 @@ import type {
   TlsSessionFact,
   TransactionRecord,
 } from "../pipeline/facts.ts";
+import { toSearchedIps } from "./searched-ips.ts";
 import type { TraceRow } from "./tracking.ts";
 import type { StoredFact } from "./tracking-store.ts";
 
@@ -57,7 +58,7 @@ function fromFact(
 }
 
 function fromRecord(record: TransactionRecord): WeighedFact {
-  const { id, decidedAt, client, sender, message } = record;
+  const { id, decidedAt, sender, message } = record;
   const row = JSON.stringify(toTraceRow(record));
   const full = JSON.stringify(record);
   const text = full.length <= MAX_RECORD_CHARS ? full : JSON.stringify(withoutLargeParts(record));
@@ -65,7 +66,7 @@ function fromRecord(record: TransactionRecord): WeighedFact {
     kind: "decided",
     id,
     at: decidedAt,
-    ip: client.ip.toLowerCase(),
+    ip: toSearchedIps(record),
     senders: [sender, message?.from ?? ""].join("\n").toLowerCase(),
     recipients: record.recipients
       .map(({ address }) => address)
@@ -83,6 +84,7 @@ function toTraceRow(record: TransactionRecord): TraceRow {
     id: record.id,
     at: record.decidedAt,
     clientIp: record.client.ip,
+    ...(record.origin && { originIp: record.origin.ip }),
     sender: record.sender,
     recipients: record.recipients.map(({ address }) => address),
     subject: record.message?.subject ?? null,

@@ -10,6 +10,7 @@ import {
   noteDmarcReport,
   type StoredDmarcResult,
 } from "./dmarc-results-store.ts";
+import { HAS_IP } from "./searched-ips.ts";
 import { stageEvidence } from "./stored-evidence.ts";
 
 /**
@@ -241,21 +242,21 @@ function explain(db: StoreDatabase, id: string): StoredStory | null {
 /** Rows as JSON, newest first. `instr` has no wildcards that a search text could smuggle in. */
 function trace(db: StoreDatabase, query: StoredQuery): readonly string[] {
   const { from, to, subject, ip, since, limit } = query;
-  const conditions: readonly (readonly [string, string | null])[] = [
+  const conditions: readonly (readonly [string, ...(string | null)[]])[] = [
     ["instr(senders, ?) > 0", from],
     ["instr(recipients, ?) > 0", to],
     ["instr(subject, ?) > 0", subject],
-    ["ip = ?", ip],
+    [HAS_IP, ip, ip],
   ];
-  const given = conditions.flatMap(([sql, value]) => (value === null ? [] : [{ sql, value }]));
-  const where = ["at >= ?", ...given.map(({ sql }) => sql)].join(" AND ");
+  const given = conditions.filter(([, value]) => value !== null);
+  const where = ["at >= ?", ...given.map(([sql]) => sql)].join(" AND ");
   return db
     .prepare(
       `SELECT row FROM records JOIN (
          SELECT seq, at FROM transactions WHERE ${where} ORDER BY at DESC, seq DESC LIMIT ?
        ) USING (seq) ORDER BY at DESC, seq DESC`,
     )
-    .all(since, ...given.map(({ value }) => value), limit)
+    .all(since, ...given.flatMap(([, ...values]) => values), limit)
     .map(({ row }) => String(row));
 }
 

@@ -75,6 +75,7 @@ export interface TraceQuery {
   readonly from?: string;
   readonly to?: string;
   readonly subject?: string;
+  /** Of the client, or of whom a trusted relay had the mail from. */
   readonly ip?: string;
   /** Milliseconds since the epoch. */
   readonly since?: number;
@@ -97,6 +98,8 @@ export interface TraceRow {
   readonly id: TransactionId;
   readonly at: number;
   readonly clientIp: string;
+  /** Whom a trusted relay had it from; absent: no relay brought it, nobody knows, or an earlier version wrote this. */
+  readonly originIp?: string;
   readonly sender: string;
   readonly recipients: readonly string[];
   readonly subject: string | null;

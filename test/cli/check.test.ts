@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { makeSigningKey } from "../../src/auth/dkim/signing-key.ts";
 import { checkCommand } from "../../src/cli/check.ts";
 import { loadSettings } from "../../src/settings.ts";
 
@@ -14,7 +15,8 @@ async function check(
   const cwd = await mkdtemp(join(tmpdir(), "postern-check-"));
   context.after(() => rm(cwd, { recursive: true, force: true }));
   await mkdir(join(cwd, "policies"));
-  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text);
+  for (const [name, text] of Object.entries(files))
+    await writeFile(join(cwd, name), text, name.endsWith(".pem") ? { mode: 0o600 } : {});
   const out: string[] = [];
   const err: string[] = [];
   const code = await checkCommand(
@@ -108,6 +110,31 @@ test("for programs there is one JSON object", async (context) => {
       message: "no stage reads this policy file; did you mean `limits.yaml`?",
     },
   ]);
+});
+
+test("which keys sign for whom is told, to programs as well", async (context) => {
+  const key = { selector: "s1", file: "s1.pem" };
+  const files = {
+    ...GOOD,
+    "policies/signing.yaml": JSON.stringify({
+      keys: { "example.org": key, "*.example.org": [key] },
+      arc: { domain: "example.org", ...key },
+    }),
+    "policies/s1.pem": makeSigningKey("rsa", 1024),
+  };
+  const text = (await check(context, files)).out.join("\n");
+  assert.match(text, /^signing +example\.org: s1 \(RSA, 1024 bits\)$/m);
+  const { out } = await check(context, files, { json: true });
+  const shown = { domain: "example.org", selector: "s1", algorithm: "rsa-sha256", bits: 1024 };
+  assert.deepEqual(JSON.parse(out.join("\n")).signing, {
+    keys: [
+      { pattern: "example.org", keys: [shown] },
+      { pattern: "*.example.org", keys: [shown] },
+    ],
+    arc: shown,
+  });
+  const none = await check(context, GOOD, { json: true });
+  assert.deepEqual(JSON.parse(none.out.join("\n")).signing, { keys: [], arc: null });
 });
 
 test("a settings file that is not there is a mistake; the policies are checked all the same", async (context) => {

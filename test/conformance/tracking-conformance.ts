@@ -89,6 +89,33 @@ export function trackingConformance(open: () => Promise<Tracking>): void {
     assert.deepEqual(await found(t, { to: "alice", ip: "192.0.2.1" }), [testId(1)]);
   });
 
+  behaves(
+    "mail of a trusted relay is found by the relay's address and by its origin's",
+    async (t) => {
+      const client = { ip: "192.0.2.1", port: 1 };
+      const from = (ip: string) => ({ client, origin: { ip, helo: null } });
+      t.record(decided(1));
+      t.record(decided(2, from("198.51.100.7")));
+      t.record(decided(3, from("2001:db8::7")));
+      // Nobody knows its origin; the relay wrote it itself.
+      t.record(decided(4, { client, origin: null }));
+      t.record(decided(5, from("192.0.2.1")));
+      t.record(decided(6, { client: { ip: "198.51.100.7", port: 1 } }));
+      const ofRelay = [5, 4, 3, 2, 1].map(testId);
+      assert.deepEqual(await found(t, { ip: "192.0.2.1" }), ofRelay);
+      assert.deepEqual(await found(t, { ip: "198.51.100.7" }), [testId(6), testId(2)]);
+      assert.deepEqual(await found(t, { ip: "2001:DB8:0:0::7" }), [testId(3)]);
+      assert.deepEqual(await found(t, { ip: "192.0.2.1", limit: 2 }), ofRelay.slice(0, 2));
+      for (const part of ["198.51.100", "51.100.7", "\n", "db8::7"])
+        assert.deepEqual(await found(t, { ip: part }), [], part);
+      const rows = await t.trace({ ip: "192.0.2.1", limit: 9 });
+      const origins = rows.map(({ originIp }) => originIp);
+      const [one, none] = ["192.0.2.1", undefined];
+      assert.deepEqual(origins, [one, none, "2001:db8::7", "198.51.100.7", none]);
+      assert.ok(rows.every(({ clientIp }) => clientIp === client.ip));
+    },
+  );
+
   behaves("newest first, no more than the limit, nothing from before the window", async (t) => {
     for (const number of [2, 1, 3]) t.record(decided(number));
     assert.deepEqual(await found(t, { limit: 2 }), [testId(3), testId(2)]);

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { createSilentLog } from "../../src/base/log.ts";
-import {
-  createExceptionCommands,
-  type ExceptionRow,
-} from "../../src/control/exception-commands.ts";
+import { createExceptionCommands } from "../../src/control/exception-commands.ts";
+import type { ExceptionRow, FileRow, MadeRow } from "../../src/control/exception-rows.ts";
 import type { TransactionRecord } from "../../src/pipeline/facts.ts";
 import type { StageReport } from "../../src/pipeline/report.ts";
+import type { FileException } from "../../src/policy/file-exception.ts";
 import { createMemoryReputation } from "../../src/reputation/memory-reputation.ts";
 import type { Reputation } from "../../src/reputation/reputation.ts";
 import { createSetClock, type SetClock } from "../support/set-clock.ts";
@@ -16,11 +15,13 @@ const DAY_MS = 86_400_000;
 let clock: SetClock;
 let reputation: Reputation;
 let records: readonly TransactionRecord[] = [];
+let inFile: readonly FileException[] | null = [];
 
 beforeEach(() => {
   clock = createSetClock();
   reputation = createMemoryReputation(clock);
   records = [];
+  inFile = [];
 });
 
 async function run(name: string, args: object): Promise<readonly ExceptionRow[]> {
@@ -35,6 +36,7 @@ async function run(name: string, args: object): Promise<readonly ExceptionRow[]>
         },
       },
       scopes: ["dnsbl", "spf", "reputation", "dmarc"],
+      inFile: async () => inFile,
       log: createSilentLog(),
       clock,
     }),
@@ -45,10 +47,12 @@ async function run(name: string, args: object): Promise<readonly ExceptionRow[]>
 const add = async (args: object) => {
   const usual = { list: "allow", reason: "ticket 1", lifeMs: 90 * DAY_MS, by: "jane" };
   const [row] = await run("exception.add", { ...usual, ...args });
-  return row!;
+  return row as MadeRow;
 };
 const list = (args: object = {}) =>
   run("exception.list", { list: "allow", unused: false, ...args });
+const idsOf = (rows: readonly ExceptionRow[]) =>
+  rows.map((row) => (row.source === "command" ? row.id : `${row.file}:${row.line}`));
 
 describe("exceptions by command", () => {
   test("one is there until its end, told with who made it and why", async () => {
@@ -57,6 +61,7 @@ describe("exceptions by command", () => {
     assert.match(id, /^[0-9a-f]{10}$/);
     assert.equal(until - since, 90 * DAY_MS);
     assert.deepEqual(rest, {
+      source: "command",
       list: "allow",
       whom: "192.0.2.0/24",
       scope: ["dnsbl"],
@@ -88,17 +93,14 @@ describe("exceptions by command", () => {
     const used = await add({ client: "192.0.2.1" });
     const unused = await add({ sender: { domains: ["friend.test"] } });
     reputation.exceptions.hit(used.id);
-    assert.deepEqual(
-      (await list({ unused: true })).map(({ id }) => id),
-      [unused.id],
-    );
+    assert.deepEqual(idsOf(await list({ unused: true })), [unused.id]);
   });
 
   test("one is removed by its id, from its own list", async () => {
     const { id } = await add({ client: "192.0.2.1" });
     const by = "joe";
     await assert.rejects(run("exception.remove", { list: "block", id, by }), { code: "not-found" });
-    assert.equal((await run("exception.remove", { list: "allow", id, by }))[0]?.id, id);
+    assert.deepEqual(idsOf(await run("exception.remove", { list: "allow", id, by })), [id]);
     await assert.rejects(run("exception.remove", { list: "allow", id, by }), { code: "not-found" });
     assert.deepEqual(await list(), []);
   });
@@ -130,6 +132,60 @@ describe("exceptions by command", () => {
     reputation = { ...reputation, exceptions: { ...reputation.exceptions, list: away, put: away } };
     await assert.rejects(add({ client: "192.0.2.1" }), { code: "unavailable" });
     await assert.rejects(list(), { code: "unavailable" });
+  });
+});
+
+const written = (changes: Partial<FileException>): FileException => ({
+  list: "allow",
+  reason: "ticket 3",
+  endsAt: null,
+  fileKey: `access.yaml:${changes.line}`,
+  line: 1,
+  ...changes,
+});
+
+describe("exceptions of the policy", () => {
+  test("they are listed behind those by command, with where they stand", async () => {
+    const endsAt = clock.now() + DAY_MS;
+    inFile = [
+      written({ line: 4, client: "192.0.2.0/24", scope: ["dnsbl"], endsAt }),
+      written({ line: 7, sender: { domains: ["a.test", "b.test"] }, authenticated: false }),
+      written({ line: 9, list: "block", client: "198.51.100.1" }),
+    ];
+    const made = await add({ client: "192.0.2.1" });
+    const [first, second, third] = await list();
+    assert.deepEqual(first, made);
+    const reason = "ticket 3";
+    const inAllow = { source: "file", file: "access.yaml", list: "allow", reason } as const;
+    const unused = { hits: 0, lastHit: null };
+    const network = { whom: "192.0.2.0/24", scope: ["dnsbl"], authenticated: true };
+    const named = { whom: "a.test, b.test", scope: null, authenticated: false };
+    const expected: readonly FileRow[] = [
+      { ...inAllow, line: 4, ...network, until: endsAt, ...unused },
+      { ...inAllow, line: 7, ...named, until: null, ...unused },
+    ];
+    assert.deepEqual([second, third], expected);
+    assert.deepEqual(idsOf(await list({ list: "block" })), ["access.yaml:9"]);
+    clock.pass(DAY_MS);
+    assert.deepEqual(idsOf(await list()), [made.id, "access.yaml:7"], "one has ended");
+  });
+
+  test("their uses are told, and those that nobody needed are listed apart", async () => {
+    inFile = [written({ line: 4, client: "192.0.2.1" }), written({ line: 5, client: "192.0.2.2" })];
+    const key = "access.yaml:4";
+    await reputation.fileEntries.put({ key, value: null, until: clock.now() + DAY_MS });
+    reputation.fileEntries.hit(key);
+    const told = (await list()).map(({ hits, lastHit }) => [hits, lastHit]);
+    assert.deepEqual(told, [
+      [1, clock.now()],
+      [0, null],
+    ]);
+    assert.deepEqual(idsOf(await list({ unused: true })), ["access.yaml:5"]);
+  });
+
+  test("policies that cannot be used are told: that none is listed would read as none", async () => {
+    inFile = null;
+    await assert.rejects(list(), { code: "unavailable", message: /postern check/ });
   });
 });
 

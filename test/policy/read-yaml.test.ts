@@ -130,3 +130,13 @@ test("many keys in one map are read in linear time", async () => {
   assert.equal(Object.keys(source?.value as object).length, 40_000);
   assert.ok(performance.now() - started < 5000);
 });
+
+test("each value knows the line it begins on, also within lists, aliases and sections", async () => {
+  const { source } = await read(
+    "one:\n  - &x { k: 1 }\n  - k: 2\n    l: 3\n  # more\n  - *x\n  - { k: 4,\n    l: 5 }\n",
+  );
+  const lines = [0, 1, 2, 3].map((index) => source?.lineOf(["one", index]));
+  assert.deepEqual(lines, [2, 3, 6, 7]);
+  assert.equal(source?.lineOf(["one", 1, "l"]), 4);
+  assert.equal(source?.under("one").lineOf([3, "l"]), 8);
+});

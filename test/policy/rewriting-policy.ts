@@ -36,6 +36,7 @@ export function rewritingOf(file: unknown): Rewriting {
   const source = toSource(
     file,
     (path, message) => void problems.push({ path: path.join("."), message }),
+    () => 1,
   );
   const compiled = compileRewriting(source, MAIL);
   if (problems.length > 0 || !compiled)

@@ -119,6 +119,44 @@ test("a block by command refuses at once what was taken before, and ends with it
   });
 });
 
+test("entries of access.yaml are listed with their line and how often they were of use", async () => {
+  const sender = { domains: ["friend.test"] };
+  const access = {
+    allow: [
+      { client: "192.0.2.0/24", reason: "over", expires: "2001-01-01" },
+      { client: LISTED, scope: ["dnsbl"], reason: "ticket 4711" },
+    ],
+    block: [{ sender, reason: "never stops" }],
+  };
+  const policies = { ...POLICIES, access };
+  await withEdge({ dnsServer: dns.address, policies }, async (edge) => {
+    for (let i = 0; i < 2; i++)
+      assert.match((await send(edge)).rcpt[0]?.text ?? "", /^554 5\.1\.0 /);
+    const words = ["block", "add", "--client", "192.0.2.9", "--reason", "r"];
+    assert.equal((await postern(edge, ...words)).code, 0);
+    // Its line in the file: the entry above it has ended, and is not listed.
+    const used = /^access\.yaml:5 +127\.0\.0\.66 +dnsbl +no end +2 +\d{4}-.* ticket 4711$/m;
+    const text = await waitUntil(
+      () => "the uses are not counted",
+      async () => {
+        const list = await postern(edge, "allow", "list");
+        return used.test(list.text) ? list.text : undefined;
+      },
+    );
+    assert.doesNotMatch(text, /over/);
+    const listed = (await postern(edge, "block", "list", "--json")).text.split("\n");
+    const [made, written] = listed.map((line) => JSON.parse(line));
+    assert.deepEqual([made.source, made.by, made.hits], ["command", "jane", 0]);
+    const place = { source: "file", file: "access.yaml", line: 10 };
+    const { lastHit, ...rest } = written;
+    assert.equal(typeof lastHit, "number");
+    const terms = { list: "block", whom: "friend.test", scope: null, authenticated: true };
+    assert.deepEqual(rest, { ...place, ...terms, reason: "never stops", until: null, hits: 2 });
+    assert.equal((await postern(edge, "block", "list", "--unused")).text.includes("access"), false);
+    assert.equal((await postern(edge, "block", "remove", "access.yaml:10")).code, 1);
+  });
+});
+
 test("whom everything is allowed is not allowed malware, and no exception is made from it", async () => {
   const edgeOptions = { dnsServer: dns.address, policies: POLICIES };
   await withEdge({ ...edgeOptions, clamd: ["127.0.0.1:9"] }, async (edge) => {

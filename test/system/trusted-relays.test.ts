@@ -201,3 +201,16 @@ test("explain tells who brought it and who is judged", async () => {
     "  backup.example.org had it from 192.0.2.66, which called itself mail.friend.test",
   ]);
 });
+
+test("trace finds it by the address of the relay and by that of the origin", async () => {
+  const { record } = await relay(received(LISTED), "carol@nobody.test");
+  const trace = (...words: readonly string[]) => runPostern(edge, "trace", ...words);
+  for (const ip of [RELAY, LISTED]) {
+    const { code, out } = await trace("--ip", ip, "--json");
+    assert.equal(code, 0);
+    const rows = out.map((line) => JSON.parse(line));
+    const { clientIp, originIp } = rows.find(({ id }) => id === record?.id) ?? {};
+    assert.deepEqual([clientIp, originIp], [RELAY, LISTED]);
+  }
+  assert.match((await trace("--ip", LISTED)).text, / 192\.0\.2\.66 via 127\.0\.0\.9$/m);
+});

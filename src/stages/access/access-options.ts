@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Cidr, parseCidr } from "../../net/ip.ts";
 import type { TrustedRelays } from "../../policy/snapshot.ts";
+import { fileEntryKey } from "./entry-key.ts";
 import { createNetworkMap, maskTo, networkKey } from "./network-map.ts";
 import { relayNetworkFault, relayTerms } from "./relay-entries.ts";
 import {
@@ -103,17 +104,24 @@ export interface AccessOptions {
   find(ip: string, at: number): AccessEntry | null;
   /** The entries in force for a sender, the most specific first, of equal ones the block. */
   findSender(sender: SenderSubject, at: number): readonly SenderEntry[];
+  /** All of `allow` and `block`, with where each stands. */
+  entries(): readonly FileEntry[];
 }
 
+export type FileEntry = NamedEntry & {
+  readonly fileKey: string;
+  readonly path: readonly [EntryTerms["list"], number];
+};
+
 /** `access.yaml` */
-export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written) => ({
-  ...written,
-  relays: compileRelays(written.trustedRelays),
-  ...compileAccess([
-    ...written.block.map((entry) => toTerms("block", entry)),
-    ...written.allow.map((entry) => toTerms("allow", entry)),
-  ]),
-}));
+export const accessOptions: z.ZodType<AccessOptions> = lists.transform((written) => {
+  const entries = [
+    ...written.allow.map((entry, index) => toEntry(entry, ["allow", index])),
+    ...written.block.map((entry, index) => toEntry(entry, ["block", index])),
+  ];
+  const relays = compileRelays(written.trustedRelays);
+  return { ...written, relays, ...compileAccess(entries.map(toTerms)), entries: () => entries };
+});
 
 function compileRelays(written: AccessOptions["trustedRelays"]): TrustedRelays {
   const relays = createNetworkMap(
@@ -169,9 +177,14 @@ export type WrittenEntry = z.infer<typeof base> & {
   readonly scope?: readonly string[] | undefined;
 };
 
-function toTerms(list: EntryTerms["list"], written: WrittenEntry): NamedEntry {
-  const { expires, ...entry } = written;
-  return { ...entry, list, endsAt: expires === undefined ? null : endOf(expires) };
+function toEntry({ expires, ...entry }: WrittenEntry, path: FileEntry["path"]): FileEntry {
+  const [list] = path;
+  const endsAt = expires === undefined ? null : endOf(expires);
+  return { ...entry, list, endsAt, fileKey: fileEntryKey({ ...entry, list }), path };
+}
+
+function toTerms({ path: _path, ...entry }: FileEntry): NamedEntry {
+  return entry;
 }
 
 function endOf(expires: string): number {

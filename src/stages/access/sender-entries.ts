@@ -48,6 +48,8 @@ export type EntryTerms = {
   /** Of one that a command made; absent: it stands in `access.yaml`. */
   readonly key?: string | undefined;
   readonly by?: string | undefined;
+  /** Of one that stands in `access.yaml`: what its uses are counted under. */
+  readonly fileKey?: string | undefined;
 };
 
 export type SenderEntry = EntryTerms & {

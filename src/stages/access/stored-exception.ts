@@ -1,30 +1,17 @@
-import { createHash } from "node:crypto";
 import type { Json } from "../../base/json.ts";
+import type { FileException } from "../../policy/file-exception.ts";
 import type { ShelfEntry } from "../../reputation/shelf.ts";
 import { type AccessOptions, accessOptions, type NamedEntry } from "./access-options.ts";
-import type { EntryTerms, WrittenSender } from "./sender-entries.ts";
+import type { EntrySubject } from "./entry-key.ts";
 
 /** An exception that an operator makes by command: what stands in `access.yaml`, and who made it. */
-export interface NewException {
-  readonly list: EntryTerms["list"];
-  /** One of the two. */
-  readonly client?: string | undefined;
-  readonly sender?: WrittenSender | undefined;
+export interface NewException extends EntrySubject {
   /** Of an allow entry; absent: every spam stage. */
   readonly scope?: readonly string[] | undefined;
   /** False: an allowed sender need not be proven. */
   readonly authenticated?: boolean | undefined;
   readonly reason: string;
   readonly by: string;
-}
-
-/** Hexadecimal digits: enough for a few thousand entries, short enough to be typed. */
-const KEY_CHARS = 10;
-
-/** One for each list and whom it is about: who adds it again changes it. */
-export function exceptionKey({ list, client, sender }: NewException): string {
-  const whom = JSON.stringify([list, client ?? null, sender ?? null]).toLowerCase();
-  return createHash("sha256").update(whom).digest("hex").slice(0, KEY_CHARS);
 }
 
 export function toStored(exception: NewException): Json {
@@ -61,7 +48,7 @@ export function exceptionFault(exception: NewException): string | null {
 }
 
 /** "192.0.2.1", "jane@example.org", "*.example.org": whom it is about, in one line. */
-export function whomText({ client, sender }: Pick<NamedEntry, "client" | "sender">): string {
+export function whomText({ client, sender }: Pick<FileException, "client" | "sender">): string {
   const { addresses = [], domains = [], domainsAndSubdomains = [] } = sender ?? {};
   const below = domainsAndSubdomains.map((name) => `${name} and *.${name}`);
   return [...(client === undefined ? [] : [client]), ...addresses, ...domains, ...below].join(", ");

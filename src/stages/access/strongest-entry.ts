@@ -27,11 +27,11 @@ export function strongestSenders(
   return all.sort((a, b) => b.rank - a.rank || isAllow(a) - isAllow(b));
 }
 
-/** What the mark of an entry says: whom it is about, why it is there, and where. */
+/** What the mark of an entry says: whom it is about, why it is there, and of a command's which it is. */
 export function toFinding(symbol: string, whom: string, entry: EntryTerms): Finding {
-  const { list, key, by, reason } = entry;
+  const { list, key, by, fileKey, reason } = entry;
   const detail = `${whom}: ${reason}`;
-  if (key === undefined) return { symbol, score: 0, detail };
+  if (key === undefined) return { symbol, score: 0, detail, ...(fileKey && { entry: fileKey }) };
   const who = by === undefined ? "" : ` by ${by}`;
   return { symbol, score: 0, detail: `${detail} (${list} entry ${key}${who})`, entry: key };
 }

@@ -4,6 +4,7 @@ import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { ConnectFacts, Views } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
 import { accessStage } from "../../../src/stages/access/access.ts";
+import { fileEntryKey } from "../../../src/stages/access/entry-key.ts";
 import { noExceptions } from "../../support/no-exceptions.ts";
 
 const NEW_YEAR = Date.UTC(2027, 0, 1);
@@ -38,10 +39,11 @@ test("a blocked client is refused, and the reason stays with us", async () => {
     { block: [{ client: "203.0.113.9", reason: "floods us" }] },
     "203.0.113.9",
   );
+  const entry = fileEntryKey({ list: "block", client: "203.0.113.9" });
   assert.deepEqual(verdict, {
     kind: "reject",
     cause: "client-blocked",
-    findings: [{ symbol: "CLIENT_BLOCKED", score: 0, detail: "203.0.113.9: floods us" }],
+    findings: [{ symbol: "CLIENT_BLOCKED", score: 0, detail: "203.0.113.9: floods us", entry }],
   });
 });
 

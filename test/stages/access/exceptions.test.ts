@@ -9,16 +9,15 @@ import type { MailFacts } from "../../../src/pipeline/stage.ts";
 import { createMemoryReputation } from "../../../src/reputation/memory-reputation.ts";
 import type { Reputation } from "../../../src/reputation/reputation.ts";
 import { accessStage } from "../../../src/stages/access/access.ts";
+import { accessOptions } from "../../../src/stages/access/access-options.ts";
 import { countHits } from "../../../src/stages/access/count-hits.ts";
+import { exceptionKey } from "../../../src/stages/access/entry-key.ts";
 import { createExceptionBook } from "../../../src/stages/access/exception-book.ts";
+import { createFileUses } from "../../../src/stages/access/file-uses.ts";
 import { senderAccessStage } from "../../../src/stages/access/sender-access.ts";
 import { ENVELOPE_STAGES } from "../../../src/stages/access/sender-ruling.ts";
 import { spfAccessStage } from "../../../src/stages/access/spf-access.ts";
-import {
-  exceptionKey,
-  type NewException,
-  toStored,
-} from "../../../src/stages/access/stored-exception.ts";
+import { type NewException, toStored } from "../../../src/stages/access/stored-exception.ts";
 import { createCatalog } from "../../../src/stages/catalog.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { testRecord, testReport } from "../../support/test-records.ts";
@@ -191,10 +190,11 @@ test("what another version stored and we cannot read excepts nobody and breaks n
 });
 
 test("a transaction in which an entry spoke is one use of it", async () => {
-  const { reputation, run, put } = world();
+  const { clock, reputation, run, put } = world();
   const key = await put({ list: "block", client: "192.0.2.1" });
+  const metrics = createMetrics();
   const facts = createFactBus((error) => assert.fail(String(error)));
-  const stop = countHits(facts, reputation.exceptions, createMetrics());
+  const stop = countHits({ facts, reputation, metrics, clock });
   const report = await run(accessStage);
   const record = testRecord(1, { reports: [report, report] });
   facts.emit({ kind: "decided", at: record.decidedAt, record });
@@ -203,6 +203,74 @@ test("a transaction in which an entry spoke is one use of it", async () => {
   stop();
   facts.emit({ kind: "decided", at: 0, record });
   const answer = await reputation.exceptions.get([key]);
+  assert.ok(answer.kind === "known");
+  assert.equal(answer.value[0]?.hits, 1);
+});
+
+test("entries of the file are counted by whom they are about, with one place on the shelf a day", async () => {
+  const client = "192.0.2.1";
+  const file = {
+    block: [{ client, reason: "file" }],
+    allow: [{ sender: { domains: ["friend.test"] }, reason: "file" }],
+  };
+  const { clock, reputation, run } = world(file);
+  const shelf = reputation.fileEntries;
+  const puts: string[] = [];
+  const counting: typeof shelf = {
+    ...shelf,
+    put(entry) {
+      puts.push(entry.key);
+      return shelf.put(entry);
+    },
+  };
+  const facts = createFactBus((error) => assert.fail(String(error)));
+  const metrics = createMetrics();
+  countHits({ facts, reputation: { ...reputation, fileEntries: counting }, metrics, clock });
+  const reports = [await run(accessStage), await run(spfAccessStage, "friend.test")];
+  for (const i of [1, 2, 3])
+    facts.emit({ kind: "decided", at: 0, record: testRecord(i, { reports }) });
+  const keys = accessOptions
+    .parse(file)
+    .entries()
+    .map(({ fileKey }) => fileKey);
+  assert.deepEqual(puts.toSorted(), keys.toSorted());
+  const hitsOf = async () => {
+    const answer = await shelf.get(keys);
+    return answer.kind === "known" ? answer.value.map(({ hits }) => hits) : answer;
+  };
+  assert.deepEqual(await hitsOf(), [3, 3]);
+  await clock.advance(24 * HOUR_MS);
+  facts.emit({ kind: "decided", at: 0, record: testRecord(4, { reports: reports.slice(0, 1) }) });
+  assert.deepEqual(await hitsOf(), [3, 4]);
+  assert.equal(puts.length, 3);
+  assert.match((await metrics.expose()).text, /exception_uses_total\{source="file"\} 7$/m);
+});
+
+test("what is written in another way, or stands on another line, is the same entry", () => {
+  const keyOf = (sender: object, before: readonly object[] = []) =>
+    accessOptions
+      .parse({ allow: [...before, { sender, reason: "r" }] })
+      .entries()
+      .at(-1)?.fileKey;
+  const key = keyOf({ domains: ["friend.test"] });
+  assert.equal(keyOf({ domains: ["FRIEND.test"] }, [{ client: "192.0.2.1", reason: "r" }]), key);
+  assert.notEqual(keyOf({ domainsAndSubdomains: ["friend.test"] }), key);
+});
+
+test("a use that could not be kept is tried again with the next one", async () => {
+  const { clock, reputation } = world();
+  let isAway = true;
+  const away = async () => ({ kind: "unknown", reason: "no answer" }) as const;
+  const shelf = reputation.fileEntries;
+  const hit = createFileUses(
+    { ...shelf, put: (entry) => (isAway ? away() : shelf.put(entry)) },
+    clock,
+  );
+  hit("k");
+  await clock.advance(0);
+  isAway = false;
+  hit("k");
+  const answer = await shelf.get(["k"]);
   assert.ok(answer.kind === "known");
   assert.equal(answer.value[0]?.hits, 1);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sayEvidence } from "../../../src/cli/evidence-sentences.ts";
 import { decide } from "../../../src/pipeline/decision.ts";
+import { fileEntryKey } from "../../../src/stages/access/entry-key.ts";
 import { ENVELOPE_STAGES } from "../../../src/stages/access/sender-ruling.ts";
 import { makeRsaKey, signMessage } from "../../support/dkim-signer.ts";
 import { type JudgedMail, judgeSender, reportOf } from "../../support/judge-stages.ts";
@@ -49,11 +50,13 @@ const allow = (sender: object, more: object = {}) => ({
 });
 
 test("a blocked MAIL FROM is refused at MAIL, and the reason stays with us", async () => {
-  const { early } = await run(block({ domains: ["evil.test"] }), {});
+  const sender = { domains: ["evil.test"] };
+  const { early } = await run(block(sender), {});
+  const entry = fileEntryKey({ list: "block", sender });
   assert.deepEqual(early, {
     kind: "reject",
     cause: "sender-denied",
-    findings: [{ symbol: "SENDER_BLOCKED", score: 0, detail: "evil.test: never stops" }],
+    findings: [{ symbol: "SENDER_BLOCKED", score: 0, detail: "evil.test: never stops", entry }],
   });
 });
 
@@ -107,10 +110,12 @@ test("a malformed From is blocked for each one it names, in any disguise, and al
 
 test("an allowed sender counts when DKIM passed for his domain, and skips the spam stages", async () => {
   const message = signed("bob@partner.test");
-  const got = await run(allow({ domains: ["partner.test"] }), { message });
+  const sender = { domains: ["partner.test"] };
+  const got = await run(allow(sender), { message });
+  const entry = fileEntryKey({ list: "allow", sender });
   assert.deepEqual(got.late, {
     kind: "trust",
-    findings: [{ symbol: "SENDER_ALLOWED", score: 0, detail: "partner.test: orders" }],
+    findings: [{ symbol: "SENDER_ALLOWED", score: 0, detail: "partner.test: orders", entry }],
   });
   assert.equal(got.decision.scl, -1);
   assert.equal(reportOf(got.reports, "dmarc").outcome, "skipped");
