@@ -30,7 +30,8 @@ interface Rates {
 await using stack = new AsyncDisposableStack();
 const sink = await startCountingSink();
 stack.defer(() => sink.stop());
-const isMeant = (name: string) => name.toLowerCase().includes(values.only.toLowerCase());
+const only = new RegExp(values.only, "i");
+const isMeant = (name: string) => only.test(name);
 const subjects = await startSubjects(stack, sink.port, isMeant);
 for (const sessions of values.sessions.split(",").map(Number)) {
   const all = subjects.map((subject): Rates => ({ subject, accepted: [], delivered: [], cpu: [] }));
