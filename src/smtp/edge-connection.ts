@@ -81,6 +81,8 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   destroy(): void {
+    // A 250 that nobody hears costs its recipient a second copy.
+    this._socket.uncork();
     (this.#handshake ?? this._socket).destroy();
   }
 

@@ -148,6 +148,27 @@ test("close ends every connection at once, TLS or not", async () => {
   await nobodyThere(edge);
 });
 
+for (const secure of [false, true])
+  test(`a promise made in the turn of the close is heard, over ${secure ? "TLS" : "plain TCP"}`, async () => {
+    // The tick comes when the reply has been said, and before the turn is over.
+    const handler = createScriptedHandler({
+      async end() {
+        process.nextTick(() => void edge[Symbol.asyncDispose]());
+        return { code: 250, status: "0.0", text: "Kept" };
+      },
+    });
+    const edge = await startEdge(handler);
+    const client = await edge.greeted();
+    if (secure) {
+      await client.say("STARTTLS");
+      await client.secure();
+    }
+    for (const line of ["EHLO client.test", "MAIL FROM:<>", "RCPT TO:<bob@example.org>", "DATA"])
+      await client.say(line);
+    assert.equal((await client.say("Subject: x\r\n\r\nhi\r\n.")).text, "250 2.0.0 Kept");
+    await nobodyThere(edge);
+  });
+
 test("an address that is taken is an error of listen", async () => {
   await using edge = await startEdge(createScriptedHandler());
   await assert.rejects(startEdge(createScriptedHandler(), { port: edge.port }), /EADDRINUSE/);
