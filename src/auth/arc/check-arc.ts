@@ -1,10 +1,10 @@
 import { readAuthor } from "../../mail/author.ts";
-import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
-import { createHeaderCollector } from "../../mail/header-collector.ts";
+import type { HeaderBlock } from "../../mail/header-block.ts";
 import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
 import { signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
 import type { DkimSignature } from "../dkim/dkim-signature.ts";
 import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
+import { createMessageReading } from "../dkim/message-reading.ts";
 import { faultOfTimes, isSignedBy } from "../dkim/verify-signature.ts";
 import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
 import { parseMessageSignature } from "./arc-seal.ts";
@@ -53,19 +53,11 @@ const MUST_COVER: readonly string[] = ["from", "subject"];
  * hashed. Never throws for anything that a sender or a zone can do but a header that is too large.
  */
 export function createArcReading(): ArcReading {
-  const collector = createHeaderCollector();
-  let head: Head | null = null;
-  const begin = () => {
-    head ??= readHead(parseHeaderBlock(collector.bytes()));
-    return head;
-  };
+  const { write, head } = createMessageReading(readHead);
   return {
-    write(chunk) {
-      const taken = collector.write(chunk);
-      if (collector.ended()) begin().bodies?.write(chunk.subarray(taken));
-    },
+    write,
     async end(question) {
-      const { headers, chain, newest, bodies } = begin();
+      const { headers, chain, newest, bodies } = head();
       const author = readAuthor(headers);
       const from = author.kind === "mailbox" ? author.domain : null;
       if (chain.kind === "none") return { ...EMPTY, result: "none", from };
