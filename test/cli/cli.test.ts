@@ -16,7 +16,8 @@ import type { Hold } from "../../src/quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
-import { testHold, testSource } from "../support/test-holds.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+import { testHold } from "../support/test-holds.ts";
 import { testId, testRecord } from "../support/test-records.ts";
 
 const clock = createSystemClock();
@@ -84,7 +85,7 @@ async function record(...numbers: number[]): Promise<void> {
 
 async function hold(number: number): Promise<Hold> {
   const { quarantine, close } = await openStores();
-  const held = await quarantine.hold(testHold(number, { subject: hostile }), testSource("x"));
+  const held = await quarantine.hold(testHold(number, { subject: hostile }), toBytesSource("x"));
   await close();
   return held;
 }
