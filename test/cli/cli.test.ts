@@ -124,6 +124,11 @@ describe("command line", () => {
     }
   });
 
+  test("help tells defaults as they are typed", async () => {
+    assert.match((await run("allow", "add", "--help")).text, /\(default:\s+90d\)/);
+    assert.doesNotMatch((await run("doctor", "spf", "--help")).text, /\[\]/);
+  });
+
   test("version answers people and programs", async () => {
     assert.match((await run("version")).text, /^postern \d+\.\d+\.\d+$/);
     const answer = JSON.parse((await run("version", "--json")).text);
