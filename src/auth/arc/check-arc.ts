@@ -3,9 +3,10 @@ import type { HeaderBlock } from "../../mail/header-block.ts";
 import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
 import { signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
 import type { DkimSignature } from "../dkim/dkim-signature.ts";
-import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
+import type { FoundKey, KeyLookup } from "../dkim/key-lookup.ts";
 import { createMessageReading } from "../dkim/message-reading.ts";
 import { faultOfTimes, isSignedBy } from "../dkim/verify-signature.ts";
+import type { TxtAnswer } from "../txt-answer.ts";
 import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
 import { parseMessageSignature } from "./arc-seal.ts";
 import { sealedOctets, wholeSet } from "./sealed-octets.ts";
@@ -27,7 +28,7 @@ export type ArcCheck = {
   readonly temporary: boolean;
   readonly sets: readonly ArcSealed[];
   /** Keys that were asked for, in that order. */
-  readonly keys: readonly KeyAnswer[];
+  readonly keys: readonly TxtAnswer[];
   /** The domain of the one author in From; null: nobody can say. */
   readonly from: string | null;
   /** Of From and Subject, what the newest signature leaves to anybody. */
@@ -106,7 +107,7 @@ async function verify(
   { headers, sets, newest, body }: Sealed,
   { keys: lookup, receivedAt }: ArcQuestion,
 ): Promise<Outcome> {
-  const keys: KeyAnswer[] = [];
+  const keys: TxtAnswer[] = [];
   const fail = (reason: string, temporary = false): Outcome => ({
     result: "fail",
     reason,
