@@ -19,7 +19,10 @@ export function createSystemClock(): Clock {
   };
 }
 
-/** A signal that aborts after a limit or with its parent. `clear` must be called in `finally`. */
+/**
+ * A signal that aborts after a limit, at once when there is no time at all, or with its parent.
+ * `clear` must be called in `finally`.
+ */
 export interface Deadline {
   readonly signal: AbortSignal;
   /** True when the limit, not the parent, ended it. */
@@ -34,12 +37,14 @@ export interface Deadline {
 export function startDeadline(clock: Clock, ms: number, parent?: AbortSignal): Deadline {
   const controller = new AbortController();
   let expired = false;
-  const cancel = clock.after(ms, () => {
+  const expire = () => {
     expired = true;
-    controller.abort(new Error(`not finished within ${ms} ms`));
-  });
+    controller.abort(new Error(`not finished within ${Math.ceil(ms)} ms`));
+  };
+  const cancel = clock.after(ms, expire);
   const follow = () => controller.abort(parent?.reason);
   if (parent?.aborted) follow();
+  else if (ms <= 0) expire();
   else parent?.addEventListener("abort", follow, { once: true });
   return {
     signal: controller.signal,

@@ -65,7 +65,7 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
   return {
     counter(name, help, labels = []) {
       const counter = new Counter({ name, help, labelNames: [...labels], registers });
-      return { add: (values = {}, by = 1) => counter.inc({ ...values }, by) };
+      return { add: (values = {}, by = 1) => counter.inc(values, by) };
     },
     gauge(name, help, read, together = "sum") {
       new Gauge({
@@ -98,7 +98,7 @@ export function createMetrics(options: { readonly process?: boolean } = {}): Met
         labelNames: [...labels],
         registers,
       });
-      return { observe: (value, values = {}) => histogram.observe({ ...values }, value) };
+      return { observe: (value, values = {}) => histogram.observe(values, value) };
     },
     async expose() {
       return { type: registry.contentType, text: await registry.metrics() };

@@ -1,5 +1,5 @@
 import { WANTED_RSA_BITS } from "../auth/dkim/signing-key.ts";
-import type { NamedSigningKey, SigningPolicy } from "../policy/snapshot.ts";
+import type { NamedSigningKey, PolicySnapshot, SigningPolicy } from "../policy/snapshot.ts";
 import type { CheckedListener, Warning } from "./check-listeners.ts";
 
 /** Whose mail is signed with what: a line each. */
@@ -27,17 +27,25 @@ function inWords({ selector, algorithm, bits }: NamedSigningKey): string {
 
 /** What can be right, and is rarely meant. */
 export function checkSigning(
-  { all, sealing }: SigningPolicy,
-  listeners: readonly Pick<CheckedListener, "kind">[],
+  { signing: { all, sealing }, outbound }: Pick<PolicySnapshot<unknown>, "signing" | "outbound">,
+  listeners: readonly Pick<CheckedListener, "kind" | "auth">[],
 ): readonly Warning[] {
   const sealer = sealing ? [{ pattern: "arc", keys: [sealing.key] }] : [];
   const isClosed = all.length > 0 && !listeners.some(({ kind }) => kind === "hub");
+  const hasUsers = listeners.some(({ kind, auth }) => kind === "hub" && auth);
+  const isOpen = all.length > 0 && hasUsers && outbound.ownAuthors.password.mode === "off";
   const message = "no hub listener takes mail of ours: only bounces and reports are signed";
   return [
     ...[...all, ...sealer].flatMap(({ pattern, keys }) => checkKeys(pattern, keys)),
     ...(isClosed ? [{ subject: "signing.yaml keys", message }] : []),
+    ...(isOpen ? [ANY_AUTHOR] : []),
   ];
 }
+
+const ANY_AUTHOR: Warning = {
+  subject: "pipeline.yaml outbound.ownAuthors.password",
+  message: "mode is off: whoever logs on gets the From of anybody here signed",
+};
 
 function checkKeys(pattern: string, keys: readonly NamedSigningKey[]): readonly Warning[] {
   const subject = `signing.yaml ${pattern}`;

@@ -112,7 +112,7 @@ function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): rea
     ...checkRouteUse(listeners, policy),
     ...checkOutboundTls(dns.validates, policy.routing),
     ...checkDmarcReports(policy),
-    ...checkSigning(policy.signing, listeners),
+    ...checkSigning(policy, listeners),
   ];
 }
 

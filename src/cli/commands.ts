@@ -108,6 +108,7 @@ interface JudgeWords {
   readonly from: string;
   readonly to: readonly string[];
   readonly outbound: boolean;
+  readonly user?: string;
 }
 
 function addJudge(program: Command, parts: ProgramParts): void {
@@ -120,6 +121,7 @@ function addJudge(program: Command, parts: ProgramParts): void {
     .requiredOption("--from <address>", 'sender, "<>" for none')
     .requiredOption("--to <address>", "recipient, may be repeated", collect)
     .option("--outbound", "as mail of somebody who may relay", false)
+    .option("--user <name>", "as mail of a user who logged on; --outbound alone: of a network")
     .action((file: string, words: JudgeWords, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { judgeCommand } = await import("./judge.ts");

@@ -15,6 +15,7 @@ import {
   dmarcSentences,
   fromAccessSentences,
   fromSentences,
+  ownAuthorSentences,
   senderDomainSentences,
   spfSentences,
 } from "./sender-auth-sentences.ts";
@@ -49,6 +50,7 @@ const BY_STAGE: ReadonlyMap<string, Sentences> = new Map<string, Sentences>([
   ["domains", domains],
   ["dkim", dkimSentences],
   ["from", fromSentences],
+  ["own-author", ownAuthorSentences],
   ["from-access", fromAccessSentences],
   ["arc", arcSentences],
   ["dmarc", dmarcSentences],

@@ -74,6 +74,8 @@ function describeEdit(edit: Edit): string {
       return `the mail goes to <${edit.address.spoken}>`;
     case "add-recipient":
       return `a blind copy goes to <${edit.address.spoken}>`;
+    case "leave-unsigned":
+      return "it is not to be signed";
     default:
       return `an edit of another version: ${JSON.stringify(edit)}`;
   }

@@ -21,6 +21,8 @@ export interface JudgeOptions {
   readonly to: readonly string[];
   /** As mail of somebody who may relay. */
   readonly outbound?: boolean;
+  /** The name he logged on with; means outbound. */
+  readonly user?: string | undefined;
 }
 
 /** What the gateway would do with a file, stage by stage, with real DNS and scanner. */
@@ -48,13 +50,14 @@ export async function judgeCommand(context: CliContext, options: JudgeOptions): 
   }
 }
 
-function parseEnvelope({ ip, from, to, outbound = false }: JudgeOptions) {
+function parseEnvelope({ ip, from, to, user, outbound = false }: JudgeOptions) {
   const client = canonicalIp(ip);
   if (client === null) throw new Error(`--ip: expected an IP address, got ${ip}`);
   const isNull = from === "" || from === "<>";
   return {
     ip: client,
-    outbound,
+    outbound: outbound || user !== undefined,
+    user,
     sender: isNull ? null : requireAddress("--from", from),
     recipients: to.map((text) => requireAddress("--to", text)),
   };

@@ -100,6 +100,16 @@ export function fromSentences(evidence: Json): readonly string[] {
   return [shown ? `from ${address}, shown as ${quoted(shown)}` : `from ${address}`];
 }
 
+export function ownAuthorSentences(evidence: Json): readonly string[] {
+  const fields = list(evidence, "fields").map((field) => `  ${String(field)}`);
+  const authors = list(evidence, "authors").map((author) =>
+    text(author, "kind") === "malformed"
+      ? `nobody can say who it is from: ${text(author, "fault")}`
+      : `From is ${addressOf(author)}`,
+  );
+  return [...authors, ...fields];
+}
+
 export function dmarcSentences(evidence: Json): readonly string[] {
   const reason = optional(evidence, "reason");
   const domain = optional(evidence, "domain") ?? "no domain";

@@ -16,6 +16,7 @@ import type {
 } from "../pipeline/stage.ts";
 import { openTaps } from "../pipeline/tap-set.ts";
 import type { TrustedRelay } from "../policy/snapshot.ts";
+import type { RelayPermission } from "../smtp/relay-permission.ts";
 import { formatReply } from "../smtp/reply.ts";
 import type { StageServices } from "../stages/catalog.ts";
 import { foldRecipients, type Ruled, ruleRecipient } from "./fold.ts";
@@ -38,6 +39,8 @@ export interface JudgeRequest {
   readonly recipients: readonly Address[];
   /** As mail of somebody who may relay. Default: of a stranger. */
   readonly outbound?: boolean;
+  /** Who logged on; without a name its address permits it. */
+  readonly user?: string | undefined;
 }
 
 /** What the gateway would do. Plain JSON, the shape of behaviour.md section 2. */
@@ -206,10 +209,12 @@ function toConnectFacts({ clock }: JudgeDeps, request: JudgeRequest): ConnectFac
 
 function toHeloFacts(
   facts: ConnectFacts,
-  { helo, ip, outbound }: JudgeRequest,
+  { helo, ip, outbound, user }: JudgeRequest,
   reports: readonly StageReport[],
 ): HeloPhaseFacts {
-  const relay = outbound ? ({ by: "network", network: ip } as const) : null;
+  const permission: RelayPermission =
+    user === undefined ? { by: "network", network: ip } : { by: "password", user };
+  const relay = outbound ? permission : null;
   return { ...facts, helo: { verb: "EHLO", name: helo }, tls: null, relay, reports };
 }
 

@@ -64,7 +64,7 @@ export async function judgeMessage(
   if (signal.aborted) return { reports, ending: DROPPED, released: Promise.resolve() };
   const context = toLegContext(deps, transaction, message, reports);
   const outcome = await carryOut(deps, context, folded.relay, folded.hold);
-  await commitStages(deps, transaction, reports, ruled, toFacts<"data">(view));
+  await commitStages(deps, transaction, reports, ruled, view);
   const ending = { ...toEnding(transaction, ruled, outcome), signing: context.signing.records() };
   return { reports, ending, released: outcome.released };
 }
@@ -132,11 +132,13 @@ async function commitStages(
   transaction: Transaction,
   reports: readonly StageReport[],
   ruled: readonly Ruled[],
-  facts: ReturnType<typeof toFacts<"data">>,
+  view: Parameters<typeof toFacts<"data">>[0],
 ): Promise<void> {
   const decision = ruled[0]?.decision;
-  if (!decision) return;
-  for (const stage of transaction.plan.phases.data.steps.flat()) {
+  const stages = transaction.plan.phases.data.steps.flat();
+  if (!decision || stages.length === 0) return;
+  const facts = toFacts<"data">(view);
+  for (const stage of stages) {
     const report = reports.find((one) => one.stage === stage.name);
     if (report?.outcome !== "judged") continue;
     await stage.commit(decision, report.evidence, deps.services, facts).catch((error: unknown) => {

@@ -29,7 +29,7 @@ export function createMessageSigning(signer: MailSigner): MessageSigning {
     async sign(source, context, decision) {
       const isOurs = context.transaction.pipeline === "outbound";
       const done = isOurs
-        ? await signOurs(signer, source, context, bodyHash)
+        ? await signOurs(signer, source, context, decision, bodyHash)
         : await sealStrangers(signer, source, context, decision, bodyHash);
       if (!done) return source;
       note(done.record);
@@ -45,13 +45,16 @@ async function signOurs(
   signer: MailSigner,
   source: MessageSource,
   { transaction, message, stamp }: SourceContext,
+  { edits }: Decision,
   bodyHash: Buffer | null,
 ): Promise<SignedMail | null> {
-  const { signing } = transaction.snapshot;
+  const { signing, plans } = transaction.snapshot;
   if (signing.all.length === 0) return null;
   // A mailbox that forwards: its hub relays what strangers wrote, maybe with our domain in From.
   const received = message.headers.all("received").map(({ rawValue }) => rawValue);
   if (countOwnPasses(received, stamp.authservIds) > 0) return signer.leave(source, CAME_BEFORE);
+  const unwanted = edits.find((edit) => edit.kind === "leave-unsigned");
+  if (unwanted && plans.outbound.mode === "enforce") return signer.leave(source, unwanted.reason);
   return signer.sign(signing, source, bodyHash);
 }
 

@@ -36,7 +36,7 @@ export function ownPart<P extends Phase>(
 ): PhasePlan<P, Services> {
   const isOwn = ({ name, judges }: BoundStage<P, Services>) =>
     name !== TRUSTED_RELAY_STAGE && (relay === null || judges === null);
-  return only(phase, isOwn);
+  return phase.steps.every((step) => step.every(isOwn)) ? phase : only(phase, isOwn);
 }
 
 export interface OriginRun {

@@ -72,6 +72,15 @@ const REPLIES: { readonly [C in Cause]: ReplyLine } = {
     "The sender address is of no domain of ours",
     "Send under an own address, or see outbound.ownSenders of pipeline.yaml.",
   ),
+  "author-not-own": {
+    code: 550,
+    status: "7.1",
+    text: ({ address }) =>
+      address
+        ? `You may not send as ${address}, whom From names`
+        : "From must name addresses that you may send as, in a form that all can read",
+    remedy: "Send under an own address, or see outbound.ownAuthors of pipeline.yaml.",
+  },
   "spf-fail": {
     code: 550,
     status: "7.23",

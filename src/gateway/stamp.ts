@@ -129,14 +129,9 @@ function received({ id, facts, onlyRecipient, at, snapshot }: StampContext): str
   return `${from}by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${formatDate(at)}`;
 }
 
-let lastDate = { second: Number.NaN, text: "" };
-
 /** RFC 5322 3.3, always in UTC. */
 export function formatDate(at: number): string {
-  const second = Math.floor(at / 1000);
-  if (second !== lastDate.second)
-    lastDate = { second, text: new Date(at).toUTCString().replace("GMT", "+0000") };
-  return lastDate.text;
+  return new Date(at).toUTCString().replace("GMT", "+0000");
 }
 
 function reportValue(version: string, decision: Decision): string {

@@ -52,6 +52,35 @@ export function readAuthor(headers: HeaderBlock): Author {
   return readMailboxOf(field);
 }
 
+/** Each is looked up; honest mail has one or two. */
+const MAX_AUTHORS = 20;
+
+/**
+ * Each of the mailboxes in the one From, as strictly as if it stood alone. Never empty: what cannot be
+ * read is a malformed one, as is all of a From with more than anybody writes.
+ */
+export function readAuthors(headers: HeaderBlock): readonly Author[] {
+  const author = readAuthor(headers);
+  const [field] = authorFields(headers);
+  if (!field || author.kind === "mailbox" || author.fault !== "several-mailboxes") return [author];
+  const elements = splitAtCommas(field.rawValue);
+  if (elements.length > MAX_AUTHORS) return [author];
+  return elements.map((rawValue) => readMailboxOf({ ...field, rawValue }));
+}
+
+/** Those of comments and quoted strings part nothing. */
+function splitAtCommas(value: string): readonly string[] {
+  const elements: string[] = [];
+  let start = 0;
+  let token = nextAddressToken(value, 0);
+  for (; token.kind !== "end" && token.kind !== "bad"; token = nextAddressToken(value, token.end)) {
+    if (token.kind !== ",") continue;
+    elements.push(value.slice(start, token.start));
+    start = token.end;
+  }
+  return [...elements, value.slice(start)];
+}
+
 /**
  * Signs of an address that are looked at in a From that nobody can read for sure, real ones and made-up
  * ones: a header of 256 KiB may have as many, and each costs microseconds.

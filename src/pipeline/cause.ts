@@ -18,6 +18,7 @@ export type Cause =
   | "sender-null-mx"
   | "sender-denied"
   | "sender-not-ours"
+  | "author-not-own"
   | "spf-fail"
   | "spf-temporary"
   | "sender-id-fail"

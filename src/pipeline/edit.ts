@@ -6,7 +6,13 @@ import type { StageReport } from "./report.ts";
  * plan order, after the decision: what was judged is what came. Other kinds (body, score) join this
  * union with the stages that need them.
  */
-export type Edit = HeaderEdit | EnvelopeEdit;
+export type Edit = HeaderEdit | EnvelopeEdit | SigningEdit;
+
+/** Mail of ours that goes out without our signature, and why. */
+export interface SigningEdit {
+  readonly kind: "leave-unsigned";
+  readonly reason: string;
+}
 
 export type HeaderEdit =
   /** Added on top of the message; value without CR or LF (the engine folds). */

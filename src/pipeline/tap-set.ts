@@ -71,13 +71,18 @@ async function pushChunk(feed: Feed, chunk: Buffer, clock: Clock): Promise<void>
       resolve();
     });
   });
-  const taken = feed.tap.write(chunk).catch((error: unknown) => {
-    feed.error = error;
-    stop(feed, "failed");
-  });
-  await Promise.race([taken, patience]);
+  await Promise.race([take(feed, chunk), patience]);
   giveUp();
   feed.waitedMs += clock.monotonic() - started;
+}
+
+async function take(feed: Feed, chunk: Buffer): Promise<void> {
+  try {
+    await feed.tap.write(chunk);
+  } catch (error) {
+    feed.error = error;
+    stop(feed, "failed");
+  }
 }
 
 function stop(feed: Feed, state: Feed["state"]): void {

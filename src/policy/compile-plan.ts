@@ -18,6 +18,8 @@ import { reportOrder } from "./stage-order.ts";
 export const DOMAINS_STAGE = "domains";
 /** Gets its options of pipeline.yaml and domains.yaml. */
 export const OWN_SENDER_STAGE = "own-sender";
+/** As well; none when nobody's From is looked at. */
+export const OWN_AUTHOR_STAGE = "own-author";
 
 /**
  * What a stage found in its file, in the shape of its schema; undefined after a problem, and for a

@@ -1,7 +1,13 @@
 import type { Thresholds } from "../pipeline/plan.ts";
 import type { AnyStage } from "../pipeline/stage.ts";
 import { checkShape } from "./check-shape.ts";
-import { compilePlans, DOMAINS_STAGE, OWN_SENDER_STAGE, placedStages } from "./compile-plan.ts";
+import {
+  compilePlans,
+  DOMAINS_STAGE,
+  OWN_AUTHOR_STAGE,
+  OWN_SENDER_STAGE,
+  placedStages,
+} from "./compile-plan.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
 import { checkOverrides } from "./domain-overrides.ts";
 import type { RecipientReader } from "./domain-recipients.ts";
@@ -9,6 +15,7 @@ import { type CompiledDomains, compileDomains } from "./domains.ts";
 import { toEffective } from "./effective.ts";
 import type { FileException } from "./file-exception.ts";
 import { type Limits, limitsSchema } from "./limits.ts";
+import { compileOwnAuthors } from "./own-authors.ts";
 import { checkPipelineFile, type PipelineFile } from "./pipeline-file.ts";
 import type { SourceOf } from "./policy-sources.ts";
 import { compileReplies } from "./replies.ts";
@@ -88,7 +95,7 @@ export async function compilePolicy<Services>(
   if (!domains || !routing || !rewriting || !signing || !limits || !replies) return undefined;
 
   const { quarantine, tracking, ...bounds } = limits;
-  const { ownSenders, headers: outboundHeaders } = pipeline.outbound;
+  const { ownSenders, ownAuthors, headers: outboundHeaders } = pipeline.outbound;
   const policy = {
     plans,
     domains,
@@ -101,7 +108,7 @@ export async function compilePolicy<Services>(
     quarantine,
     tracking,
     headers: pipeline.headers,
-    outbound: { ownSenders, headers: outboundHeaders },
+    outbound: { ownSenders, ownAuthors, headers: outboundHeaders },
   };
   const shown = { [REWRITING]: effectiveRewriting(rewriting.file) };
   return {
@@ -145,6 +152,10 @@ function compileOptions<Services>(
   if (domains) options.set(DOMAINS_STAGE, { ...domains, hasRoute } satisfies RoutedDomains);
   const owns = (domain: string) => (domains?.find(domain) ?? null) !== null;
   options.set(OWN_SENDER_STAGE, { of: pipeline.outbound.ownSenders, owns } satisfies OwnSenders);
+  const authors = compileOwnAuthors(pipeline.outbound.ownAuthors, domains);
+  if (authors && !inEach.outbound.has(OWN_AUTHOR_STAGE))
+    sourceOf("pipeline")?.complain(["outbound", "ownAuthors"], missing(OWN_AUTHOR_STAGE));
+  options.set(OWN_AUTHOR_STAGE, authors);
   for (const [name, own] of rewritingOptions(input, rewriting, inEach)) options.set(name, own);
   return options;
 }
@@ -164,10 +175,13 @@ function rewritingOptions<Services>(
     const isMissed =
       (concerns !== "ours" && !placed.inbound.has(name)) ||
       (concerns !== "strangers" && !placed.outbound.has(name));
-    const message = `stage \`${name}\`, which this needs, is not in pipeline.yaml`;
-    if (isMissed) sourceOf(REWRITING)?.complain([], message);
+    if (isMissed) sourceOf(REWRITING)?.complain([], missing(name));
   }
   return wanted.map(({ name }) => [name, compiled.rewriting] as const);
+}
+
+function missing(stage: string): string {
+  return `stage \`${stage}\`, which this needs, is not in pipeline.yaml`;
 }
 
 async function compileSignatures<Services>(

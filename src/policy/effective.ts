@@ -57,13 +57,13 @@ function byName<T extends { readonly name: string }>(
 
 function pipelineOf<Services>({ plans, headers, outbound }: Parts<Services>): Json {
   const { scl, scores } = plans.inbound.scoring;
-  const { ownSenders, headers: removed } = outbound;
+  const { ownSenders, ownAuthors, headers: removed } = outbound;
   return {
     ...planOf(plans.inbound),
     scl,
     scores: Object.fromEntries(scores),
     headers: { ...headers },
-    outbound: { ...planOf(plans.outbound), ownSenders, headers: { ...removed } },
+    outbound: { ...planOf(plans.outbound), ownSenders, ownAuthors, headers: { ...removed } },
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Phase } from "../pipeline/report.ts";
 import { checkShape } from "./check-shape.ts";
+import { ownAuthorsSchema } from "./own-authors.ts";
 import type { Source } from "./source.ts";
 import {
   DEFAULT_THRESHOLDS,
@@ -72,6 +73,7 @@ const outboundSchema = z.strictObject({
     .prefault({}),
   thresholds: thresholdsSchema.default({}),
   ownSenders: z.array(z.enum(["network", "certificate", "password"])).default(["password"]),
+  ownAuthors: ownAuthorsSchema,
   headers: z
     .strictObject({
       remove: z.array(headerPattern).max(1000).default([]),

@@ -26,6 +26,7 @@ const CAUSES: { readonly [C in Cause]: true } = {
   "sender-null-mx": true,
   "sender-denied": true,
   "sender-not-ours": true,
+  "author-not-own": true,
   "spf-fail": true,
   "spf-temporary": true,
   "sender-id-fail": true,

@@ -5,6 +5,7 @@ import type { Plans, Thresholds } from "../pipeline/plan.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
 import type { FileException } from "./file-exception.ts";
 import type { Limits } from "./limits.ts";
+import type { OwnAuthorsFile } from "./own-authors.ts";
 import type { Known } from "./recipient-key.ts";
 
 /** The whole policy folder as one immutable value. A transaction keeps the one it started with. */
@@ -29,6 +30,8 @@ export interface PolicySnapshot<Services> {
   readonly outbound: {
     /** Whose MAIL FROM must be of an accepted domain, by what permits them to relay. */
     readonly ownSenders: readonly RelayPermission["by"][];
+    /** Whose From must be an address of his; as the file has it. */
+    readonly ownAuthors: OwnAuthorsFile;
     readonly headers: OutboundHeaders;
   };
   readonly signing: SigningPolicy;

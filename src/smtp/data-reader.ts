@@ -105,7 +105,6 @@ export class DataReader {
     const out = this.#out;
     const isApart = out !== chunk;
     const inBody = !this.#inHeader;
-    // A local one: to ask a Buffer for its length takes as long as to look at an octet.
     const { length } = chunk;
     let to = this.#written;
     let at = from;

@@ -58,6 +58,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   startTls(): void {
+    // Our 220 leaves in the clear, before the TLS socket takes this one's place.
     this._socket.uncork();
     // Who ends in the middle of a handshake has left.
     this._socket.allowHalfOpen = false;

@@ -179,8 +179,8 @@ export class Session implements WireListener {
     else if (!this.#lineBegun && this.#timer.isSessionOver()) this.#sayGoodbye("session-over");
     else {
       const reply = await commands.run(step, start);
-      const late = reply && this.#answer(reply);
-      if (late) await late;
+      if (reply !== null && isError(reply)) await this.#answer(reply);
+      else if (reply !== null) this.#say(reply);
     }
     return step.used;
   }
@@ -247,14 +247,8 @@ export class Session implements WireListener {
     await this.#answer(reply);
   }
 
-  /** A promise when the reply is worth a pause. */
-  #answer(reply: Reply): Promise<void> | null {
-    if (isError(reply)) return this.#answerLate(reply);
-    this.#say(reply);
-    return null;
-  }
-
-  async #answerLate(reply: Reply): Promise<void> {
+  /** An error may be worth a pause, or the end. */
+  async #answer(reply: Reply): Promise<void> {
     const over = await this.#errors.charge(reply, this.#abort.signal);
     if (over === null) this.#say(reply);
     else this.#sayGoodbye(over);

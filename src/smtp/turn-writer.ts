@@ -1,25 +1,21 @@
 import type { Socket } from "node:net";
 
-/** Those with octets of this turn of the event loop. */
-let waiting: Socket[] = [];
-
 /**
- * Writes at the end of this turn of the event loop, all sockets one after the other. A write wakes
+ * Writes at the end of this turn of the event loop, behind what the others are given meanwhile. A write wakes
  * whoever reads at the other end, which on the same machine costs as much as ten that find it
  * awake: spread over the turn, each of them wakes it anew. What one socket is given within a turn
- * leaves in one segment. `socket.end` sends it too; `socket.destroy` does not.
+ * leaves in one segment and in order, what is written past this function included. `socket.end` sends
+ * it at once; `socket.destroy` drops it: then not one octet of it has left.
  */
 export function writeWithTurn(socket: Socket, octets: string | Buffer): void {
   if (socket.writableCorked === 0) {
     socket.cork();
-    if (waiting.length === 0) setImmediate(sendAll);
-    waiting.push(socket);
+    setImmediate(send, socket);
   }
   socket.write(octets);
 }
 
-function sendAll(): void {
-  const sockets = waiting;
-  waiting = [];
-  for (const socket of sockets) socket.uncork();
+/** One of this turn for each socket: they run one after the other, and none depends on another. */
+function send(socket: Socket): void {
+  socket.uncork();
 }

@@ -18,6 +18,7 @@ import { type DomainsServices, domainsStage } from "./domains/domains.ts";
 import { fromStage } from "./from/from.ts";
 import { greylistStage } from "./greylist/greylist.ts";
 import { type HeloServices, heloStage } from "./helo/helo.ts";
+import { ownAuthorStage } from "./own-author.ts";
 import { ownSenderStage } from "./own-sender.ts";
 import { pregreetStage } from "./pregreet.ts";
 import {
@@ -91,6 +92,7 @@ export function createCatalog(): readonly AnyStage<StageServices>[] {
     rcptRateStage,
     greylistStage,
     copiesStage,
+    ownAuthorStage,
     trustedRelayStage,
     dkimStage,
     fromStage,

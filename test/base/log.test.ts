@@ -39,6 +39,17 @@ test("what a process said in the turn in which it ends is written before it ends
     exits.map(({ event }) => event),
     ["last"],
   );
+  const later = await linesOf(`log.info("turns before");
+    setImmediate(() => setImmediate(() => process.exit(0)));`);
+  assert.deepEqual(
+    later.map(({ event }) => event),
+    ["turns before"],
+  );
+  const rejected = await linesOf(`log.info("before"); void Promise.reject(new Error("a test's"));`);
+  assert.deepEqual(
+    rejected.map(({ event }) => event),
+    ["before"],
+  );
   const crashes = await linesOf(`process.on("uncaughtException", () => {
       log.error("crash");
       process.exit(1);

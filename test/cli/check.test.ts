@@ -315,3 +315,26 @@ test("where Redis is, and a file of its password that cannot be used, is told", 
   const none = await check(context, GOOD);
   assert.match(none.out.join("\n"), /^redis +none: reputation is kept in the data folder$/m);
 });
+
+test("that any From of ours is signed for whoever logs on is probably not meant", async (context) => {
+  const { cwd } = await check(context, GOOD);
+  const users = join(cwd, "users.txt");
+  await writeFile(users, "", { mode: 0o600 });
+  const warned = async (pipeline: string) => {
+    const { out } = await check(context, {
+      ...GOOD,
+      "postern.yaml":
+        "hostname: mx1.example.org\nclamd: none\nlisteners:\n" +
+        `  - { name: sub, kind: hub, listen: 127.0.0.1:2587, auth: ${users} }\n`,
+      "policies/signing.yaml": `keys: { example.org: { selector: s1, file: s1.pem } }\n`,
+      "policies/s1.pem": makeSigningKey("rsa", 2048),
+      "policies/pipeline.yaml": pipeline,
+    });
+    return out.filter((line) => line.includes("ownAuthors"));
+  };
+  assert.deepEqual(await warned("# as shipped\n"), [
+    "warning: pipeline.yaml outbound.ownAuthors.password: mode is off: whoever logs on gets the From of anybody here signed",
+  ]);
+  const marked = "outbound: { ownAuthors: { password: { mode: mark } } }\n";
+  assert.deepEqual(await warned(marked), []);
+});

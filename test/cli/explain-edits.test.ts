@@ -22,6 +22,7 @@ describe("explain, of edits", () => {
               { kind: "set-sender", sender: address },
               { kind: "replace-recipient", address },
               { kind: "add-recipient", address },
+              { kind: "leave-unsigned", reason: "it is not his" },
             ],
           },
         }),
@@ -34,6 +35,7 @@ describe("explain, of edits", () => {
       "the next server is told the sender <j@in.test>",
       "the mail goes to <j@in.test>",
       "a blind copy goes to <j@in.test>",
+      "it is not to be signed",
     ])
       assert.ok(lines.includes(`      ${line}\n`), line);
   });

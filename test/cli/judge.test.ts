@@ -37,7 +37,12 @@ async function folderWith(
 async function judge(
   cwd: string,
   head: string,
-  { json = false, outbound = true, to = "bob@elsewhere.test" } = {},
+  {
+    json = false,
+    outbound = true,
+    to = "bob@elsewhere.test",
+    user = undefined as string | undefined,
+  } = {},
 ) {
   const file = join(cwd, "letter.eml");
   await writeFile(file, `${head}To: <${to}>\nSubject: x\n\nHello\n`);
@@ -45,7 +50,7 @@ async function judge(
   const print = (line: string) => void lines.push(line);
   const io = { out: print, err: print, env: {}, cwd, json };
   const session = { ip: "127.0.0.1", helo: "hub.inside", from: "alice@example.org", to: [to] };
-  const code = await judgeCommand(io, { file, ...session, outbound });
+  const code = await judgeCommand(io, { file, ...session, outbound, user });
   return { code, text: lines.join("\n") };
 }
 
@@ -91,4 +96,25 @@ test("of mail of strangers, and of what is refused, nothing is said of a signatu
   const refused = await judge(closed, from);
   assert.equal(refused.code, 1, refused.text);
   assert.doesNotMatch(refused.text, /signed/);
+});
+
+test("whose From is whose is told of a user by his name", async (context) => {
+  const policy = (mode: string) => `outbound: { ownAuthors: { password: { mode: ${mode} } } }\n`;
+  const folder = (mode: string) =>
+    folderWith(context, { ...withKey(), "policies/pipeline.yaml": policy(mode) });
+  const ceo = "From: <ceo@example.org>\n";
+  const as = { user: "alice@example.org", outbound: false };
+  const refusing = await folder("refuse");
+  const refused = await judge(refusing, ceo, as);
+  assert.equal(refused.code, 1);
+  assert.match(refused.text, /^550 5\.7\.1 You may not send as ceo@example\.org/m);
+  const { stages } = JSON.parse((await judge(refusing, ceo, { ...as, json: true })).text);
+  const { evidence } = stages.find(({ stage }: { stage: string }) => stage === "own-author");
+  const author = { kind: "mailbox", localPart: "ceo", domain: "example.org" };
+  assert.deepEqual(evidence.authors, [author]);
+  const own = await judge(refusing, "From: <alice@example.org>\n", as);
+  assert.match(own.text, /^signed as example\.org/m);
+  assert.match((await judge(refusing, ceo)).text, /^signed as example\.org/m);
+  const unsigned = await judge(await folder("unsigned"), ceo, as);
+  assert.match(unsigned.text, /^not signed, because alice@example\.org may not write as ceo@/m);
 });

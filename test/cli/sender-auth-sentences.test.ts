@@ -6,6 +6,7 @@ import { sayEvidence } from "../../src/cli/evidence-sentences.ts";
 import type { DkimEvidence } from "../../src/stages/dkim.ts";
 import type { DmarcEvidence } from "../../src/stages/dmarc.ts";
 import type { FromEvidence } from "../../src/stages/from/judge-from.ts";
+import type { OwnAuthorEvidence } from "../../src/stages/own-author.ts";
 
 // The types are those of the stages: when their evidence changes, this file no longer compiles.
 const DKIM: DkimEvidence = {
@@ -108,4 +109,19 @@ test("evidence of another shape has no sentences and never throws", () => {
       assert.ok(said === null || Array.isArray(said));
     }),
   );
+});
+
+test("whom From of our own mail names is told, and the field as it was written", () => {
+  const evidence: OwnAuthorEvidence = {
+    authors: [
+      { kind: "mailbox", localPart: "ceo", domain: "example.org" },
+      { kind: "malformed", fault: "group" },
+    ],
+    fields: ["From: ceo@example.org, us:;"],
+  };
+  assert.deepEqual(sayEvidence("own-author", evidence), [
+    "From is ceo@example.org",
+    "nobody can say who it is from: group",
+    "  From: ceo@example.org, us:;",
+  ]);
 });

@@ -10,6 +10,7 @@ import type { LegContext } from "../../src/gateway/legs.ts";
 import { createMessageSigning } from "../../src/gateway/message-signing.ts";
 import { parseHeaderBlock } from "../../src/mail/header-block.ts";
 import type { MessageSource } from "../../src/mail/message.ts";
+import type { Edit } from "../../src/pipeline/edit.ts";
 import type { SigningPolicy } from "../../src/policy/snapshot.ts";
 import { createMailSigner } from "../../src/relay/mail-signer.ts";
 import type { Leg } from "../../src/relay/relay.ts";
@@ -24,12 +25,13 @@ const KEY = toSigningKey("example.org", "s1");
 const BROKEN = { ...KEY, key: createPublicKey(KEY.key) };
 const MESSAGE = "From: a@example.org\r\nSubject: x\r\n\r\nHi\r\n";
 
-function contextWith(signing: SigningPolicy): LegContext {
+function contextWith(signing: SigningPolicy, mode: "enforce" | "monitor"): LegContext {
   const bytes = Buffer.from(MESSAGE);
   const headers = { spamCompatibility: false, firewall: [] };
   const outbound = { headers: { remove: [], received: "keep", verdict: "keep" } };
   const route = () => ({ name: "out", to: { kind: "smarthosts", hosts: [] } });
-  const snapshot = { version: "v", signing, headers, outbound, routing: { route } };
+  const plans = { outbound: { mode } };
+  const snapshot = { version: "v", signing, headers, outbound, plans, routing: { route } };
   const listener = { name: "inside", kind: "hub", hostname: "mx.example.org" };
   const relay = { by: "network", network: "10.0.0.0/8" };
   const mail = { body: "7bit", smtputf8: false };
@@ -62,16 +64,20 @@ function contextWith(signing: SigningPolicy): LegContext {
   } as unknown as LegContext;
 }
 
-async function send(signing: SigningPolicy, action: "relay" | "quarantine" = "relay") {
+async function send(
+  signing: SigningPolicy,
+  action: "relay" | "quarantine" = "relay",
+  { edits = [] as readonly Edit[], mode = "enforce" as "enforce" | "monitor" } = {},
+) {
   const sent: string[] = [];
   const held: string[] = [];
-  const decision = { action, about: {}, edits: [], findings: [], degraded: [], would: null };
+  const decision = { action, about: {}, edits, findings: [], degraded: [], would: null };
   const ruled = {
     recipient: { address: toAddress("b@friend.test") },
     domain: null,
     decision,
   } as unknown as Ruled;
-  const context = contextWith(signing);
+  const context = contextWith(signing, mode);
   const textOf = async (source: MessageSource) => (await readAll(source)).toString("latin1");
   const relay = {
     async attempt(_leg: Leg, source: MessageSource) {
@@ -128,4 +134,19 @@ test("a signature stands on top of our own headers", async () => {
       signatures: [{ domain: "example.org", selector: "s1", algorithm: "rsa-sha256" }],
     },
   ]);
+});
+
+test("what a stage wants unsigned is not signed, relayed or held, and the reason is told", async () => {
+  const edits = [{ kind: "leave-unsigned", reason: "it is not his" }] as const;
+  const relayed = await send(toSigningPolicy([KEY]), "relay", { edits });
+  assert.doesNotMatch(relayed.sent[0] ?? "", /DKIM-Signature/);
+  assert.deepEqual(relayed.records, [{ kind: "unsigned", reason: "it is not his" }]);
+  const { held } = await send(toSigningPolicy([KEY]), "quarantine", { edits });
+  assert.doesNotMatch(held[0] ?? "", /DKIM-Signature/);
+});
+
+test("monitor mode takes no signature away", async () => {
+  const edits = [{ kind: "leave-unsigned", reason: "it is not his" }] as const;
+  const { sent } = await send(toSigningPolicy([KEY]), "relay", { edits, mode: "monitor" });
+  assert.match(sent[0] ?? "", /^DKIM-Signature: /);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { readAuthor } from "../../src/mail/author.ts";
+import { readAuthor, readAuthors } from "../../src/mail/author.ts";
 import { parseHeaderBlock } from "../../src/mail/header-block.ts";
 
 const read = (head: string) =>
@@ -127,4 +127,25 @@ test("the domain that is read is never one that does not stand in the field", ()
     }),
     { numRuns: 2000 },
   );
+});
+
+test("several mailboxes are read each as if it stood alone", () => {
+  const authors = (head: string) =>
+    readAuthors(parseHeaderBlock(Buffer.from(`${head}\r\n\r\n`, "latin1"))).map((author) =>
+      author.kind === "malformed" ? author.fault : `${author.localPart}@${author.domain}`,
+    );
+  for (const [head, expected] of [
+    ["From: a@b.test", ["a@b.test"]],
+    ['From: "x, y" <a@b.test>,\r\n c@D.test (z, w)', ["a@b.test", "c@d.test"]],
+    ["From: a@b.test, group: c@d.test;", ["a@b.test", "group"]],
+    ["From: a@b.test,, c@d.test", ["a@b.test", "syntax", "c@d.test"]],
+    ["From: a@b.test, (open c@d.test", ["a@b.test", "syntax"]],
+    ["From: a@b.test, =?utf-8?q?c?=@d.test", ["a@b.test", "encoded-address"]],
+    ["From: a@b.test\r\nFrom: c@d.test", ["several-fields"]],
+    ["From : a@b.test, c@d.test", ["field-name"]],
+    ["From: a@b.test,\0 c@d.test", ["control-character"]],
+    ["Subject: x", ["missing"]],
+    [`From: ${"a@b.test,".repeat(20)}a@b.test`, ["several-mailboxes"]],
+  ] as const)
+    assert.deepEqual(authors(head), expected, head);
 });

@@ -164,6 +164,39 @@ test("the budget of the phase bounds a stage with a longer limit of its own", as
   assert.equal((await slow.reports)[0]?.outcome, "timeout");
 });
 
+test("when the budget is spent nothing counts any more, however fast it is", async () => {
+  const slow = stage("slow", { observe: never, timeoutMs: 60_000 });
+  let signalled: boolean | null = null;
+  const fast = stage("fast", {
+    observe: async (_view, _services, theirs) => {
+      signalled = theirs.aborted;
+      return "at once";
+    },
+  });
+  const { clock, reports } = run([[slow], [fast]]);
+  await clock.advance(5000);
+  assert.deepEqual(
+    (await reports).map(({ outcome }) => outcome),
+    ["timeout", "timeout"],
+  );
+  assert.equal(signalled, true);
+  assert.equal(clock.pendingTimers(), 0);
+});
+
+test("a stage has what the steps before it left of the budget, told in whole milliseconds", async () => {
+  const clock = createFakeClock();
+  const first = stage("first", {
+    timeoutMs: 60_000,
+    observe: () => new Promise((done) => void clock.after(1000.25, () => done(null))),
+  });
+  const second = stage("second", { observe: never, timeoutMs: 60_000 });
+  const { reports } = run([[first], [second]], { clock });
+  await clock.advance(4999);
+  await clock.advance(1);
+  const [, late] = await reports;
+  assert.deepEqual([late?.outcome, late?.error], ["timeout", "not finished within 4000 ms"]);
+});
+
 test("a client that leaves ends every stage", async () => {
   const client = new AbortController();
   const { reports } = run([[stage("slow", { observe: never, onFailure: "closed" })]], {

@@ -61,6 +61,23 @@ test("a tap that is too slow is dropped and reads the message at rest", async ()
   assert.deepEqual(log, ["abort", "end"]);
 });
 
+test("a tap that throws at once is a failed one, and the stream goes on", async () => {
+  const clock = createFakeClock();
+  const log: string[] = [];
+  const broken = {
+    ...collector(log),
+    write(): Promise<void> {
+      throw new Error("at once");
+    },
+  };
+  const taps = openTaps(PHASE, () => broken, clock);
+  await taps.write(Buffer.from("ab"));
+  await taps.write(Buffer.from("cd"));
+  await assert.rejects(taps.evidence(STAGE, messageOf("ab", "cd"), signal), /at once/);
+  assert.deepEqual(log, ["abort"]);
+  assert.equal(clock.pendingTimers(), 0);
+});
+
 test("patience is counted over the whole message, not for each chunk", async () => {
   const clock = createFakeClock();
   const log: string[] = [];

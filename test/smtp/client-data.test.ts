@@ -51,6 +51,37 @@ test("what a receiver unstuffs is the message, for any octets and cuts", async (
   );
 });
 
+/** The rules of RFC 5321 2.3.8 and 4.5.2 in one line each; null: not to be sent. */
+function ruled(text: string): string | null {
+  if (/\0/.test(text) || /[\r\n]/.test(text.replaceAll("\r\n", ""))) return null;
+  const ended = text === "" || text.endsWith("\r\n") ? text : `${text}\r\n`;
+  return ended.replace(/(^|\r\n)\./g, "$1..");
+}
+
+test("nothing but the rules decides, wherever chunks are cut and whatever octets stand beside", async () => {
+  const unit = fc.constantFrom(
+    "\r\n",
+    "\r\n",
+    "\r\n.",
+    ".",
+    "a",
+    "\r",
+    "\n",
+    "\0",
+    "\t",
+    "\x85",
+    "\xa0",
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit }), fc.integer({ min: 1, max: 5 }), async (text, cut) => {
+      const wanted = ruled(text);
+      if (wanted === null) await assert.rejects(wire(text, cut), UnsendableOctet);
+      else assert.equal(await wire(text, cut), wanted);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test("an empty message is sent as no octets", async () => {
   assert.equal(await wire(""), "");
 });

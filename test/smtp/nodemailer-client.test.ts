@@ -125,6 +125,27 @@ test("a connection dropped after the dot leaves the outcome uncertain", async (t
   assert.equal(dots, 1);
 });
 
+test("a connection closed in the turn of the dot keeps the message, and nobody calls that unsent", async (t) => {
+  const hub = await hubFor(t);
+  const connection = await open(hub);
+  const close = () => queueMicrotask(() => connection.close());
+  const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT), close);
+  assert.equal(outcome.kind, "uncertain");
+  await hub.waitFor(() => hub.openConnections() === 0);
+  assert.equal(hub.count("dot"), 0);
+});
+
+test("a hub that says goodbye with its 354 gets no message", async (t) => {
+  const script = ({ step }: { step: string }) =>
+    step === "data" ? { drop: true as const, reply: "354 go\r\n421 4.3.2 going down" } : undefined;
+  const hub = await hubFor(t, { script });
+  const connection = await open(hub);
+  const outcome = await connection.send(envelope("a@x"), toBytesSource(TEXT));
+  assert.notEqual(outcome.kind, "answered");
+  await hub.waitFor(() => hub.openConnections() === 0);
+  assert.equal(hub.count("dot"), 0);
+});
+
 test("the answer to DATA and to the dot speaks for those accepted before", async (t) => {
   for (const step of ["data", "dot"] as const) {
     const script = (event: { step: string }) => (event.step === step ? "554 5.6.0 no" : undefined);

@@ -4,6 +4,7 @@ import { createFakeClock } from "../support/fake-clock.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { createScriptedHandler, type Script } from "../support/scripted-handler.ts";
 import { type EdgeOptions, startEdge } from "../support/smtp-edge.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -152,6 +153,25 @@ test("a TLS handshake that does not happen is given up", async () => {
   await clock.advance(30 * SECOND);
   assert.equal(await client.closed(), "");
   assert.equal(handler.sessions[0]?.closed, "TLS handshake failed");
+});
+
+test("a session that is over leaves no timer, whatever was waited for when it ended", async () => {
+  const { clock, edge, client } = await start();
+  await using _ = edge;
+  const before = clock.pendingTimers();
+  const leaving = await edge.greeted();
+  await leaving.say("EHLO client.test");
+  assert.equal(clock.pendingTimers(), before + 1);
+  leaving.destroy();
+  const quitting = await edge.greeted();
+  assert.equal((await quitting.say("QUIT")).code, 221);
+  await quitting.closed();
+  await waitUntil(
+    () => `${edge.counters.open()} sessions`,
+    () => edge.counters.open() === 1 || undefined,
+  );
+  assert.equal(clock.pendingTimers(), before);
+  assert.equal((await client.say("NOOP")).code, 250);
 });
 
 test("a client that reads no replies is not served for ever", async () => {

@@ -25,6 +25,7 @@ export function shuffleWithinRanks<T>(
   random: () => number,
   weightOf: (item: T) => number = () => 1,
 ): readonly T[] {
+  if (items.length <= 1) return items;
   const ranks = [...Map.groupBy(items, rankOf)].sort(([a], [b]) => a - b);
   return ranks.flatMap(([, equals]) =>
     equals.length === 1 ? equals : shuffleByWeight(equals, weightOf, random),

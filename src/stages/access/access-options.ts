@@ -20,6 +20,7 @@ const NEVER_TRUSTED: readonly string[] = [
   "spf-access",
   "from-access",
   "own-sender",
+  "own-author",
   "sender-rate",
   "recipient-rate",
   "domains",

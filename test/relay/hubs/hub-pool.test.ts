@@ -63,6 +63,24 @@ test("a released connection is used again, and closed when it was idle too long"
   assert.equal(pool.size, 0);
 });
 
+test("a connection in use is never ended for the time it was idle before, and none leaves a timer", async () => {
+  const { clock, made, pool } = openPool();
+  const first = await take(pool);
+  pool.release(first);
+  await clock.advance(900);
+  assert.equal(await take(pool), first);
+  await clock.advance(5000);
+  assert.equal(made[0]?.isOpen, true);
+  pool.release(first);
+  await clock.advance(999);
+  assert.equal(made[0]?.isOpen, true);
+  await clock.advance(1);
+  assert.equal(made[0]?.isOpen, false);
+  pool.release(await take(pool));
+  pool.close();
+  assert.equal(clock.pendingTimers(), 0);
+});
+
 test("a connection ends after its share of messages", async () => {
   const { made, pool } = openPool({ messagesPerConnection: 2 });
   for (let i = 0; i < 4; i++) pool.release(await take(pool));
