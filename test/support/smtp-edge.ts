@@ -13,7 +13,7 @@ import type { DoorRules } from "../../src/smtp/front-door.ts";
 import { createHarvestCounts, type HarvestCounts } from "../../src/smtp/harvest-counts.ts";
 import { createKnownClients, type KnownClients } from "../../src/smtp/known-clients.ts";
 import { type ListenerRules, PLAIN_RULES } from "../../src/smtp/listener-rules.ts";
-import { fixedTls, type TlsSource } from "../../src/smtp/listener-tls.ts";
+import type { ListenerTls, TlsSource } from "../../src/smtp/listener-tls.ts";
 import type { ConnectionHandler, ListenerFacts } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
@@ -21,7 +21,13 @@ import { createSmtpListener, type SmtpListener } from "../../src/smtp/smtp-liste
 import { createSmtpMetrics } from "../../src/smtp/smtp-metrics.ts";
 import { RawClient, type RawClientOptions } from "./raw-client.ts";
 
-const CERTIFICATE = await makeCertificate("mx.test", Date.now());
+const TLS: ListenerTls = {
+  own: await makeCertificate("mx.test", Date.now()),
+  also: [],
+  clients: null,
+};
+/** One that never changes. */
+const FIXED_TLS: TlsSource = { current: () => TLS, onChange: () => () => {} };
 
 const DEFAULTS = limitsSchema.parse({});
 
@@ -90,7 +96,7 @@ export async function startEdge(
   const host = createSessionHost({
     ...shared,
     handler,
-    tls: options.tls ?? fixedTls(CERTIFICATE),
+    tls: options.tls ?? FIXED_TLS,
     rules: { ...PLAIN_RULES, ...options.listenerRules },
     authenticator: options.authenticator ?? null,
   });
