@@ -14,6 +14,7 @@ import { createFactBus, type FactBus } from "./pipeline/facts.ts";
 import type { Quarantine } from "./quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "./quarantine/sqlite-quarantine.ts";
 import { createMailSigner, type MailSigner } from "./relay/mail-signer.ts";
+import { createSenderRates, createStrangerRates } from "./reputation/attempt-rates.ts";
 import type { RateCounters } from "./reputation/rate-counters.ts";
 import type { Reputation } from "./reputation/reputation.ts";
 import type { Settings } from "./settings.ts";
@@ -28,8 +29,6 @@ import { createFileRateStore } from "./stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "./stages/dnsbl/zone-health.ts";
 import { createZoneRates, type ZoneRates, type ZoneRatesOwner } from "./stages/dnsbl/zone-rates.ts";
 import type { RecipientProbe } from "./stages/domains/recipient-probe.ts";
-import { createStrangerRates } from "./stages/rate/rates.ts";
-import { createSenderRates } from "./stages/sender-rate/sender-rates.ts";
 import { createSqliteTracking } from "./tracking/sqlite-tracking.ts";
 import type { Tracking } from "./tracking/tracking.ts";
 
@@ -163,7 +162,6 @@ export function openServices(
   const tempDir = aside?.tempDir ?? join(dataDir, "tmp");
   const scratch = createScratchSpace({ tempDir, perItemBytes: ARCHIVE_ITEM_BYTES, totalBytes });
   const partReaders = createPartReaders({ scratch, clock });
-  const senderRates = createSenderRates({ counters, log, metrics });
   const path = join(dataDir, "address-keys");
   const addressKeys = createKeyFile({ path, clock, log, makes: aside === undefined });
   const own = {
@@ -172,7 +170,7 @@ export function openServices(
     scanner,
     recipientProbe,
     partReaders,
-    senderRates,
+    senderRates: createSenderRates({ counters, log, metrics }),
     strangerRates: createStrangerRates({ counters, log, metrics }),
     addressKeys,
     reputation,

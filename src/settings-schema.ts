@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { parseDomainName } from "./mail/domain-name.ts";
+import { parseDomainName, parseFullName } from "./mail/domain-name.ts";
 import { parseDnsServer } from "./net/dns-server-address.ts";
 import { parseCidr, parseIp } from "./net/ip.ts";
 import { type HostPort, parseHostPort } from "./policy/host-port.ts";
@@ -116,12 +116,6 @@ function isSame(a: HostPort, b: HostPort): boolean {
 function parseListen(text: string): HostPort | null {
   const parsed = parseHostPort(text, { allowZero: true });
   return parsed && isIP(parsed.host) !== 0 ? parsed : null;
-}
-
-/** RFC 5321 2.3.5: the name in banner and EHLO is fully qualified. */
-function parseFullName(text: string): string | null {
-  const name = parseDomainName(text, { utf8: true });
-  return name?.includes(".") && !/^[\d.]+$/.test(name) ? name : null;
 }
 
 /** The text itself, when it can be parsed: whoever uses it parses it again. */

@@ -5,15 +5,35 @@ import type { Clock } from "./clock.ts";
  * function that stops it; a round under way ends by itself.
  */
 export function startRounds(clock: Clock, everyMs: number, work: () => Promise<void>): () => void {
+  const rounds = createRounds(clock, everyMs, work);
+  rounds.run();
+  return rounds.stop;
+}
+
+/** The same, but the first round too is `everyMs` away: for who has just done the work. */
+export function startLaterRounds(
+  clock: Clock,
+  everyMs: number,
+  work: () => Promise<void>,
+): () => void {
+  const rounds = createRounds(clock, everyMs, work);
+  rounds.schedule();
+  return rounds.stop;
+}
+
+function createRounds(clock: Clock, everyMs: number, work: () => Promise<void>) {
   let cancel = () => {};
   let stopped = false;
-  const round = async () => {
-    await work();
-    if (!stopped) cancel = clock.after(everyMs, () => void round());
+  const run = () => void work().finally(schedule);
+  const schedule = () => {
+    if (!stopped) cancel = clock.after(everyMs, run);
   };
-  void round();
-  return () => {
-    stopped = true;
-    cancel();
+  return {
+    run,
+    schedule,
+    stop() {
+      stopped = true;
+      cancel();
+    },
   };
 }

@@ -3,6 +3,7 @@ import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "./clock.ts";
 import { type Marks, marksOf } from "./file-marks.ts";
+import { startLaterRounds } from "./rounds.ts";
 
 /** An edit is over when nothing happened for this long; an editor writes in several strokes. */
 const QUIET_MS = 250;
@@ -47,7 +48,7 @@ export async function watchFiles(input: FileWatchInput): Promise<FileWatch> {
     if (!isSame(before, now)) input.onChange();
   };
   const burst = createBurst(clock, () => void look());
-  const stopPoll = repeat(clock, POLL_MS, look);
+  const stopPoll = startLaterRounds(clock, POLL_MS, look);
   const watchFolders = (paths: Iterable<string>) => {
     // Anew each time: a folder may have been replaced by another of its name. New before old, so
     // that nothing happens unseen.
@@ -109,21 +110,6 @@ function watchFolder(
     onError(error); // no such folder, or no watches left: the poll still looks
     return [];
   }
-}
-
-/** Runs `work` again and again, `ms` after its end. Returns the function that stops it. */
-function repeat(clock: Clock, ms: number, work: () => Promise<void>): () => void {
-  let stopped = false;
-  let cancel = () => {};
-  const schedule = () => {
-    if (stopped) return;
-    cancel = clock.after(ms, () => void work().finally(schedule));
-  };
-  schedule();
-  return () => {
-    stopped = true;
-    cancel();
-  };
 }
 
 interface Burst {

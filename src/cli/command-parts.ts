@@ -16,8 +16,15 @@ export interface ProgramParts {
   ) => Promise<void>;
 }
 
+/** Runs the work of a command that needs no gateway. */
+export type RunCommand = (
+  command: Command,
+  work: (context: CliContext) => Promise<number>,
+) => Promise<void>;
+
 /** Rows without --limit. */
 const DEFAULT_LIMIT = 100;
+const WEEK_MS = 7 * 86_400_000;
 /** What the stores give at most. */
 const MOST_ROWS = 10_000;
 
@@ -47,6 +54,10 @@ export function sinceOption(): Option {
     if (since === null) throw new InvalidArgumentError("expected 7d, 12h, 30m or a date.");
     return since;
   });
+}
+
+export function sinceLastWeek(): Option {
+  return sinceOption().default(Date.now() - WEEK_MS, "7d");
 }
 
 export function limitOption(): Option {

@@ -5,6 +5,7 @@ import {
   limitOption,
   type ProgramParts,
   runOnPort,
+  sinceLastWeek,
   sinceOption,
   whoCommands,
 } from "./command-parts.ts";
@@ -28,8 +29,6 @@ import { statsCommand } from "./stats.ts";
 import { type TraceOptions, traceCommand } from "./trace.ts";
 import { addUser } from "./user-words.ts";
 import { versionCommand } from "./version.ts";
-
-const DEFAULT_SINCE = "7d";
 
 /** The words of the command line. Commands that need much of the house load it when they run. */
 export function buildProgram(parts: ProgramParts): Command {
@@ -146,7 +145,7 @@ function addTracking(program: Command, parts: ProgramParts): void {
     .option("--to <text>", "part of a recipient's address")
     .option("--subject <text>", "part of the subject")
     .option("--ip <address>", "address of the client, or of whom a trusted relay had it from")
-    .addOption(sinceOption().default(Date.now() - 7 * 86_400_000, DEFAULT_SINCE))
+    .addOption(sinceLastWeek())
     .addOption(limitOption())
     .action((options: TraceOptions, command) =>
       runOnPort(command, parts, (context, port) => traceCommand(context, port, options)),

@@ -1,12 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { CliContext } from "./cli-context.ts";
+import type { RunCommand } from "./command-parts.ts";
 import type { DkimNewOptions } from "./dkim-new.ts";
 import type { DkimShowOptions } from "./dkim-show.ts";
-
-type RunCommand = (
-  command: Command,
-  work: (context: CliContext) => Promise<number>,
-) => Promise<void>;
 
 /** `postern dkim …`: keys under which mail of ours is signed. */
 export function addDkim(program: Command, run: RunCommand): void {

@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { contextOf, type ProgramParts, runOnPort, sinceOption } from "./command-parts.ts";
-
-const DEFAULT_SINCE = "7d";
+import { contextOf, type ProgramParts, runOnPort, sinceLastWeek } from "./command-parts.ts";
 
 /** The words of `postern dnsbl`. */
 export function addDnsbl(program: Command, parts: ProgramParts): void {
@@ -19,7 +17,7 @@ export function addDnsbl(program: Command, parts: ProgramParts): void {
   dnsbl
     .command("stats")
     .description("what each list was worth to the mail on record")
-    .addOption(sinceOption().default(Date.now() - 7 * 86_400_000, DEFAULT_SINCE))
+    .addOption(sinceLastWeek())
     .action((options: { readonly since: number }, command) =>
       runOnPort(command, parts, async (context, port) => {
         const { dnsblStatsCommand } = await import("./dnsbl-stats.ts");

@@ -20,8 +20,8 @@ export function addDoctor(program: Command, parts: ProgramParts): void {
   doctor
     .command("spf")
     .description("compare the SPF records of our domains with where our mail leaves")
-    .option("--ip <address>", "an address that the internet sees, may be repeated", toIps, [])
-    .action(({ ip }: { readonly ip: readonly string[] }, command) =>
+    .option("--ip <address>", "an address that the internet sees, may be repeated", toIps)
+    .action(({ ip = [] }: { readonly ip?: readonly string[] }, command) =>
       parts.run(contextOf(command, parts), async (context) => {
         const { doctorSpfCommand } = await import("./doctor.ts");
         const { loadSettings } = await import("../settings.ts");
@@ -31,8 +31,8 @@ export function addDoctor(program: Command, parts: ProgramParts): void {
     );
 }
 
-function toIps(text: string, before: readonly string[]): readonly string[] {
+function toIps(text: string, before: readonly string[] | undefined): readonly string[] {
   const ip = canonicalIp(text);
   if (ip === null) throw new InvalidArgumentError("expected an address such as 192.0.2.1");
-  return [...before, ip];
+  return [...(before ?? []), ip];
 }

@@ -1,12 +1,6 @@
 import { type Command, Option } from "commander";
-import type { CliContext } from "./cli-context.ts";
+import { collect, type RunCommand } from "./command-parts.ts";
 import type { ExportOptions } from "./recipients-export.ts";
-
-/** Runs the work of a command under its own words. */
-export type RunCommand = (
-  command: Command,
-  work: (context: CliContext) => Promise<number>,
-) => Promise<void>;
 
 /** Everybody in Active Directory who has an address, and everybody elsewhere. */
 const DEFAULT_FILTER = "(|(mail=*)(proxyAddresses=*))";
@@ -71,8 +65,4 @@ function addExport(recipients: Command, run: RunCommand): void {
         return recipientsExportCommand(context, options);
       }),
     );
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
 }

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../policy/duration.ts";
 import { collect, contextOf, type ProgramParts, runOnPort, whoCommands } from "./command-parts.ts";
 import {
@@ -106,7 +106,11 @@ function addAdd(group: Command, parts: ProgramParts, list: ExceptionOrder["list"
     .option("--domain <domain>", "senders of this domain alone, may be repeated", collect)
     .option("--subdomains <domain>", "senders of this domain and all below it", collect)
     .requiredOption("--reason <text>", "why, for those who find it in two years")
-    .option("--expires <time>", "when it ends: 12h, 90d, 52w", parseLife, parseLife(DEFAULT_LIFE));
+    .addOption(
+      new Option("--expires <time>", "when it ends: 12h, 90d, 52w")
+        .argParser(parseLife)
+        .default(parseLife(DEFAULT_LIFE), DEFAULT_LIFE),
+    );
   if (list === "allow")
     command
       .option("--scope <checks>", "only these checks, as dnsbl,reputation,spf", parseScope)

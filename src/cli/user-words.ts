@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import type { CliContext } from "./cli-context.ts";
+import type { RunCommand } from "./command-parts.ts";
 import type { SecretInput } from "./read-password.ts";
 
 export interface UserWords {
   readonly stdin: SecretInput;
-  readonly run: (command: Command, work: (context: CliContext) => Promise<number>) => Promise<void>;
+  readonly run: RunCommand;
 }
 
 export function addUser(program: Command, { stdin, run }: UserWords): void {

@@ -1,11 +1,9 @@
 import { PolicyError } from "../base/errors.ts";
 import { formatPasswordHash, hashPassword } from "../base/password-hash.ts";
 import { readUserFile } from "../smtp/user-file.ts";
+import { USER_NAME } from "../smtp/user-table.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { readPassword, type SecretInput } from "./read-password.ts";
-
-/** What a file of users holds before the first colon (smtp/user-table.ts). */
-const NAME = /^[!-9;-~]{1,255}$/;
 
 /** `postern user hash NAME`: the line for a file of users. The password comes from standard input. */
 export async function userHashCommand(
@@ -13,7 +11,7 @@ export async function userHashCommand(
   name: string,
   input: SecretInput,
 ): Promise<number> {
-  if (!NAME.test(name)) {
+  if (!USER_NAME.test(name)) {
     err("expected a name in printable ASCII without blanks and colon");
     return EXIT.usage;
   }

@@ -3,7 +3,7 @@ import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine } from "./visible-text.ts";
 
 /** The version of package.json. */
-export async function readVersion(): Promise<string> {
+async function readVersion(): Promise<string> {
   const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
   const manifest = JSON.parse(text) as { readonly version: string };
   return manifest.version;

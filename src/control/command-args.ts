@@ -1,5 +1,8 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { ControlError } from "./control.ts";
+
+/** Who orders it. A name for the records, not a credential: whoever reaches the socket may command. */
+export const by: z.ZodString = z.string().min(1).max(200);
 
 /** Throws ControlError("bad-request") that says what was expected where. */
 export function parseArgs<T>(schema: z.ZodType<T>, args: unknown): T {

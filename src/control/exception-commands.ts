@@ -3,13 +3,14 @@ import type { Clock } from "../base/clock.ts";
 import { parseTransactionId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
 import type { FileException } from "../policy/file-exception.ts";
-import type { Answer, Reputation } from "../reputation/reputation.ts";
+import type { Reputation } from "../reputation/reputation.ts";
 import { exceptionKey } from "../stages/access/entry-key.ts";
 import { exceptionFor } from "../stages/access/exception-for.ts";
 import { senderSchema } from "../stages/access/sender-entries.ts";
 import { exceptionFault, type NewException, toStored } from "../stages/access/stored-exception.ts";
 import type { Tracking } from "../tracking/tracking.ts";
-import { parseArgs } from "./command-args.ts";
+import { answered } from "./answered.ts";
+import { by, parseArgs } from "./command-args.ts";
 import { type ControlCommand, ControlError } from "./control.ts";
 import { type FileRow, toFileRow, toMadeRow } from "./exception-rows.ts";
 
@@ -31,7 +32,6 @@ const HOUR_MS = 3_600_000;
 const MAX_LIFE_MS = 3650 * 24 * HOUR_MS;
 
 const list = z.enum(["allow", "block"]);
-const by = z.string().min(1).max(200);
 const addArgs = z.strictObject({
   list,
   client: z.string().max(100).optional(),
@@ -67,12 +67,12 @@ async function* add(deps: ExceptionCommandDeps, args: unknown) {
   refuse(deps, exception);
   const { exceptions } = deps.reputation;
   const key = exceptionKey(exception);
-  const known = need(await exceptions.list());
+  const known = answered(await exceptions.list());
   if (known.length >= MAX_EXCEPTIONS && !known.some((entry) => entry.key === key))
     throw new ControlError("refused", `there are ${MAX_EXCEPTIONS}: remove unused ones first`);
   const until = deps.clock.now() + lifeMs;
-  need(await exceptions.put({ key, value: toStored(exception), until }));
-  const [entry] = need(await exceptions.get([key]));
+  answered(await exceptions.put({ key, value: toStored(exception), until }));
+  const [entry] = answered(await exceptions.get([key]));
   const row = entry && toMadeRow(entry);
   if (!row) throw new ControlError("failed", "what was stored cannot be read");
   deps.log.info("exception-added", { ...row });
@@ -117,7 +117,7 @@ async function* listAll(deps: ExceptionCommandDeps, args: unknown) {
   const wanted = parseArgs(listArgs, args);
   const { reputation } = deps;
   await reputation.flush();
-  const made = need(await reputation.exceptions.list()).map(toMadeRow);
+  const made = answered(await reputation.exceptions.list()).map(toMadeRow);
   const inFile = await listFile(deps);
   for (const row of [...made, ...inFile])
     if (row?.list === wanted.list && !(wanted.unused && row.hits > 0)) yield row;
@@ -131,7 +131,7 @@ async function listFile({
   const entries = await inFile();
   if (entries === null)
     throw new ControlError("unavailable", "the policies cannot be used: postern check says why");
-  const uses = new Map(need(await reputation.fileEntries.list()).map((use) => [use.key, use]));
+  const uses = new Map(answered(await reputation.fileEntries.list()).map((use) => [use.key, use]));
   const now = clock.now();
   return entries
     .filter(({ endsAt }) => endsAt === null || endsAt > now)
@@ -141,16 +141,11 @@ async function listFile({
 /** The MadeRow that is no more. */
 async function* remove(deps: ExceptionCommandDeps, args: unknown) {
   const { list: wanted, id, by: who } = parseArgs(removeArgs, args);
-  const [entry] = need(await deps.reputation.exceptions.get([id]));
+  const [entry] = answered(await deps.reputation.exceptions.get([id]));
   const row = entry && toMadeRow(entry);
   if (row?.list !== wanted)
     throw new ControlError("not-found", `no ${wanted} entry ${id} was made by command`);
-  need(await deps.reputation.exceptions.remove(id));
+  answered(await deps.reputation.exceptions.remove(id));
   deps.log.info("exception-removed", { ...row, removedBy: who });
   yield row;
-}
-
-function need<T>(answer: Answer<T>): T {
-  if (answer.kind === "known") return answer.value;
-  throw new ControlError("unavailable", `reputation: ${answer.reason}`);
 }

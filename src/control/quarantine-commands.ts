@@ -4,7 +4,7 @@ import { parseTransactionId } from "../base/ids.ts";
 import type { Cause } from "../pipeline/cause.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import type { Hold, HoldFilter, Quarantine } from "../quarantine/quarantine.ts";
-import { parseArgs } from "./command-args.ts";
+import { by, parseArgs } from "./command-args.ts";
 import { type ControlCommand, ControlError } from "./control.ts";
 
 /** What a release came to. `refused` leaves the message as it was. */
@@ -31,8 +31,6 @@ export interface QuarantineCommandDeps {
 const MOST_ROWS = 10_000;
 /** A transaction has one copy for each cause. */
 const MOST_COPIES = 20;
-/** A name for the records, not a credential: whoever reaches the socket may command. */
-const by = z.string().min(1).max(200);
 const id = z.string();
 
 const listArgs = z.strictObject({

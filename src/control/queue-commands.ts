@@ -4,7 +4,7 @@ import type { FactBus } from "../pipeline/facts.ts";
 import { readHeaders } from "../relay/read-headers.ts";
 import type { Spool, SpoolItem } from "../spool/spool.ts";
 import type { DeskResult, EntryStory, TakenEntry } from "../spool/spool-desk.ts";
-import { parseArgs } from "./command-args.ts";
+import { by, parseArgs } from "./command-args.ts";
 import { type ControlCommand, ControlError } from "./control.ts";
 import { selectEntries, selectIds, selectorArgs } from "./queue-selection.ts";
 import { countQueue } from "./queue-stats.ts";
@@ -43,7 +43,6 @@ const AT_ONCE = 16;
 /** A chunk of an exported message, before base64. */
 const CHUNK_BYTES = 192 * 1024;
 
-const by = z.string().min(1).max(200);
 const ids = z.array(z.string()).min(1).max(MOST_IDS);
 const listArgs = z.strictObject({ ...selectorArgs, limit: z.int().min(1).max(MOST_ROWS) });
 const oneArgs = z.strictObject({ id: z.string() });

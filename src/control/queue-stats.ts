@@ -1,7 +1,7 @@
 import type { KnownEntry } from "../spool/spool.ts";
 
 /** Upper ends of the classes of age, in minutes; the last class has none. */
-export const AGE_MINUTES: readonly number[] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
+const AGE_MINUTES: readonly number[] = [5, 10, 20, 40, 80, 160, 320, 640, 1280];
 
 /** How many entries of which age, for whom. */
 export interface QueueCount extends CountRow {

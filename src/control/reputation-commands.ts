@@ -6,7 +6,7 @@ import { parseDomainName } from "../mail/domain-name.ts";
 import { parseCidr, parseIp } from "../net/ip.ts";
 import type { TransactionRecord } from "../pipeline/facts.ts";
 import { type Block, createBlocks } from "../reputation/blocks.ts";
-import type { Answer, Reputation, Subject, SubjectRecord } from "../reputation/reputation.ts";
+import type { Reputation, Subject, SubjectRecord } from "../reputation/reputation.ts";
 import {
   parseSubject,
   subjectText,
@@ -20,7 +20,8 @@ import type { ReputationEvidence, SeenSubject } from "../stages/reputation/reput
 import type { ReputationOptions } from "../stages/reputation/reputation-options.ts";
 import { computeSrl, type Srl } from "../stages/reputation/srl.ts";
 import type { TraceRow, Tracking } from "../tracking/tracking.ts";
-import { parseArgs } from "./command-args.ts";
+import { answered } from "./answered.ts";
+import { by, parseArgs } from "./command-args.ts";
 import { type ControlCommand, ControlError } from "./control.ts";
 
 export interface ReputationCommandDeps {
@@ -51,7 +52,6 @@ export interface SubjectAnswer {
 const HISTORY = 10;
 const MAX_TEXT = 300;
 const subject = z.string().min(1).max(MAX_TEXT);
-const by = z.string().min(1).max(200);
 const showArgs = z.strictObject({ subject });
 const resetArgs = z.strictObject({ subject, by });
 const unlearnArgs = z.strictObject({ id: z.string(), by });
@@ -71,8 +71,8 @@ export function createReputationCommands(
 async function* show(deps: ReputationCommandDeps, args: unknown) {
   const subjects = subjectsOf(parseArgs(showArgs, args).subject);
   await deps.reputation.flush();
-  const records = need(await deps.reputation.look(subjects));
-  const blocked = need(await createBlocks(deps.reputation.blocks).get(subjects));
+  const records = answered(await deps.reputation.look(subjects));
+  const blocked = answered(await createBlocks(deps.reputation.blocks).get(subjects));
   for (const [i, one] of subjects.entries()) {
     const text = subjectText(one);
     const record = records[i] ?? null;
@@ -88,8 +88,8 @@ async function* reset(deps: ReputationCommandDeps, args: unknown) {
   const { subject: text, by: who } = parseArgs(resetArgs, args);
   await deps.reputation.flush();
   for (const one of subjectsOf(text)) {
-    const forgotten = need(await deps.reputation.forget([one])) > 0;
-    const unblocked = need(await createBlocks(deps.reputation.blocks).remove(one));
+    const forgotten = answered(await deps.reputation.forget([one])) > 0;
+    const unblocked = answered(await createBlocks(deps.reputation.blocks).remove(one));
     const subject = subjectText(one);
     deps.log.info("reputation-reset", { subject, by: who, forgotten, unblocked });
     yield { subject, forgotten, unblocked };
@@ -98,7 +98,7 @@ async function* reset(deps: ReputationCommandDeps, args: unknown) {
 
 /** Blocks in force, the latest first. */
 async function* blocks({ reputation }: ReputationCommandDeps) {
-  for (const block of need(await createBlocks(reputation.blocks).list()))
+  for (const block of answered(await createBlocks(reputation.blocks).list()))
     yield { ...block, subject: subjectText(block.subject) };
 }
 
@@ -110,17 +110,12 @@ async function* unlearn(deps: ReputationCommandDeps, args: unknown) {
   if (!record) throw new ControlError("not-found", `nothing is stored about ${text}`);
   const client = toClientSubject(record.origin?.ip ?? record.client.ip);
   const taught = await unlearnMessage(deps, record);
-  const unblocked = need(await createBlocks(deps.reputation.blocks).remove(client));
+  const unblocked = answered(await createBlocks(deps.reputation.blocks).remove(client));
   if (!taught && !unblocked)
     throw new ControlError("refused", "it taught nothing bad, or that was taken back before");
   await deps.reputation.flush();
   deps.log.info("reputation-unlearned", { id: record.id, by: who, taught, unblocked });
   yield { id: record.id, client: subjectText(client), unblocked };
-}
-
-function need<T>(answer: Answer<T>): T {
-  if (answer.kind === "known") return answer.value;
-  throw new ControlError("unavailable", `reputation: ${answer.reason}`);
 }
 
 /** `client:192.0.2.1` as well as what an operator has at hand: an address, a network, a name. */
@@ -203,6 +198,6 @@ async function refreshed(
 }
 
 async function current({ reputation }: ReputationCommandDeps, one: Subject): Promise<SeenSubject> {
-  const [record = null] = need(await reputation.look([one]));
+  const [record = null] = answered(await reputation.look([one]));
   return { subject: subjectText(one), record };
 }

@@ -1,3 +1,5 @@
+import { endOfComment } from "./comment.ts";
+
 /** A piece of an address list. `text` is exactly the octets from `start` to `end`. */
 export interface AddressToken {
   readonly kind: "word" | "quoted" | "literal" | Special | "end" | "bad";
@@ -94,8 +96,9 @@ function afterComments(value: string, from: number): number {
   for (;;) {
     at = afterBlanks(value, at);
     if (value[at] !== "(") return at;
-    at = afterComment(value, at);
-    if (at < 0) return at;
+    const end = endOfComment(value, at);
+    if (end === null) return -1;
+    at = end;
   }
 }
 
@@ -118,16 +121,4 @@ function foldAt(value: string, at: number): number {
 
 function isBlank(char: string | undefined): boolean {
   return char === " " || char === "\t";
-}
-
-/** RFC 5322 3.2.2: comments nest, however deep: counted, not called. */
-function afterComment(value: string, start: number): number {
-  let depth = 0;
-  for (let at = start; at < value.length; at++) {
-    const char = value[at];
-    if (char === "\\") at += 1;
-    else if (char === "(") depth += 1;
-    else if (char === ")" && --depth === 0) return at + 1;
-  }
-  return -1;
 }

@@ -70,11 +70,6 @@ export function parseMailbox(text: string): Address | null {
   return result.kind === "address" ? result.address : null;
 }
 
-/** The path as the relay speaks it: what was spoken to us, or `<>`. */
-export function formatPath(address: Address | null): string {
-  return `<${address?.spoken ?? ""}>`;
-}
-
 function parseAddress(mailbox: string, options: AddressOptions): AddressResult {
   if (octets(mailbox) + 2 > MAX_PATH_OCTETS) return refused("too-long");
   // The last one: a domain has none, while a quoted local part may.

@@ -8,9 +8,9 @@ export const ARCHIVE_HEAD_BYTES = 4096;
 /** What starts where the octets of an archive do, without zip: that is found from its end. */
 export type HeadFormat = Exclude<ArchiveKind, "rar" | "zip"> | "rar4" | "rar5";
 
-export const RAR4_MARKER = Buffer.from("Rar!\x1a\x07\x00", "latin1");
+const RAR4_MARKER = Buffer.from("Rar!\x1a\x07\x00", "latin1");
 export const RAR5_MARKER = Buffer.from("Rar!\x1a\x07\x01\x00", "latin1");
-export const SEVEN_ZIP_MARKER = Buffer.from("7z\xbc\xaf\x27\x1c", "latin1");
+const SEVEN_ZIP_MARKER = Buffer.from("7z\xbc\xaf\x27\x1c", "latin1");
 
 const MARKERS: readonly (readonly [HeadFormat, number, string])[] = [
   ["gzip", 0, "\x1f\x8b\x08"],

@@ -21,6 +21,12 @@ export function parseDomainName(text: string, options: { readonly utf8: boolean 
   return ascii.split(".").every(isLabel) ? ascii : null;
 }
 
+/** RFC 5321 2.3.5: the name that a server calls itself by is fully qualified, and no address. */
+export function parseFullName(text: string): string | null {
+  const name = parseDomainName(text, { utf8: true });
+  return name?.includes(".") && !/^[\d.]+$/.test(name) ? name : null;
+}
+
 /** True for the domain itself and for what is below it. Both in canonical form. */
 export function isWithin(name: string, domain: string): boolean {
   return name === domain || name.endsWith(`.${domain}`);

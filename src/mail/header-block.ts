@@ -49,7 +49,7 @@ export function parseHeaderBlock(bytes: Buffer): HeaderBlock {
 }
 
 /** A block over fields that were found elsewhere. */
-export function toHeaderBlock(fields: readonly HeaderField[]): HeaderBlock {
+function toHeaderBlock(fields: readonly HeaderField[]): HeaderBlock {
   const byName = new Map<string, HeaderField[]>();
   for (const field of fields) {
     const key = toNameKey(field.name);

@@ -1,5 +1,5 @@
 /** What a local part says without its quotes: `"a.b"` and `a.b` are one mailbox (RFC 5321 4.1.2). */
-export function bareLocalPart(localPart: string): string {
+function bareLocalPart(localPart: string): string {
   if (!localPart.startsWith('"')) return localPart;
   return localPart.slice(1, -1).replace(/\\(.)/gs, "$1");
 }

@@ -6,7 +6,7 @@ import { type ParameterisedValue, parseParameterised, withoutComments } from "./
 import { isKnownEncoding } from "./transfer-decoder.ts";
 
 /** RFC 2046 5.1.1. A longer one is still heeded, so that its parts are seen, and noted. */
-export const BOUNDARY_CHARS_MAX = 70;
+const BOUNDARY_CHARS_MAX = 70;
 /** Copies of one field that are looked at. More differ, or are noise. */
 const COPIES_MAX = 4;
 const NAMES_MAX = 16;

@@ -1,3 +1,5 @@
+import { endOfComment } from "./comment.ts";
+
 /** A piece of a Received field. A comment has its text without the outer brackets. */
 export interface ReceivedToken {
   readonly kind: "word" | "comment" | "semicolon";
@@ -36,18 +38,6 @@ export function receivedTokens(rawValue: string): readonly ReceivedToken[] | nul
     }
   }
   return tokens;
-}
-
-/** Behind the bracket that closes it; comments nest (RFC 5322 3.2.2). */
-function endOfComment(text: string, start: number): number | null {
-  let depth = 0;
-  for (let at = start; at < text.length; at++) {
-    const char = text[at];
-    if (char === "\\") at += 1;
-    else if (char === "(") depth += 1;
-    else if (char === ")" && --depth === 0) return at + 1;
-  }
-  return null;
 }
 
 /** Up to a blank, a comment or a semicolon outside of quotes and angle brackets. */

@@ -92,7 +92,7 @@ export interface LookupScope {
 }
 
 /** RFC-less house limit of behaviour.md: one message may cause this many network queries. */
-export const QUERIES_PER_MESSAGE = 50;
+const QUERIES_PER_MESSAGE = 50;
 
 export function createLookupScope(signal: AbortSignal, queries = QUERIES_PER_MESSAGE): LookupScope {
   let left = queries;

@@ -1,6 +1,6 @@
 import { mailboxKey } from "../mail/local-part.ts";
 import type { DomainPattern } from "./domain-pattern.ts";
-import { patternsFor } from "./domain-pattern.ts";
+import { mostSpecific } from "./domain-pattern.ts";
 
 /** One address, a whole domain, or the subdomains of one. */
 export type AddressPattern =
@@ -41,14 +41,7 @@ export function createAddressMap(entries: readonly AddressMapEntry[]): AddressMa
   return {
     isEmpty: entries.length === 0,
     find(localPart, domain) {
-      const own = addresses.get(addressKey(localPart, domain));
-      if (own) return own;
-      if (targets.size === 0) return null;
-      for (const pattern of patternsFor(domain)) {
-        const target = targets.get(pattern);
-        if (target) return target;
-      }
-      return null;
+      return addresses.get(addressKey(localPart, domain)) ?? mostSpecific(targets, domain);
     },
   };
 }

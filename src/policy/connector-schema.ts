@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { parseDomainName } from "../mail/domain-name.ts";
+import { parseFullName } from "../mail/domain-name.ts";
 import { parseIp } from "../net/ip.ts";
 import { toFingerprint } from "../smtp/client-certificate.ts";
 import { parseDomainPattern } from "./domain-pattern.ts";
@@ -126,12 +126,6 @@ function reportAuthFaults({ auth, tls, mx }: WrittenConnector, complain: Complai
 
 function parseSmarthost(text: string): HostPort | null {
   return parseHostPort(text, { defaultPort: SMTP_PORT });
-}
-
-/** RFC 5321 2.3.5: the name in EHLO is fully qualified. */
-function parseFullName(text: string): string | null {
-  const parsed = parseDomainName(text, { utf8: true });
-  return parsed?.includes(".") && !/^[\d.]+$/.test(parsed) ? parsed : null;
 }
 
 function parseCertificateName(text: string): string | null {

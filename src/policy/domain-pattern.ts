@@ -27,6 +27,19 @@ export function* patternsFor(domain: DomainPattern): Generator<DomainPattern> {
   yield "*";
 }
 
+/** What stands under the most specific pattern that covers a domain; null where none does. */
+export function mostSpecific<T extends object>(
+  byPattern: ReadonlyMap<DomainPattern, T>,
+  domain: DomainPattern,
+): T | null {
+  if (byPattern.size === 0) return null;
+  for (const pattern of patternsFor(domain)) {
+    const found = byPattern.get(pattern);
+    if (found) return found;
+  }
+  return null;
+}
+
 /** Tells whether one of the patterns covers a domain (or a whole wildcard), however many they are. */
 export function coverage(patterns: Iterable<DomainPattern>): (domain: DomainPattern) => boolean {
   const known = new Set(patterns);

@@ -3,8 +3,8 @@ import { checkShape } from "./check-shape.ts";
 import {
   type DomainPattern,
   isTooWide,
+  mostSpecific,
   parseDomainPattern,
-  patternsFor,
 } from "./domain-pattern.ts";
 import { createRecipientCompiler, type RecipientReader } from "./domain-recipients.ts";
 import { type DomainEntry, domainsSchema, type NamedDomain } from "./domain-schema.ts";
@@ -49,13 +49,7 @@ export function toDomains(all: readonly AcceptedDomain[]): Domains {
   const byPattern = new Map(all.map((domain) => [domain.name, domain]));
   return {
     all,
-    find(domain) {
-      for (const pattern of patternsFor(domain)) {
-        const accepted = byPattern.get(pattern);
-        if (accepted) return accepted;
-      }
-      return null;
-    },
+    find: (domain) => mostSpecific(byPattern, domain),
   };
 }
 

@@ -41,7 +41,7 @@ export function parsePrivateKey(pem: string): KeyObject | null {
 }
 
 /** Of a public or a private key. */
-export function publicTextOf(key: KeyObject): string {
+function publicTextOf(key: KeyObject): string {
   const own = key.type === "private" ? createPublicKey(key) : key;
   return Buffer.from(own.export({ format: "jwk" }).x ?? "", "base64url").toString("base64");
 }

@@ -2,7 +2,7 @@ import { errorText, formatProblem, PolicyError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { createSingleFlight } from "../base/single-flight.ts";
-import { watchFiles } from "../base/watch-files.ts";
+import { openWatchedReading } from "../base/watched-reading.ts";
 import type { FactBus } from "../pipeline/facts.ts";
 import { type PolicyInput, readPolicy } from "./load-policy.ts";
 import type { PolicyHolder, PolicySnapshot } from "./snapshot.ts";
@@ -24,36 +24,29 @@ export async function createPolicyHolder<Services>(
   input: PolicyHolderInput<Services>,
 ): Promise<PolicyHolder<Services>> {
   const { folder, clock, log } = input;
-  let onFiles = ignore;
-  // Before the first reading, so that no change falls between the two.
-  const watcher = await watchFiles({
-    folder,
-    clock,
-    onChange: () => onFiles(),
-    onError: (error) => log.warn("policy-watch-failed", { error: errorText(error) }),
-  });
   let current: () => PolicySnapshot<Services> | null = () => null;
   const exportInForce = (file: string, key: string) => exportOf(current(), file, key);
-  const readAndFollow = async () => {
-    const reading = await readPolicy({ ...input, exportInForce });
-    await watcher.follow(reading.marks);
-    if (reading.kind === "refused") throw reading.error;
-    return reading.snapshot;
-  };
-  const first = await readAndFollow().catch((error: unknown) => {
-    watcher.close();
-    throw error;
+  const watched = await openWatchedReading({
+    folder,
+    clock,
+    async read(follow) {
+      const reading = await readPolicy({ ...input, exportInForce });
+      await follow(reading.marks);
+      if (reading.kind === "refused") throw reading.error;
+      return reading.snapshot;
+    },
+    onWatchError: (error) => log.warn("policy-watch-failed", { error: errorText(error) }),
   });
-  const inForce = createInForce(first, input);
+  const inForce = createInForce(watched.first, input);
   current = inForce.current;
-  const reload = createSingleFlight(() => readAndFollow().then(inForce.adopt, inForce.refuse));
-  onFiles = () => void reload().catch(ignore); // the log has said it
+  const reload = createSingleFlight(() => watched.read().then(inForce.adopt, inForce.refuse));
+  watched.onChange(() => void reload().catch(() => {})); // the log has said it
   return {
     current: inForce.current,
     reload,
     onChange: inForce.onChange,
     lastError: inForce.lastError,
-    close: async () => watcher.close(),
+    close: async () => watched.close(),
   };
 }
 
@@ -143,5 +136,3 @@ function rejection(error: unknown): Readonly<Record<string, unknown>> {
   const shown = problems.slice(0, MAX_LOGGED_PROBLEMS).map(formatProblem);
   return { problems: shown, more: problems.length - shown.length };
 }
-
-function ignore(): void {}

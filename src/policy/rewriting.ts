@@ -3,7 +3,7 @@ import type { SrsRule } from "../mail/srs.ts";
 import { type AddressMap, createAddressMap, formatPattern } from "./address-map.ts";
 import { checkRewriting, type MailPolicy } from "./check-rewriting.ts";
 import { checkShape } from "./check-shape.ts";
-import { type DomainPattern, parseDomainPattern, patternsFor } from "./domain-pattern.ts";
+import { type DomainPattern, mostSpecific, parseDomainPattern } from "./domain-pattern.ts";
 import { directionOf, type RewritingFile, rewritingSchema } from "./rewriting-file.ts";
 import type { Domains } from "./snapshot.ts";
 import type { Source } from "./source.ts";
@@ -80,14 +80,7 @@ function toRewriting(
       })),
     ),
     srs: file.srs,
-    tagsOf: (domain) => {
-      if (tags.size === 0) return null;
-      for (const pattern of patternsFor(domain)) {
-        const rule = tags.get(pattern);
-        if (rule) return rule;
-      }
-      return null;
-    },
+    tagsOf: (domain) => mostSpecific(tags, domain),
     copies: file.copies.map(({ recipients, senders, to }) => ({
       recipients: recipients ? toFilter(recipients) : null,
       senders: senders ? toFilter(senders) : null,

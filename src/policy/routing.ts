@@ -8,7 +8,7 @@ import {
   type WrittenConnector,
 } from "./connector-schema.ts";
 import { compileReports, reportsSchema } from "./daily-reports.ts";
-import { coverage, type DomainPattern, patternsFor } from "./domain-pattern.ts";
+import { coverage, type DomainPattern, mostSpecific, patternsFor } from "./domain-pattern.ts";
 import type { CompiledDomains } from "./domains.ts";
 import type { Connector, ConnectorTarget, Domains, Routing, Smarthost } from "./snapshot.ts";
 import type { Source } from "./source.ts";
@@ -91,13 +91,7 @@ export function toRouting(all: readonly Connector[]): Routing {
   }
   return {
     all,
-    route(domain) {
-      for (const pattern of patternsFor(domain)) {
-        const connector = byPattern.get(pattern);
-        if (connector) return connector;
-      }
-      return null;
-    },
+    route: (domain) => mostSpecific(byPattern, domain),
   };
 }
 

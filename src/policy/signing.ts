@@ -4,7 +4,7 @@ import type { Json } from "../base/json.ts";
 import { isWithin } from "../mail/domain-name.ts";
 import { checkShape } from "./check-shape.ts";
 import type { ReadNamedFile } from "./connector-files.ts";
-import { patternsFor } from "./domain-pattern.ts";
+import { mostSpecific } from "./domain-pattern.ts";
 import { formatDuration } from "./duration.ts";
 import type { Limits } from "./limits.ts";
 import {
@@ -64,10 +64,7 @@ function toPolicy(
 ): SigningPolicy {
   const byPattern = new Map(all.map(({ pattern, keys }) => [pattern, keys]));
   return {
-    keysFor(domain) {
-      const pattern = patternsFor(domain).find((one) => byPattern.has(one));
-      return (pattern !== undefined && byPattern.get(pattern)) || [];
-    },
+    keysFor: (domain) => mostSpecific(byPattern, domain) ?? [],
     all,
     expiresMs: expires,
     onFailure,

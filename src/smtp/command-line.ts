@@ -1,3 +1,5 @@
+import { decodeStrictUtf8 } from "./strict-utf8.ts";
+
 /** A command line cut into its verb, in upper case, and the rest without blanks around it. */
 export interface CommandLine {
   readonly verb: string;
@@ -10,7 +12,7 @@ export interface CommandLine {
  * (threats.md P7).
  */
 export function splitCommandLine(line: Buffer): CommandLine | null {
-  const text = toText(line);
+  const text = decodeStrictUtf8(line);
   if (text === null || /[\x00-\x1f\x7f]/.test(text)) return null;
   const space = text.indexOf(" ");
   const verb = space < 0 ? text : text.slice(0, space);
@@ -41,11 +43,3 @@ export function isForeignStart(octet: number): boolean {
 const LF = 0x0a;
 const CR = 0x0d;
 const BLANK = 0x20;
-
-function toText(line: Buffer): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(line);
-  } catch {
-    return null;
-  }
-}

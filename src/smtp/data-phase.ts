@@ -5,7 +5,7 @@ import type { DataFault, DataSink } from "./session-handler.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 
 /** A message over the limit is read this much further, for its end may be near (behaviour.md 5). */
-export const MAX_OVERSHOOT_BYTES = 65_536;
+const MAX_OVERSHOOT_BYTES = 65_536;
 /** Before the minimum rate is asked for: a client may need a moment to open its file. */
 const RATE_GRACE_MS = 60_000;
 /** The whole of DATA: at least ten minutes (RFC 5321 4.5.3.2.6), at this rate, at most thirty. */

@@ -55,12 +55,6 @@ export async function readListenerTls(
   return { own: first, also: others, clients: asks ? { ca, pins: clientPins } : null };
 }
 
-/** One that never changes. */
-export function fixedTls(own: Certificate): TlsSource {
-  const tls: ListenerTls = { own, also: [], clients: null };
-  return { current: () => tls, onChange: () => () => {} };
-}
-
 /** Every path whose change matters. */
 export function pathsOf({ own, also, clientCa }: ListenerTlsFiles): readonly string[] {
   const pairs = [...(own ? [own] : []), ...also];

@@ -1,3 +1,5 @@
+import { decodeStrictUtf8 } from "./strict-utf8.ts";
+
 /**
  * Mechanisms of SASL (RFC 4954) as state machines without I/O: PLAIN (RFC 4616) and LOGIN, which has
  * no RFC and which Outlook speaks. A step is what comes next; only a challenge wants an answer.
@@ -59,7 +61,7 @@ function decode(response: string, next: (decoded: string) => SaslStep): SaslStep
   if (response === "*") return fault("cancelled");
   const octets = decodeStrictBase64(response);
   if (octets === null) return fault("not-base64");
-  const text = decodeUtf8(octets);
+  const text = decodeStrictUtf8(octets);
   return text === null ? fault("malformed") : next(text);
 }
 
@@ -91,12 +93,4 @@ function decodeStrictBase64(text: string): Buffer | null {
   if (!BASE64.test(text)) return null;
   const octets = Buffer.from(text, "base64");
   return octets.toString("base64") === text ? octets : null;
-}
-
-function decodeUtf8(octets: Buffer): string | null {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(octets);
-  } catch {
-    return null;
-  }
 }

@@ -1,10 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
-import { marksOf } from "../base/file-marks.ts";
 import type { Log } from "../base/log.ts";
 import type { CounterMetric } from "../base/metrics.ts";
+import { startLaterRounds } from "../base/rounds.ts";
 import { createSingleFlight } from "../base/single-flight.ts";
-import { watchFiles } from "../base/watch-files.ts";
+import { openWatchedReading, readingOf } from "../base/watched-reading.ts";
 import { EXPIRY_WARNING_MS } from "./inspect-certificate.ts";
 import {
   type ListenerIdentity,
@@ -42,29 +42,17 @@ export interface TlsHolder extends TlsSource {
  */
 export async function openTlsHolder(input: TlsHolderInput): Promise<TlsHolder> {
   const { files, clock, log, listener } = input;
-  let onFiles = () => {};
-  const watcher = await watchFiles({
+  const watched = await openWatchedReading({
     folder: null,
     clock,
-    onChange: () => onFiles(),
-    onError: (error) => log.warn("certificate-watch-failed", { listener, error: errorText(error) }),
+    read: readingOf(pathsOf(files), () => readListenerTls(files, input, clock.now())),
+    onWatchError: (error) =>
+      log.warn("certificate-watch-failed", { listener, error: errorText(error) }),
   });
-  const read = async () => {
-    const marks = await marksOf(pathsOf(files));
-    try {
-      return await readListenerTls(files, input, clock.now());
-    } finally {
-      await watcher.follow(marks);
-    }
-  };
-  const first = await read().catch((error: unknown) => {
-    watcher.close();
-    throw error;
-  });
-  const inForce = createInForce(first, input);
-  const reload = createSingleFlight(() => read().then(inForce.adopt, inForce.refuse));
-  onFiles = () => void reload();
-  const stopLooking = lookAgain(clock, async () => {
+  const inForce = createInForce(watched.first, input);
+  const reload = createSingleFlight(() => watched.read().then(inForce.adopt, inForce.refuse));
+  watched.onChange(() => void reload());
+  const stopLooking = startLaterRounds(clock, LOOK_AGAIN_MS, async () => {
     await reload();
     inForce.warn();
   });
@@ -75,7 +63,7 @@ export async function openTlsHolder(input: TlsHolderInput): Promise<TlsHolder> {
     expiresAt: () => expiresAt(inForce.current()),
     close() {
       stopLooking();
-      watcher.close();
+      watched.close();
     },
   };
 }
@@ -128,18 +116,4 @@ function expiresAt({ own, also }: ListenerTls): number {
 
 function toDay(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
-}
-
-function lookAgain(clock: Clock, work: () => Promise<void>): () => void {
-  let stopped = false;
-  let cancel = () => {};
-  const schedule = () => {
-    if (stopped) return;
-    cancel = clock.after(LOOK_AGAIN_MS, () => void work().finally(schedule));
-  };
-  schedule();
-  return () => {
-    stopped = true;
-    cancel();
-  };
 }

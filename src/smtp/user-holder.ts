@@ -1,10 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { errorText } from "../base/errors.ts";
-import { marksOf } from "../base/file-marks.ts";
 import type { Log } from "../base/log.ts";
 import type { CounterMetric } from "../base/metrics.ts";
 import { createSingleFlight } from "../base/single-flight.ts";
-import { watchFiles } from "../base/watch-files.ts";
+import { openWatchedReading, readingOf } from "../base/watched-reading.ts";
 import { readUserFile } from "./user-file.ts";
 import type { UserTable } from "./user-table.ts";
 
@@ -31,25 +30,13 @@ export interface UserHolder {
  */
 export async function openUserHolder(input: UserHolderInput): Promise<UserHolder> {
   const { listener, path, clock, log, reloads } = input;
-  let onFile = () => {};
-  const watcher = await watchFiles({
+  const watched = await openWatchedReading({
     folder: null,
     clock,
-    onChange: () => onFile(),
-    onError: (error) => log.warn("users-watch-failed", { listener, error: errorText(error) }),
+    read: readingOf([path], () => readUserFile(path)),
+    onWatchError: (error) => log.warn("users-watch-failed", { listener, error: errorText(error) }),
   });
-  const read = async () => {
-    const marks = await marksOf([path]);
-    try {
-      return await readUserFile(path);
-    } finally {
-      await watcher.follow(marks);
-    }
-  };
-  let current = await read().catch((error: unknown) => {
-    watcher.close();
-    throw error;
-  });
+  let current = watched.first;
   const adopt = (users: UserTable) => {
     current = users;
     reloads.add({ listener, outcome: "applied" });
@@ -59,7 +46,7 @@ export async function openUserHolder(input: UserHolderInput): Promise<UserHolder
     reloads.add({ listener, outcome: "rejected" });
     log.error("users-rejected", { listener, error: errorText(error), kept: current.size });
   };
-  const reload = createSingleFlight(() => read().then(adopt, refuse));
-  onFile = () => void reload();
-  return { current: () => current, reload, close: () => watcher.close() };
+  const reload = createSingleFlight(() => watched.read().then(adopt, refuse));
+  watched.onChange(() => void reload());
+  return { current: () => current, reload, close: watched.close };
 }

@@ -26,7 +26,7 @@ export type UserTableResult =
   | { readonly kind: "refused"; readonly faults: readonly UserFault[] };
 
 /** No blanks, no controls, no colon: what stands before the first colon of a line. */
-const NAME = /^[!-9;-~]{1,255}$/;
+export const USER_NAME: RegExp = /^[!-9;-~]{1,255}$/;
 
 /**
  * `name:$scrypt$…` a line; empty lines and those that begin with # are skipped. All of it or nothing:
@@ -61,7 +61,7 @@ type LineFault = Omit<UserFault, "line">;
 function parseLine(line: string): User | LineFault {
   const colon = line.indexOf(":");
   const name = line.slice(0, Math.max(0, colon));
-  if (!NAME.test(name))
+  if (!USER_NAME.test(name))
     return { col: 1, message: "expected name:hash, the name in printable ASCII without blanks" };
   const hash = parsePasswordHash(line.slice(colon + 1));
   if (hash !== null) return { name, hash };

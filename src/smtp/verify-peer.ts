@@ -74,7 +74,7 @@ function judgeWish(peer: Peer, wish: VerifiedDemand): PeerVerdict {
  * Of the certificate's alternative names alone: a common name is free text (RFC 9525 2), and MTA-STS
  * rules it out (RFC 8461 4.1).
  */
-export function judgeNames(own: X509Certificate, names: readonly string[]): PeerVerdict {
+function judgeNames(own: X509Certificate, names: readonly string[]): PeerVerdict {
   const match = names.find((name) => isFor(own, name));
   if (match !== undefined) return { kind: "fits", by: "ca", match };
   const its = (own.subjectAltName ?? "no alternative name").slice(0, MAX_SHOWN_CHARS);

@@ -5,25 +5,22 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { Unavailable } from "../../src/base/errors.ts";
-import { createSilentLog } from "../../src/base/log.ts";
 import { runCli } from "../../src/cli/cli.ts";
 import { isVisible } from "../../src/cli/visible-text.ts";
 import { openCommandPort } from "../../src/control/command-port.ts";
 import type { ReleaseOutcome } from "../../src/control/quarantine-commands.ts";
-import { createStoreCommands } from "../../src/control/store-commands.ts";
 import { createFactBus } from "../../src/pipeline/facts.ts";
 import type { Hold } from "../../src/quarantine/quarantine.ts";
-import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
-import { createDiskSpool } from "../../src/spool/disk-spool.ts";
-import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
-import { testHold, testSource } from "../support/test-holds.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+import { createStoreCli, type StoreCli } from "../support/store-cli.ts";
+import { testHold } from "../support/test-holds.ts";
 import { testId, testRecord } from "../support/test-records.ts";
 
 const clock = createSystemClock();
-const log = createSilentLog();
 const hostile = "\u001b[31mred\u202e\n";
 let root = "";
 let dataDir = "";
+let cli: StoreCli;
 let release: (id: string, order: unknown) => Promise<ReleaseOutcome>;
 
 before(async () => {
@@ -32,45 +29,19 @@ before(async () => {
 beforeEach(async () => {
   dataDir = await mkdtemp(join(root, "d-"));
   release = async () => ({ kind: "released", recipients: ["alice@example.org"] });
+  cli = createStoreCli({
+    dataDir,
+    width: 100,
+    tellSender: async () => "bounced",
+    release: (id, order) => release(id, order),
+    facts: createFactBus((error) => assert.fail(String(error))),
+  });
 });
 afterEach(() => rm(dataDir, { recursive: true }));
 after(() => rm(root, { recursive: true, force: true }));
 
-async function openStores() {
-  const tracking = createSqliteTracking({ folder: join(dataDir, "tracking"), clock, log });
-  const quarantine = createSqliteQuarantine({ folder: join(dataDir, "quarantine"), clock, log });
-  const spool = createDiskSpool({ folder: join(dataDir, "spool"), clock, log });
-  await spool.recover();
-  const commands = createStoreCommands({
-    tracking,
-    quarantine,
-    spool,
-    tellSender: async () => "bounced",
-    wake() {},
-    release: (id, order) => release(id, order),
-    facts: createFactBus((error) => assert.fail(String(error))),
-    clock,
-    about: () => ({}),
-  });
-  const close = async () =>
-    void (await Promise.all([tracking.close(), quarantine.close(), spool.close()]));
-  return { tracking, quarantine, commands, close };
-}
-
-/** What a terminal sees, and the exit code. */
-async function run(...argv: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli(argv, {
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    env: { SUDO_USER: "admin" },
-    cwd: dataDir,
-    width: 100,
-    openPort: () => openCommandPort({ dataDir, clock, openAlone: openStores }),
-  });
-  return { code, out, err, text: out.join("\n") };
-}
+const openStores = () => cli.openStores();
+const run = (...argv: string[]) => cli.run(...argv);
 
 async function record(...numbers: number[]): Promise<void> {
   const { tracking, close } = await openStores();
@@ -84,7 +55,7 @@ async function record(...numbers: number[]): Promise<void> {
 
 async function hold(number: number): Promise<Hold> {
   const { quarantine, close } = await openStores();
-  const held = await quarantine.hold(testHold(number, { subject: hostile }), testSource("x"));
+  const held = await quarantine.hold(testHold(number, { subject: hostile }), toBytesSource("x"));
   await close();
   return held;
 }
@@ -121,6 +92,11 @@ describe("command line", () => {
       assert.equal(code, 0);
       assert.match(text, /--json/, "global options are part of every help");
     }
+  });
+
+  test("help tells defaults as they are typed", async () => {
+    assert.match((await run("allow", "add", "--help")).text, /\(default:\s+90d\)/);
+    assert.doesNotMatch((await run("doctor", "spf", "--help")).text, /\[\]/);
   });
 
   test("version answers people and programs", async () => {

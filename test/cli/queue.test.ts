@@ -4,25 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { createSystemClock } from "../../src/base/clock.ts";
-import { createSilentLog } from "../../src/base/log.ts";
-import { runCli } from "../../src/cli/cli.ts";
 import { isVisible } from "../../src/cli/visible-text.ts";
-import { openCommandPort } from "../../src/control/command-port.ts";
-import { createStoreCommands } from "../../src/control/store-commands.ts";
 import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
-import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
-import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import type { NewSpoolItem, SpoolItem } from "../../src/spool/spool.ts";
-import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
+import { createStoreCli, type StoreCli } from "../support/store-cli.ts";
 
 const clock = createSystemClock();
-const log = createSilentLog();
 const HOSTILE = "\u001b[31mred\u202e\n";
 const TEXT = "Subject: \u001b[31mhostile\r\nX: 1\r\n\r\nbody\r\n";
 const LATER = 3_600_000;
 let dataDir = "";
+let cli: StoreCli;
 let facts: Fact[] = [];
 let toldHow: "bounced" | "quarantined" = "bounced";
 
@@ -30,46 +24,20 @@ beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), "postern-queue-"));
   facts = [];
   toldHow = "bounced";
+  const bus = createFactBus((error) => assert.fail(String(error)));
+  bus.listen((fact) => facts.push(fact));
+  cli = createStoreCli({
+    dataDir,
+    width: 200,
+    tellSender: async () => toldHow,
+    release: async () => ({ kind: "refused", reason: "not here" }),
+    facts: bus,
+  });
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
-async function openStores() {
-  const tracking = createSqliteTracking({ folder: join(dataDir, "tracking"), clock, log });
-  const quarantine = createSqliteQuarantine({ folder: join(dataDir, "quarantine"), clock, log });
-  const spool = createDiskSpool({ folder: join(dataDir, "spool"), clock, log });
-  await spool.recover();
-  const bus = createFactBus((error) => assert.fail(String(error)));
-  bus.listen((fact) => facts.push(fact));
-  const commands = createStoreCommands({
-    tracking,
-    quarantine,
-    spool,
-    tellSender: async () => toldHow,
-    wake() {},
-    release: async () => ({ kind: "refused", reason: "not here" }),
-    facts: bus,
-    clock,
-    about: () => ({}),
-  });
-  const close = async () =>
-    void (await Promise.all([tracking.close(), quarantine.close(), spool.close()]));
-  return { commands, spool, close };
-}
-
-/** What a terminal sees, and the exit code. Each command opens the stores anew. */
-async function run(...argv: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await runCli(argv, {
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    env: { SUDO_USER: "admin" },
-    cwd: dataDir,
-    width: 200,
-    openPort: () => openCommandPort({ dataDir, clock, openAlone: openStores }),
-  });
-  return { code, out, err, text: out.join("\n") };
-}
+const openStores = () => cli.openStores();
+const run = (...argv: string[]) => cli.run(...argv);
 
 async function add(to: readonly string[], change: Partial<NewSpoolItem> = {}): Promise<SpoolItem> {
   const { spool, close } = await openStores();

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import type { HoldFilter, Quarantine } from "../../src/quarantine/quarantine.ts";
-import { readAll, testAddress, testHold, testSource } from "../support/test-holds.ts";
+import { readAll, toBytesSource } from "../support/bytes-source.ts";
+import { testAddress, testHold } from "../support/test-holds.ts";
 import { testId } from "../support/test-records.ts";
 
 /** What holds for every implementation of Quarantine. `open` gives an empty one each time. */
@@ -18,13 +19,13 @@ export function quarantineConformance(open: () => Promise<Quarantine>): void {
     });
   const numbers = async (quarantine: Quarantine, filter: Partial<HoldFilter>) =>
     (await quarantine.list({ limit: 100, ...filter })).map(({ score }) => score);
-  const source = () => testSource("Subject: x\r\n\r\nbody\r\n");
+  const source = () => toBytesSource("Subject: x\r\n\r\nbody\r\n");
 
   behaves(
     "what is held comes back octet for octet, with everything that was said of it",
     async (q) => {
       const bytes = randomBytes(300_000);
-      const held = await q.hold(testHold(1), testSource(bytes));
+      const held = await q.hold(testHold(1), toBytesSource(bytes));
       assert.equal(held.sha256, createHash("sha256").update(bytes).digest("hex"));
       assert.deepEqual(held, {
         ...testHold(1),
@@ -44,7 +45,7 @@ export function quarantineConformance(open: () => Promise<Quarantine>): void {
 
   behaves("an empty message and two holds of one transaction are kept apart", async (q) => {
     const [a, b] = await Promise.all([
-      q.hold(testHold(1), testSource("")),
+      q.hold(testHold(1), toBytesSource("")),
       q.hold(testHold(1), source()),
     ]);
     assert.notEqual(a.id, b.id);
@@ -53,7 +54,7 @@ export function quarantineConformance(open: () => Promise<Quarantine>): void {
   });
 
   behaves("a source that yields other than it promised is not held", async (q) => {
-    const short = { ...testSource("abc"), size: 4 };
+    const short = { ...toBytesSource("abc"), size: 4 };
     await assert.rejects(q.hold(testHold(1), short), {
       name: "Unavailable",
       dependency: "quarantine",

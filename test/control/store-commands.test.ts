@@ -14,7 +14,8 @@ import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import type { Spool } from "../../src/spool/spool.ts";
 import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
 import type { Tracking } from "../../src/tracking/tracking.ts";
-import { testHold, testSource } from "../support/test-holds.ts";
+import { toBytesSource } from "../support/bytes-source.ts";
+import { testHold } from "../support/test-holds.ts";
 import { testId, testRecord } from "../support/test-records.ts";
 
 const clock = createSystemClock();
@@ -61,7 +62,8 @@ async function run(name: string, args: unknown = {}): Promise<unknown[]> {
   return Array.fromAsync(commands.get(name)!(args));
 }
 
-const hold = (number: number): Promise<Hold> => quarantine.hold(testHold(number), testSource("x"));
+const hold = (number: number): Promise<Hold> =>
+  quarantine.hold(testHold(number), toBytesSource("x"));
 
 async function closeStores(): Promise<void> {
   await Promise.all([quarantine.close(), tracking.close()]);

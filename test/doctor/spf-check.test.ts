@@ -3,10 +3,10 @@ import { describe, it, type TestContext } from "node:test";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { spfCheck } from "../../src/doctor/spf-check.ts";
 import { proposeSpf } from "../../src/doctor/spf-proposal.ts";
-import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { toRouting } from "../../src/policy/routing.ts";
 import type { AcceptedDomain, Connector, Domains } from "../../src/policy/snapshot.ts";
-import { type FakeZone, startFakeDns } from "../support/fake-dns.ts";
+import type { FakeZone } from "../support/fake-dns.ts";
+import { fakedResolver } from "../support/faked-resolver.ts";
 import { toTestConnector } from "../support/relay-bench.ts";
 import { toAddress } from "../support/spool-item.ts";
 
@@ -30,13 +30,8 @@ interface Scene {
 
 /** Lines as doctor prints them. */
 async function look(t: TestContext, { zone = {}, connectors = [HUB, DIRECT], ...more }: Scene) {
-  const dns = await startFakeDns(zone);
   const clock = createSystemClock();
-  const resolver = createDnsResolver({ clock, servers: [dns.address] });
-  t.after(async () => {
-    resolver.close();
-    await dns.close();
-  });
+  const { resolver } = await fakedResolver(t, zone, clock);
   const own: AcceptedDomain = {
     name: "example.org",
     type: "authoritative",

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import {
   coverage,
   isTooWide,
+  mostSpecific,
   parseDomainPattern,
   patternsFor,
 } from "../../src/policy/domain-pattern.ts";
@@ -53,4 +54,16 @@ test("a wildcard under which strangers register is too wide", () => {
     "org",
   ])
     assert.equal(isTooWide(pattern), false, pattern);
+});
+
+test("the most specific pattern wins, whatever the order of the patterns", () => {
+  const names = ["*", "*.example.org", "a.example.org", "*.a.example.org"];
+  for (const order of [names, names.toReversed()]) {
+    const byPattern = new Map(order.map((name) => [name, { name }]));
+    assert.deepEqual(mostSpecific(byPattern, "a.example.org"), { name: "a.example.org" });
+    assert.deepEqual(mostSpecific(byPattern, "c.b.a.example.org"), { name: "*.a.example.org" });
+    assert.deepEqual(mostSpecific(byPattern, "b.example.org"), { name: "*.example.org" });
+    assert.deepEqual(mostSpecific(byPattern, "example.org"), { name: "*" });
+  }
+  assert.equal(mostSpecific(new Map([["*.example.org", {}]]), "example.org"), null);
 });

@@ -12,7 +12,8 @@ import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog, type Log } from "../../src/base/log.ts";
 import type { Quarantine } from "../../src/quarantine/quarantine.ts";
 import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
-import { readAll, testHold, testSource } from "../support/test-holds.ts";
+import { readAll, toBytesSource } from "../support/bytes-source.ts";
+import { testHold } from "../support/test-holds.ts";
 
 const clock = createSystemClock();
 let root = "";
@@ -40,7 +41,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
   test("folder and files are readable by the owner only, names tell nothing", async () => {
     const folder = join(root, "modes");
     await withQuarantine(folder, async (quarantine) => {
-      const { id } = await quarantine.hold(testHold(1), testSource("x"));
+      const { id } = await quarantine.hold(testHold(1), toBytesSource("x"));
       assert.equal((await stat(folder)).mode & 0o777, 0o700);
       assert.equal((await stat(join(folder, "messages"))).mode & 0o777, 0o700);
       assert.deepEqual(await readdir(join(folder, "messages")), [id]);
@@ -55,7 +56,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
     const messages = join(folder, "messages");
     let kept = "";
     await withQuarantine(folder, async (q) => {
-      kept = (await q.hold(testHold(1), testSource("kept"))).id;
+      kept = (await q.hold(testHold(1), toBytesSource("kept"))).id;
     });
     await writeFile(join(messages, "0123456789ABCDEF"), "stray");
     await writeFile(join(messages, "0123456789ABCDEG.draft"), "half");
@@ -71,7 +72,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
     const folder = join(root, "index-lost");
     let id = "";
     await withQuarantine(folder, async (q) => {
-      id = (await q.hold(testHold(1), testSource("precious"))).id;
+      id = (await q.hold(testHold(1), toBytesSource("precious"))).id;
     });
     for (const name of await readdir(folder))
       if (name.startsWith("quarantine.db")) await rm(join(folder, name));
@@ -90,7 +91,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
     const folder = join(root, "bytes-gone");
     const ids: string[] = [];
     await withQuarantine(folder, async (q) => {
-      for (const n of [1, 2]) ids.push((await q.hold(testHold(n), testSource("content"))).id);
+      for (const n of [1, 2]) ids.push((await q.hold(testHold(n), toBytesSource("content"))).id);
     });
     await rm(join(folder, "messages", ids[0]!));
     await truncate(join(folder, "messages", ids[1]!), 3);
@@ -104,7 +105,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
   test("an entry whose bytes are others than those held cannot be read to its end", async () => {
     const folder = join(root, "bytes-changed");
     await withQuarantine(folder, async (q) => {
-      const { id } = await q.hold(testHold(1), testSource("content"));
+      const { id } = await q.hold(testHold(1), toBytesSource("content"));
       await writeFile(join(folder, "messages", id), "CONTENT");
       const source = await q.open(id);
       assert.ok(source);
@@ -119,7 +120,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
     await writeFile(file, "rubbish ".repeat(1000));
     await withQuarantine(folder, async (q) => {
       const failures = await Promise.allSettled(
-        [1, 2].map((n) => q.hold(testHold(n), testSource("x"))),
+        [1, 2].map((n) => q.hold(testHold(n), toBytesSource("x"))),
       );
       for (const failure of failures) {
         assert.equal(failure.status, "rejected");
@@ -127,18 +128,18 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
       }
       assert.deepEqual(await readdir(join(folder, "messages")), []);
       await rm(file);
-      assert.equal((await q.hold(testHold(1), testSource("x"))).state, "held");
+      assert.equal((await q.hold(testHold(1), toBytesSource("x"))).state, "held");
     });
   });
 
   test("an index that breaks under way leaves no bytes of the hold it refused", async () => {
     const folder = join(root, "breaks");
     await withQuarantine(folder, async (q) => {
-      await q.hold(testHold(1), testSource("x"));
+      await q.hold(testHold(1), toBytesSource("x"));
       for (const name of await readdir(folder))
         if (name.startsWith("quarantine.db")) await rm(join(folder, name));
       await mkdir(join(folder, "quarantine.db"));
-      await assert.rejects(q.hold(testHold(2), testSource("y")), { name: "Unavailable" });
+      await assert.rejects(q.hold(testHold(2), toBytesSource("y")), { name: "Unavailable" });
       assert.equal((await readdir(join(folder, "messages"))).length, 1);
     });
   });
@@ -146,7 +147,7 @@ describe("sqlite quarantine, beyond what every quarantine does", () => {
   test("a message that is deleted while it is read is read to its end", async () => {
     const content = "line\r\n".repeat(100_000);
     await withQuarantine(join(root, "reading"), async (q) => {
-      const { id } = await q.hold(testHold(1), testSource(content));
+      const { id } = await q.hold(testHold(1), toBytesSource(content));
       const source = await q.open(id);
       const chunks: Buffer[] = [];
       for await (const chunk of source!.read()) {
@@ -202,9 +203,9 @@ describe("a quarantine on a full disk", { skip: noMount }, () => {
   test("a hold that does not fit is refused, leaves nothing, and the next that fits is held", async () => {
     const folder = join(disk, "quarantine");
     await withQuarantine(folder, async (q) => {
-      const kept = await q.hold(testHold(1), testSource("small"));
+      const kept = await q.hold(testHold(1), toBytesSource("small"));
       for (let i = 0; i < 5; i++)
-        await assert.rejects(q.hold(testHold(2), testSource(Buffer.alloc(2_000_000, 65))), {
+        await assert.rejects(q.hold(testHold(2), toBytesSource(Buffer.alloc(2_000_000, 65))), {
           name: "Unavailable",
           dependency: "quarantine",
           message: /ENOSPC/,
@@ -214,14 +215,14 @@ describe("a quarantine on a full disk", { skip: noMount }, () => {
       const results = [];
       for (let i = 0; i < 60; i++)
         results.push(
-          await q.hold(testHold(i), testSource(Buffer.alloc(8192))).then(
+          await q.hold(testHold(i), toBytesSource(Buffer.alloc(8192))).then(
             () => true,
             () => false,
           ),
         );
       assert.ok(results.includes(false));
       await rm(join(disk, "filler"));
-      await q.hold(testHold(3), testSource("fits"));
+      await q.hold(testHold(3), toBytesSource("fits"));
       assert.equal((await q.stats()).held, 2 + results.filter(Boolean).length);
     });
     await withQuarantine(folder, async (q) => {

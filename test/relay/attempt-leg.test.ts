@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { kindsOf, openRelayBench, toLeg } from "../support/relay-bench.ts";
-import {
-  type HubAction,
-  type HubOptions,
-  type ScriptedHub,
-  startScriptedHub,
-} from "../support/scripted-hub.ts";
+import { type HubAction, hubFor, startScriptedHub } from "../support/scripted-hub.ts";
 
 const WAIT_MS = 5000;
 const SOURCE = toBytesSource("Subject: x\r\n\r\nbody\r\n");
-
-async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  t.after(() => hub.close());
-  return hub;
-}
 
 /** A port where nobody listens. */
 async function deadHub(): Promise<{ port: number }> {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { hubFor, SOURCE, toInternet, twoHubs, WAIT_MS, ZONE } from "../support/hub-pair.ts";
+import { SOURCE, toInternet, twoHubs, WAIT_MS, ZONE } from "../support/hub-pair.ts";
 import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";
-import { startScriptedHub } from "../support/scripted-hub.ts";
+import { hubFor, startScriptedHub } from "../support/scripted-hub.ts";
 import { mx, toZoneResolver } from "../support/zone-resolver.ts";
 
 test("weights share the mail among equals, and the share of a dead one goes to the others", async (t) => {

@@ -1,27 +1,16 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench, toLeg } from "../support/relay-bench.ts";
-import {
-  type HubAction,
-  type HubOptions,
-  type ScriptedHub,
-  startScriptedHub,
-} from "../support/scripted-hub.ts";
+import { type HubAction, hubFor, startScriptedHub } from "../support/scripted-hub.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
 
 const TEXT = "From: s\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
 const SOURCE = toBytesSource(TEXT);
 const FIVE_MINUTES = 5 * 60_000;
 const SPOOL_AWAY = new Unavailable("spool", "made by a test");
-
-async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  t.after(() => hub.close());
-  return hub;
-}
 
 test("whatever a hub does to the first attempt, the message is neither lost nor doubled", async (t) => {
   const faults: readonly (readonly [string, HubAction, number])[] = [

@@ -4,9 +4,9 @@ import { toDomains } from "../../src/policy/domains.ts";
 import { toRouting, withPostmaster } from "../../src/policy/routing.ts";
 import { destinationOf, groupByRoute } from "../../src/relay/hubs/destination.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { hubFor, NEVER, SOURCE, toInternet, twoHubs, WAIT_MS, ZONE } from "../support/hub-pair.ts";
+import { NEVER, SOURCE, toInternet, twoHubs, WAIT_MS, ZONE } from "../support/hub-pair.ts";
 import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";
-import { startScriptedHub } from "../support/scripted-hub.ts";
+import { hubFor, startScriptedHub } from "../support/scripted-hub.ts";
 import { toAddress, toSpoolItem } from "../support/spool-item.ts";
 import { mx, toZoneResolver } from "../support/zone-resolver.ts";
 

@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBytesSource } from "../support/bytes-source.ts";
-import {
-  envelopeTo as envelope,
-  hubFor,
-  openConnection as open,
-} from "../support/client-connection.ts";
+import { envelopeTo as envelope, openConnection as open } from "../support/client-connection.ts";
+import { hubFor } from "../support/scripted-hub.ts";
 
 const TEXT = "Subject: x\r\n\r\nx\r\n";
 

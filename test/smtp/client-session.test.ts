@@ -3,9 +3,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { ClientSession } from "../../src/smtp/client-session.ts";
-import { hubFor } from "../support/client-connection.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import type { HubOptions } from "../support/scripted-hub.ts";
+import { type HubOptions, hubFor } from "../support/scripted-hub.ts";
 
 async function sessionFor(t: TestContext, options: HubOptions = {}) {
   const hub = await hubFor(t, options);

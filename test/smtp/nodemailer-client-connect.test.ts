@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
@@ -8,7 +8,7 @@ import { CLIENT_TIMES, type ClientTimes } from "../../src/smtp/client-times.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { ConnectResult, SmtpConnection } from "../../src/smtp/smtp-client.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
-import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
+import { hubFor } from "../support/scripted-hub.ts";
 
 const NEVER = new AbortController().signal;
 const TO_A: Envelope = {
@@ -16,12 +16,6 @@ const TO_A: Envelope = {
   recipients: [{ address: { spoken: "a@x", localPart: "a", domain: "x" } }],
   mail: { body: "7bit", smtputf8: false },
 };
-
-async function hubFor(context: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  context.after(() => hub.close());
-  return hub;
-}
 
 function connector(times: Partial<ClientTimes> = {}, authorities: string | null = null) {
   return createSmtpConnector({

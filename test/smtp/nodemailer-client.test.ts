@@ -6,10 +6,10 @@ import { toBytesSource } from "../support/bytes-source.ts";
 import {
   addressOf as address,
   envelopeTo as envelope,
-  hubFor,
   openConnection as open,
 } from "../support/client-connection.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
+import { hubFor } from "../support/scripted-hub.ts";
 
 const TEXT = "Subject: x\r\n\r\n.dot\r\n..\r\ntrailing \t\r\n\r\n";
 

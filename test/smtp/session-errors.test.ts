@@ -5,23 +5,16 @@ import { createFakeClock } from "../support/fake-clock.ts";
 import type { RawClient } from "../support/raw-client.ts";
 import { createScriptedHandler } from "../support/scripted-handler.ts";
 import { type EdgeOptions, startEdge } from "../support/smtp-edge.ts";
+import { arrived, startTimedSession } from "../support/timed-session.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const SECOND = 1000;
 
 /** A client whose next error is the first that is answered late. */
 async function startSlowed(options: EdgeOptions = {}) {
-  const clock = createFakeClock();
-  const handler = createScriptedHandler();
-  const edge = await startEdge(handler, { clock, ...options });
-  const client = await edge.greeted();
-  for (let i = 0; i < 10; i++) assert.equal((await client.say("FOO")).code, 500);
-  return { clock, handler, edge, client };
-}
-
-/** The octets are in the server's hands. */
-async function arrived(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((go) => setImmediate(go));
+  const session = await startTimedSession(options);
+  for (let i = 0; i < 10; i++) assert.equal((await session.client.say("FOO")).code, 500);
+  return session;
 }
 
 test("pipelining does not escape the delay: each error waits its own second", async () => {

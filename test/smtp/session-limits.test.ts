@@ -1,30 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFakeClock } from "../support/fake-clock.ts";
 import type { RawClient } from "../support/raw-client.ts";
-import { createScriptedHandler, type Script } from "../support/scripted-handler.ts";
-import { type EdgeOptions, startEdge } from "../support/smtp-edge.ts";
+import { arrived, assertGoodbye, startTimedSession as start } from "../support/timed-session.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-
-async function start(options: EdgeOptions = {}, script: Script = {}) {
-  const clock = createFakeClock();
-  const handler = createScriptedHandler(script);
-  const edge = await startEdge(handler, { clock, ...options });
-  return { clock, handler, edge, client: await edge.greeted() };
-}
-
-/** The octets are in the server's hands: it has answered something sent after nothing else. */
-async function arrived(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((go) => setImmediate(go));
-}
-
-async function assertGoodbye(client: RawClient, status: string): Promise<void> {
-  assert.equal((await client.reply()).text.slice(0, 9), `421 ${status}`);
-  assert.equal(await client.closed(), "");
-}
 
 async function inData(client: RawClient, mail = "MAIL FROM:<>"): Promise<void> {
   await client.say("EHLO client.test");

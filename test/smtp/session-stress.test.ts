@@ -1,28 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createFakeClock } from "../support/fake-clock.ts";
-import type { RawClient } from "../support/raw-client.ts";
-import { createScriptedHandler } from "../support/scripted-handler.ts";
-import { type EdgeOptions, startEdge } from "../support/smtp-edge.ts";
+import { arrived, assertGoodbye, startTimedSession as start } from "../support/timed-session.ts";
 
 const SECOND = 1000;
-
-async function start(options: EdgeOptions = {}) {
-  const clock = createFakeClock();
-  const handler = createScriptedHandler();
-  const edge = await startEdge(handler, { clock, ...options });
-  return { clock, handler, edge, client: await edge.greeted() };
-}
-
-/** The octets are in the server's hands. */
-async function arrived(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((go) => setImmediate(go));
-}
-
-async function assertGoodbye(client: RawClient, status: string): Promise<void> {
-  assert.equal((await client.reply()).text.slice(0, 9), `421 ${status}`);
-  assert.equal(await client.closed(), "");
-}
 
 test("under stress a client that waits already has ten seconds more, and no longer", async () => {
   const { clock, edge, client } = await start();

@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
-import type { HoldOrder, Spool, SpoolItem, SpoolLease } from "../../src/spool/spool.ts";
+import type { HoldOrder, Spool, SpoolItem } from "../../src/spool/spool.ts";
 import type { SpoolIo } from "../../src/spool/spool-io.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
-import { createFakeClock } from "../support/fake-clock.ts";
 import { createFaultyIo, systemError } from "../support/faulty-spool-io.ts";
+import { clock, folderFor, leaseOne } from "../support/spool-folder.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
 
-const clock = createFakeClock();
 const TEXT = Buffer.from("Subject: x\r\n\r\nbody\r\n");
 const ORDER = { by: "admin", reason: "planned work", at: clock.now() };
 const NOW = { at: clock.now() };
@@ -25,17 +23,10 @@ async function openSpool(folder: string, io?: SpoolIo): Promise<Spool> {
 }
 
 async function openWithOne(t: TestContext, io?: SpoolIo) {
-  const folder = mkdtempSync(join(tmpdir(), "postern-desk-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderFor(t);
   const spool = await openSpool(folder, io);
   const { id } = await spool.add(toSpoolItem(clock, ["a@x", "b@x"]), toBytesSource(TEXT));
   return { folder, spool, id, desk: spool.desk };
-}
-
-async function leaseOne(spool: Spool): Promise<SpoolLease> {
-  const [lease] = await spool.leaseDue(clock.now(), 1);
-  assert.ok(lease, "something is due");
-  return lease;
 }
 
 const isLeasable = async (spool: Spool) => (await spool.leaseDue(clock.now(), 1)).length === 1;

@@ -1,26 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { createLog, createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
-import type { HoldOrder, Spool, SpoolItem, SpoolLease } from "../../src/spool/spool.ts";
+import type { HoldOrder, Spool, SpoolItem } from "../../src/spool/spool.ts";
 import type { SpoolIo } from "../../src/spool/spool-io.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
-import { createFakeClock } from "../support/fake-clock.ts";
 import { createFaultyIo, systemError } from "../support/faulty-spool-io.ts";
+import { clock, folderFor, leaseOne } from "../support/spool-folder.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-const clock = createFakeClock();
 const TEXT = Buffer.from("Subject: x\r\n\r\nbody\r\n");
-
-function folderFor(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "postern-recover-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 interface OpenOptions {
   readonly io?: SpoolIo;
@@ -32,12 +24,6 @@ async function openSpool(folder: string, options: OpenOptions = {}): Promise<Spo
   const spool = createDiskSpool({ folder, clock, log: createSilentLog(), ...options });
   await spool.recover();
   return spool;
-}
-
-async function leaseOne(spool: Spool): Promise<SpoolLease> {
-  const [lease] = await spool.leaseDue(clock.now(), 1);
-  assert.ok(lease, "something is due");
-  return lease;
 }
 
 const filesIn = (folder: string, state: string) => readdirSync(join(folder, state));

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createLookupScope } from "../../src/net/resolver.ts";
 import type { MailFacts } from "../../src/pipeline/stage.ts";
 import { type SpfEvidence, spfStage } from "../../src/stages/spf.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { type FakeZone, startFakeDns } from "../support/fake-dns.ts";
+import type { FakeZone } from "../support/fake-dns.ts";
+import { fakedResolver } from "../support/faked-resolver.ts";
 
 const FACTS: MailFacts = {
   client: { ip: "192.0.2.1", port: 40000 },
@@ -25,14 +25,9 @@ function bind(options: object = {}) {
 }
 
 async function run(t: TestContext, zone: FakeZone, facts = FACTS, options = {}) {
-  const dns = await startFakeDns(zone);
   const clock = createFakeClock();
+  const { dns, resolver } = await fakedResolver(t, zone, clock);
   dns.onDrop(() => void clock.advance(2000));
-  const resolver = createDnsResolver({ clock, servers: [dns.address] });
-  t.after(async () => {
-    resolver.close();
-    await dns.close();
-  });
   const { signal } = new AbortController();
   const stage = bind(options);
   const view = { ...facts, dns: createLookupScope(signal) };

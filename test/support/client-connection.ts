@@ -1,19 +1,11 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
 import { type Clock, createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import type { Address } from "../../src/mail/address.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { SmtpConnection } from "../../src/smtp/smtp-client.ts";
-import { type HubOptions, type ScriptedHub, startScriptedHub } from "./scripted-hub.ts";
-
-/** What tests of the relay client begin with: a hub, a connection to it, an envelope. */
-export async function hubFor(context: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  context.after(() => hub.close());
-  return hub;
-}
+import type { ScriptedHub } from "./scripted-hub.ts";
 
 export async function openConnection(
   hub: ScriptedHub,

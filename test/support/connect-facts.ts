@@ -1,5 +1,5 @@
 import type { StageReport } from "../../src/pipeline/report.ts";
-import type { ConnectFacts, HeloPhaseFacts } from "../../src/pipeline/stage.ts";
+import type { ConnectFacts, DataFacts, HeloPhaseFacts } from "../../src/pipeline/stage.ts";
 
 /** Of a stranger, before anything was judged. */
 export function connectFacts(ip: string, reports: readonly StageReport[] = []): ConnectFacts {
@@ -14,6 +14,16 @@ export function connectFacts(ip: string, reports: readonly StageReport[] = []): 
 
 export function heloFacts(ip: string, name: string): HeloPhaseFacts {
   return { ...connectFacts(ip), helo: { verb: "EHLO", name }, tls: null, relay: null };
+}
+
+/** Of a message with the null sender. */
+export function dataFacts(): DataFacts {
+  return {
+    ...heloFacts("192.0.2.1", "client.example.net"),
+    sender: null,
+    mail: { body: "7bit", smtputf8: false },
+    recipients: [],
+  };
 }
 
 /** Of a stage that found this. */

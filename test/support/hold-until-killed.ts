@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createSqliteQuarantine } from "../../src/quarantine/sqlite-quarantine.ts";
-import { testHold, testSource } from "./test-holds.ts";
+import { toBytesSource } from "./bytes-source.ts";
+import { testHold } from "./test-holds.ts";
 
 /** Holds messages one after another, names each on standard output once it is promised. */
 const quarantine = createSqliteQuarantine({
@@ -14,7 +15,7 @@ const quarantine = createSqliteQuarantine({
 async function holdForEver(): Promise<void> {
   for (let number = 0; ; number++) {
     const content = `message ${number}\r\n`.repeat(5000);
-    const { id } = await quarantine.hold(testHold(number), testSource(content));
+    const { id } = await quarantine.hold(testHold(number), toBytesSource(content));
     const sha256 = createHash("sha256").update(content).digest("hex");
     process.stdout.write(`${id} ${sha256}\n`);
   }

@@ -2,18 +2,12 @@ import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { toBytesSource } from "./bytes-source.ts";
 import { toTestConnector } from "./relay-bench.ts";
-import { type HubOptions, type ScriptedHub, startScriptedHub } from "./scripted-hub.ts";
+import { type HubOptions, startScriptedHub } from "./scripted-hub.ts";
 import { mx } from "./zone-resolver.ts";
 
 export const WAIT_MS = 20_000;
 export const SOURCE = toBytesSource("Subject: x\r\n\r\nbody\r\n");
 export const NEVER = new AbortController().signal;
-
-export async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  t.after(() => hub.close());
-  return hub;
-}
 
 /** Two servers on one port, as mail servers of the internet are: 127.0.0.2 and 127.0.0.3. */
 export async function twoHubs(t: TestContext, first: HubOptions = {}, second: HubOptions = {}) {

@@ -10,6 +10,7 @@ import type { AcceptedDomain, RecipientSource } from "../../src/policy/snapshot.
 import type { RelayPermission } from "../../src/smtp/relay-permission.ts";
 import { domainsStage } from "../../src/stages/domains/domains.ts";
 import type { ProbeAnswer } from "../../src/stages/domains/recipient-probe.ts";
+import { heloFacts } from "./connect-facts.ts";
 import { createFakeClock } from "./fake-clock.ts";
 
 function accepted(name: string, recipients: RecipientSource): AcceptedDomain {
@@ -48,13 +49,7 @@ export const DOMAINS = {
 
 export function factsOf(recipient: Address, relay: RelayPermission | null = null): RcptFacts {
   return {
-    client: { ip: "192.0.2.1", port: 40000 },
-    listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
-    receivedAt: 0,
-    seed: "seed",
-    reports: [],
-    helo: { verb: "EHLO", name: "client.example.net" },
-    tls: null,
+    ...heloFacts("192.0.2.1", "client.example.net"),
     relay,
     sender: null,
     mail: { body: "7bit", smtputf8: true },

@@ -1,4 +1,5 @@
 import type { RcptFacts } from "../../src/pipeline/stage.ts";
+import { heloFacts } from "./connect-facts.ts";
 import { toAddress } from "./spool-item.ts";
 
 /** Of a message from outside; `null` for the null sender. */
@@ -8,14 +9,7 @@ export function rcptFacts(
   changes: Partial<RcptFacts> = {},
 ): RcptFacts {
   return {
-    client: { ip: "192.0.2.1", port: 40_000 },
-    listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
-    receivedAt: 0,
-    seed: "seed",
-    reports: [],
-    helo: { verb: "EHLO", name: "client.example.net" },
-    tls: null,
-    relay: null,
+    ...heloFacts("192.0.2.1", "client.example.net"),
     sender: sender === null ? null : toAddress(sender),
     mail: { body: "7bit", smtputf8: false },
     recipient: toAddress(recipient),

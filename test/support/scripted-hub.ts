@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:net";
+import type { TestContext } from "node:test";
 import { generate } from "selfsigned";
 import { type HubIdentity, type HubState, serveHubSession } from "./scripted-hub-session.ts";
 
@@ -185,4 +186,11 @@ async function makeIdentity(): Promise<HubIdentity> {
     ],
   });
   return { key: made.private, cert: made.cert };
+}
+
+/** For as long as the test lasts. */
+export async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
+  const hub = await startScriptedHub(options);
+  t.after(() => hub.close());
+  return hub;
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog, type Log } from "../../src/base/log.ts";
 import { createMetrics, type Metrics } from "../../src/base/metrics.ts";
+import { limitsSchema } from "../../src/policy/limits.ts";
 import type { Authenticator } from "../../src/smtp/authenticator.ts";
 import { makeCertificate } from "../../src/smtp/certificate.ts";
 import {
@@ -12,7 +13,7 @@ import type { DoorRules } from "../../src/smtp/front-door.ts";
 import { createHarvestCounts, type HarvestCounts } from "../../src/smtp/harvest-counts.ts";
 import { createKnownClients, type KnownClients } from "../../src/smtp/known-clients.ts";
 import { type ListenerRules, PLAIN_RULES } from "../../src/smtp/listener-rules.ts";
-import { fixedTls, type TlsSource } from "../../src/smtp/listener-tls.ts";
+import type { ListenerTls, TlsSource } from "../../src/smtp/listener-tls.ts";
 import type { ConnectionHandler, ListenerFacts } from "../../src/smtp/session-handler.ts";
 import { createSessionHost } from "../../src/smtp/session-host.ts";
 import type { SmtpLimits } from "../../src/smtp/smtp-limits.ts";
@@ -20,32 +21,21 @@ import { createSmtpListener, type SmtpListener } from "../../src/smtp/smtp-liste
 import { createSmtpMetrics } from "../../src/smtp/smtp-metrics.ts";
 import { RawClient, type RawClientOptions } from "./raw-client.ts";
 
-const CERTIFICATE = await makeCertificate("mx.test", Date.now());
+const TLS: ListenerTls = {
+  own: await makeCertificate("mx.test", Date.now()),
+  also: [],
+  clients: null,
+};
+/** One that never changes. */
+const FIXED_TLS: TlsSource = { current: () => TLS, onChange: () => () => {} };
 
-/** The defaults of behaviour.md, as far as smtp/ knows them. */
+const DEFAULTS = limitsSchema.parse({});
+
+/** As limits.yaml has them when it is empty, but for the size: what is too large is soon sent. */
 export const DEFAULT_LIMITS: SmtpLimits = {
-  connections: { max: 2000, perClient: 20, newPerClientPerMinute: 60 },
-  session: {
-    transactions: 100,
-    recipients: 200,
-    errorsSoft: 10,
-    errorsHard: 20,
-    unknownSoft: 10,
-    unknownHard: 100,
-    unknownDelaySeconds: 5,
-    idleCommands: 100,
-    commandBytes: 2048,
-    commandWaitSeconds: 300,
-    commandLineSeconds: 60,
-    totalSeconds: 1800,
-    greetDelaySeconds: 0,
-  },
-  message: {
-    maxBytes: 1_000_000,
-    headerBytes: 262_144,
-    headerLines: 1000,
-    minBytesPerSecond: 500,
-  },
+  connections: DEFAULTS.connections,
+  session: DEFAULTS.session,
+  message: { ...DEFAULTS.message, maxBytes: 1_000_000 },
 };
 
 export interface EdgeOptions {
@@ -106,7 +96,7 @@ export async function startEdge(
   const host = createSessionHost({
     ...shared,
     handler,
-    tls: options.tls ?? fixedTls(CERTIFICATE),
+    tls: options.tls ?? FIXED_TLS,
     rules: { ...PLAIN_RULES, ...options.listenerRules },
     authenticator: options.authenticator ?? null,
   });

@@ -1,5 +1,4 @@
 import type { Address } from "../../src/mail/address.ts";
-import type { MessageSource } from "../../src/mail/message.ts";
 import type { NewHold } from "../../src/quarantine/quarantine.ts";
 import { testId } from "./test-records.ts";
 
@@ -30,20 +29,4 @@ export function testHold(number: number, changes: Partial<NewHold> = {}): NewHol
     expiresAt: heldAt + 86_400_000,
     ...changes,
   };
-}
-
-export function testSource(content: string | Buffer): MessageSource {
-  const bytes = Buffer.from(content);
-  return {
-    size: bytes.length,
-    async *read() {
-      for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-    },
-  };
-}
-
-export async function readAll(source: MessageSource): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of source.read()) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

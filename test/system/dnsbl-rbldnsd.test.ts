@@ -1,16 +1,12 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createSystemClock } from "../../src/base/clock.ts";
-import { createSilentLog } from "../../src/base/log.ts";
-import { createMetrics } from "../../src/base/metrics.ts";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createLookupScope } from "../../src/net/resolver.ts";
 import type { ConnectFacts } from "../../src/pipeline/stage.ts";
 import { dnsblStage } from "../../src/stages/dnsbl/dnsbl.ts";
 import type { DnsblEvidence } from "../../src/stages/dnsbl/judge-zones.ts";
-import { createNoRateStore } from "../../src/stages/dnsbl/rate-store.ts";
-import { createZoneHealth } from "../../src/stages/dnsbl/zone-health.ts";
-import { createZoneRates } from "../../src/stages/dnsbl/zone-rates.ts";
+import { dnsblServices } from "../support/dnsbl-services.ts";
 import { noRbldnsd, startRbldnsd } from "../support/rbldnsd-server.ts";
 
 /** Short, because the paused server costs it twice. */
@@ -36,21 +32,11 @@ async function setUp(t: TestContext) {
   const server = await startRbldnsd(ZONES);
   const clock = createSystemClock();
   const resolver = createDnsResolver({ clock, servers: [server.address], timeoutMs: TIMEOUT_MS });
-  const metrics = createMetrics();
-  const zoneHealth = createZoneHealth({ resolver, clock, log: createSilentLog(), metrics });
-  const zoneRates = createZoneRates({
-    clock,
-    log: createSilentLog(),
-    metrics,
-    store: createNoRateStore(),
-  });
+  const { services } = dnsblServices(t, clock, resolver);
   t.after(async () => {
-    zoneHealth.close();
-    await zoneRates.close();
     resolver.close();
     await server.stop();
   });
-  const services = { resolver, zoneHealth, zoneRates, clock };
   const stage = dnsblStage.bind(dnsblStage.options.parse({ lists: LISTS }), { mode: "enforce" });
   const judge = async (ip: string) => {
     const facts: ConnectFacts = {

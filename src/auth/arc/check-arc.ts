@@ -1,11 +1,12 @@
 import { readAuthor } from "../../mail/author.ts";
-import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
-import { createHeaderCollector } from "../../mail/header-collector.ts";
+import type { HeaderBlock } from "../../mail/header-block.ts";
 import { type BodyHash, type BodyHashes, createBodyHashes } from "../dkim/body-hash.ts";
 import { signedOctets, unsignedNames } from "../dkim/canonical-header.ts";
 import type { DkimSignature } from "../dkim/dkim-signature.ts";
-import type { FoundKey, KeyAnswer, KeyLookup } from "../dkim/key-lookup.ts";
+import type { FoundKey, KeyLookup } from "../dkim/key-lookup.ts";
+import { createMessageReading } from "../dkim/message-reading.ts";
 import { faultOfTimes, isSignedBy } from "../dkim/verify-signature.ts";
+import type { TxtAnswer } from "../txt-answer.ts";
 import { type ArcChain, type ArcSet, readChain } from "./arc-chain.ts";
 import { parseMessageSignature } from "./arc-seal.ts";
 import { sealedOctets, wholeSet } from "./sealed-octets.ts";
@@ -27,7 +28,7 @@ export type ArcCheck = {
   readonly temporary: boolean;
   readonly sets: readonly ArcSealed[];
   /** Keys that were asked for, in that order. */
-  readonly keys: readonly KeyAnswer[];
+  readonly keys: readonly TxtAnswer[];
   /** The domain of the one author in From; null: nobody can say. */
   readonly from: string | null;
   /** Of From and Subject, what the newest signature leaves to anybody. */
@@ -53,19 +54,11 @@ const MUST_COVER: readonly string[] = ["from", "subject"];
  * hashed. Never throws for anything that a sender or a zone can do but a header that is too large.
  */
 export function createArcReading(): ArcReading {
-  const collector = createHeaderCollector();
-  let head: Head | null = null;
-  const begin = () => {
-    head ??= readHead(parseHeaderBlock(collector.bytes()));
-    return head;
-  };
+  const { write, head } = createMessageReading(readHead);
   return {
-    write(chunk) {
-      const taken = collector.write(chunk);
-      if (collector.ended()) begin().bodies?.write(chunk.subarray(taken));
-    },
+    write,
     async end(question) {
-      const { headers, chain, newest, bodies } = begin();
+      const { headers, chain, newest, bodies } = head();
       const author = readAuthor(headers);
       const from = author.kind === "mailbox" ? author.domain : null;
       if (chain.kind === "none") return { ...EMPTY, result: "none", from };
@@ -114,7 +107,7 @@ async function verify(
   { headers, sets, newest, body }: Sealed,
   { keys: lookup, receivedAt }: ArcQuestion,
 ): Promise<Outcome> {
-  const keys: KeyAnswer[] = [];
+  const keys: TxtAnswer[] = [];
   const fail = (reason: string, temporary = false): Outcome => ({
     result: "fail",
     reason,

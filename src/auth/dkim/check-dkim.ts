@@ -1,8 +1,8 @@
-import { type HeaderBlock, parseHeaderBlock } from "../../mail/header-block.ts";
-import { createHeaderCollector } from "../../mail/header-collector.ts";
+import type { HeaderBlock } from "../../mail/header-block.ts";
 import { type BodyHashes, createBodyHashes } from "./body-hash.ts";
 import { type ParsedSignature, parseSignature } from "./dkim-signature.ts";
 import type { KeyLookup } from "./key-lookup.ts";
+import { createMessageReading } from "./message-reading.ts";
 import { type DkimSignatureCheck, verifySignature } from "./verify-signature.ts";
 
 /** Plain JSON with all that Authentication-Results, DMARC and explain need. */
@@ -35,19 +35,11 @@ export const MAX_SIGNATURES = 10;
  * anything that a sender or a zone can do but a header that is too large to keep.
  */
 export function createDkimReading(): DkimReading {
-  const collector = createHeaderCollector();
-  let head: Head | null = null;
-  const begin = () => {
-    head ??= readHead(parseHeaderBlock(collector.bytes()));
-    return head;
-  };
+  const { write, head } = createMessageReading(readHead);
   return {
-    write(chunk) {
-      const taken = collector.write(chunk);
-      if (collector.ended()) begin().bodies.write(chunk.subarray(taken));
-    },
+    write,
     async end({ keys, mustSign, receivedAt }) {
-      const { headers, signatures, omitted, bodies } = begin();
+      const { headers, signatures, omitted, bodies } = head();
       const message = { headers, bodies: bodies.end(), mustSign, receivedAt };
       const checks = signatures.map((parsed) => verifySignature(parsed, message, keys));
       return { signatures: await Promise.all(checks), omitted, mustSign };

@@ -1,15 +1,8 @@
-import type { Lookup, LookupScope, Resolver } from "../../net/resolver.ts";
+import type { LookupScope, Resolver } from "../../net/resolver.ts";
+import { type TxtAnswer, toTxtAnswer } from "../txt-answer.ts";
 import { type DkimKey, parseDkimKey } from "./dkim-key.ts";
 
-/** What DNS said of a key, as it is stored. */
-export type KeyAnswer = {
-  readonly name: string;
-  readonly kind: Lookup<string>["kind"];
-  readonly records: readonly string[];
-  readonly reason: string | null;
-};
-
-export type FoundKey = { readonly answer: KeyAnswer } & (
+export type FoundKey = { readonly answer: TxtAnswer } & (
   | { readonly kind: "key"; readonly key: DkimKey }
   | { readonly kind: "temperror" | "permerror"; readonly reason: string }
 );
@@ -19,8 +12,7 @@ export interface KeyLookup {
   find(domain: string, selector: string): Promise<FoundKey>;
 }
 
-/** A 4096-bit key takes 750 characters; more than one record is a mistake anyway. */
-const MAX_RECORD_KEPT = 1000;
+/** More than one record is a mistake, and this shows it. */
 const MAX_RECORDS_KEPT = 2;
 
 export function createKeyLookup(resolver: Pick<Resolver, "lookup">, scope: LookupScope): KeyLookup {
@@ -41,7 +33,12 @@ async function ask(
   scope: LookupScope,
 ): Promise<FoundKey> {
   const found = await resolver.lookup(name, "TXT", scope);
-  const answer = toAnswer(name, found);
+  const answer = toTxtAnswer(
+    name,
+    found,
+    found.kind === "found" ? found.records : [],
+    MAX_RECORDS_KEPT,
+  );
   const { kind } = found;
   if (kind === "temporary") return { kind: "temperror", reason: found.reason, answer };
   if (kind !== "found") return { kind: "permerror", reason: `no key: ${found.reason}`, answer };
@@ -52,12 +49,4 @@ async function ask(
   const key = parseDkimKey(record);
   if (typeof key === "string") return { kind: "permerror", reason: key, answer };
   return { kind: "key", key, answer };
-}
-
-function toAnswer(name: string, found: Lookup<string>): KeyAnswer {
-  if (found.kind !== "found") return { name, kind: found.kind, records: [], reason: found.reason };
-  const records = found.records
-    .slice(0, MAX_RECORDS_KEPT)
-    .map((record) => record.slice(0, MAX_RECORD_KEPT));
-  return { name, kind: "found", records, reason: null };
 }

@@ -1,5 +1,6 @@
 import { createHash, verify } from "node:crypto";
 import type { HeaderBlock } from "../../mail/header-block.ts";
+import type { TxtAnswer } from "../txt-answer.ts";
 import type { BodyHash } from "./body-hash.ts";
 import { signedOctets, unsignedNames } from "./canonical-header.ts";
 import type { DkimKey } from "./dkim-key.ts";
@@ -9,7 +10,7 @@ import type {
   ParsedSignature,
   SignatureTags,
 } from "./dkim-signature.ts";
-import type { FoundKey, KeyAnswer, KeyLookup } from "./key-lookup.ts";
+import type { FoundKey, KeyLookup } from "./key-lookup.ts";
 
 /** RFC 8601 2.7.1. `policy`: it verifies, and does not cover what policy wants covered. */
 export type DkimResult = "pass" | "fail" | "policy" | "temperror" | "permerror";
@@ -30,7 +31,7 @@ export type DkimSignatureCheck = SignatureTags & {
   readonly unsigned: readonly string[];
   /** h= names From once more than the message has it: none can be added (RFC 6376 8.15). */
   readonly oversignsFrom: boolean;
-  readonly key: KeyAnswer | null;
+  readonly key: TxtAnswer | null;
   readonly keyBits: number | null;
   /** The key says t=y. */
   readonly testing: boolean;

@@ -1,14 +1,9 @@
 import type { LookupScope, Resolver } from "../../net/resolver.ts";
 import type { SenderIdentity } from "../sender-identities.ts";
+import type { TxtAnswer } from "../txt-answer.ts";
 import type { DmarcPolicy } from "./dmarc-record.ts";
 import { type FoundPolicy, organizationOf, policyOf } from "./organization.ts";
-import {
-  createTreeWalker,
-  type DmarcAnswer,
-  type TreeWalk,
-  type TreeWalker,
-  type WalkFault,
-} from "./tree-walk.ts";
+import { createTreeWalker, type TreeWalk, type TreeWalker, type WalkFault } from "./tree-walk.ts";
 
 export type DmarcResult = "none" | "pass" | "fail" | "temperror" | "permerror";
 
@@ -22,7 +17,7 @@ export type DmarcCheck = {
   readonly organization: string | null;
   readonly policy: AppliedPolicy | null;
   readonly identities: readonly JudgedIdentity[];
-  readonly answers: readonly DmarcAnswer[];
+  readonly answers: readonly TxtAnswer[];
   /** Whether the domain exists, where np= made it matter. */
   readonly exists: boolean | null;
 };
@@ -163,7 +158,7 @@ async function isAligned(
 function conclude(
   identities: readonly JudgedIdentity[],
   missing: readonly string[],
-  answers: readonly DmarcAnswer[],
+  answers: readonly TxtAnswer[],
 ): Pick<DmarcCheck, "result" | "reason"> {
   if (identities.some(({ result, aligned }) => result === "pass" && aligned === true))
     return { result: "pass", reason: null };

@@ -1,14 +1,6 @@
 import type { Lookup, LookupScope, Resolver } from "../../net/resolver.ts";
+import { type TxtAnswer, toTxtAnswer } from "../txt-answer.ts";
 import { type DmarcRecord, isDmarcRecord, parseDmarcRecord } from "./dmarc-record.ts";
-
-/** What DNS said at one name, as it is stored. */
-export type DmarcAnswer = {
-  readonly name: string;
-  readonly kind: Lookup<string>["kind"];
-  /** Those that begin with the version of DMARC. */
-  readonly records: readonly string[];
-  readonly reason: string | null;
-};
 
 /** The names from a domain upwards, with the record of each (RFC 9989 4.10). */
 export interface TreeWalk {
@@ -30,21 +22,20 @@ export interface WalkFault {
 
 export interface TreeWalker {
   walk(domain: string): Promise<TreeWalk>;
-  /** Every answer so far, each name once. */
-  answers(): readonly DmarcAnswer[];
+  /** Every answer so far, each name once, with the records that begin with the version of DMARC. */
+  answers(): readonly TxtAnswer[];
 }
 
 /** RFC 9989 4.10: a longer name is cut to seven labels after the first query, eight in all. */
 const LABELS_AFTER_FIRST = 7;
 const MAX_RECORDS_KEPT = 4;
-const MAX_RECORD_KEPT = 1000;
 
 export function createTreeWalker(
   resolver: Pick<Resolver, "lookup">,
   scope: LookupScope,
 ): TreeWalker {
   const known = new Map<string, DmarcRecord | WalkFault | null>();
-  const answers: DmarcAnswer[] = [];
+  const answers: TxtAnswer[] = [];
 
   async function ask(domain: string): Promise<DmarcRecord | WalkFault | null> {
     const before = known.get(domain);
@@ -52,7 +43,7 @@ export function createTreeWalker(
     const name = `_dmarc.${domain}`;
     const answer = await resolver.lookup(name, "TXT", scope);
     const texts = answer.kind === "found" ? answer.records.filter(isDmarcRecord) : [];
-    answers.push(toAnswer(name, answer, texts));
+    answers.push(toTxtAnswer(name, answer, texts, MAX_RECORDS_KEPT));
     const read = toFault(answer) ?? selectRecord(texts);
     known.set(domain, read);
     return read;
@@ -100,10 +91,4 @@ function toFault(answer: Lookup<string>): WalkFault | null {
   if (answer.kind === "temporary") return { kind: "temperror", reason: answer.reason };
   if (answer.kind === "exhausted") return { kind: "permerror", reason: answer.reason };
   return null;
-}
-
-function toAnswer(name: string, answer: Lookup<string>, texts: readonly string[]): DmarcAnswer {
-  const records = texts.slice(0, MAX_RECORDS_KEPT).map((text) => text.slice(0, MAX_RECORD_KEPT));
-  const reason = answer.kind === "found" ? null : answer.reason;
-  return { name, kind: answer.kind, records, reason };
 }

@@ -7,6 +7,7 @@ import type { Leg } from "../relay.ts";
 import { statusReport } from "./bounce-report.ts";
 import { printable, toAscii, toMailDate } from "./bounce-text.ts";
 import { explanation, subjectOf } from "./bounce-words.ts";
+import { toMemorySource } from "./memory-source.ts";
 import { asSpokenTo, type Told } from "./told.ts";
 
 export interface BounceFacts {
@@ -120,15 +121,9 @@ function joined(head: Buffer, whole: MessageSource | null, tail: Buffer): Messag
   return {
     size: head.length + (whole?.size ?? 0) + tail.length,
     async *read() {
-      yield* inChunks(head);
+      yield* toMemorySource(head).read();
       if (whole) yield* whole.read();
       yield tail;
     },
   };
-}
-
-const CHUNK_BYTES = 65_536;
-
-function* inChunks(bytes: Buffer): Generator<Buffer, void, undefined> {
-  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES);
 }

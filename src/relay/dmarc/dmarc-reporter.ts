@@ -9,9 +9,10 @@ import {
   type DailyReportDeps,
   type ReportResult,
 } from "../reports/daily-reports.ts";
+import { reportMessageId, reportSubject } from "../reports/report-message.ts";
 import { type SpoolReportDeps, spoolReport } from "../reports/spool-report.ts";
 import { type DmarcReport, toDmarcReport } from "./dmarc-report.ts";
-import { dmarcReportSubject, toDmarcReportMail } from "./dmarc-report-mail.ts";
+import { toDmarcReportMail } from "./dmarc-report-mail.ts";
 import { checkDestinations } from "./report-destinations.ts";
 
 export interface DmarcReporterDeps extends DailyReportDeps, SpoolReportDeps {
@@ -94,7 +95,7 @@ async function attempt(
   { to, maxBytes }: ReportAddress,
 ): Promise<ReportResult> {
   const { log, hostname, clock } = deps;
-  const { domain, day, id } = report;
+  const { domain, day } = report;
   const about = { domain, day, to: to.spoken };
   const now = clock.now();
   const bytes = toDmarcReportMail(report, { from, to, hostname, now });
@@ -109,8 +110,8 @@ async function attempt(
     await spoolReport(deps, {
       from,
       to,
-      subject: dmarcReportSubject(report, hostname),
-      messageId: `${now.toString(36)}.${id}`,
+      subject: reportSubject(report, hostname),
+      messageId: reportMessageId(report, now),
       bytes,
       ignoresTlsPolicies: false,
       about: { kind: "DMARC", domain, day, messages, kinds, leftOut: counted.leftOut },

@@ -8,7 +8,7 @@ export interface Offer {
   readonly smtpUtf8: boolean;
 }
 
-export const NOTHING_KNOWN: Offer = { maxBytes: null, eightBitMime: true, smtpUtf8: true };
+const NOTHING_KNOWN: Offer = { maxBytes: null, eightBitMime: true, smtpUtf8: true };
 
 /** The least that these hubs offered last; undefined: it has not been heard of one. */
 export function toLeast(hubs: readonly (RemoteCapabilities | undefined)[]): Offer {

@@ -1,16 +1,26 @@
 import type { Address } from "../../mail/address.ts";
 import { foldHeader } from "../../mail/fold-header.ts";
 
-export interface ReportMessage {
+/** What tells one report from all others. */
+export interface ReportName {
+  /** Of whom it tells. */
+  readonly domain: string;
+  /** The same when it is sent again. */
+  readonly id: string;
+}
+
+export interface ReportMail {
   readonly from: Address;
-  /** Beside the address in From. */
-  readonly fromName: string;
   readonly to: Address;
-  readonly subject: string;
-  /** Without its brackets. */
-  readonly messageId: string;
+  /** Ours. */
+  readonly hostname: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
+}
+
+export interface ReportContent {
+  /** Beside the address in From. */
+  readonly fromName: string;
   /** Header fields of this kind of report. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Of the message, without its boundary. */
@@ -28,22 +38,36 @@ export interface ReportMessage {
 /** Base64 lines of 76 (RFC 2045 6.8). */
 const BASE64_LINE = /.{1,76}/g;
 
+/** The form that its readers go by (RFC 8460 5.3, RFC 9990). */
+export function reportSubject({ domain, id }: ReportName, hostname: string): string {
+  return `Report Domain: ${domain} Submitter: ${hostname} Report-ID: <${id}>`;
+}
+
+/** Without its brackets. */
+export function reportMessageId({ id }: ReportName, now: number): string {
+  return `${now.toString(36)}.${id}`;
+}
+
 /** A whole message, seven-bit. */
-export function toReportMessage(message: ReportMessage): Buffer {
-  const { from, fromName, to, subject, messageId, now, boundary, text, attachment } = message;
+export function toReportMessage(
+  report: ReportName,
+  { from, to, hostname, now }: ReportMail,
+  content: ReportContent,
+): Buffer {
+  const { fromName, boundary, text, attachment } = content;
   const { type, fileName, bytes } = attachment;
   const lines = [
     ...[
       ["Date", new Date(now).toUTCString().replace("GMT", "+0000")],
       ["From", `${fromName} <${from.spoken}>`],
       ["To", `<${to.spoken}>`],
-      ["Subject", subject],
-      ["Message-ID", `<${messageId}>`],
-      ...message.headers,
+      ["Subject", reportSubject(report, hostname)],
+      ["Message-ID", `<${reportMessageId(report, now)}>`],
+      ...content.headers,
       // RFC 3834 5: so that nobody answers it automatically.
       ["Auto-Submitted", "auto-generated"],
       ["MIME-Version", "1.0"],
-      ["Content-Type", `${message.contentType}; boundary="${boundary}"`],
+      ["Content-Type", `${content.contentType}; boundary="${boundary}"`],
     ].map(([name = "", value = ""]) => foldHeader(name, value).trimEnd()),
     "",
     `--${boundary}`,

@@ -1,36 +1,18 @@
 import { gzipSync } from "node:zlib";
-import type { Address } from "../../mail/address.ts";
-import { toReportMessage } from "../reports/report-message.ts";
+import { type ReportMail, toReportMessage } from "../reports/report-message.ts";
 import type { TlsReport } from "./tls-report.ts";
-
-export interface ReportMail {
-  readonly from: Address;
-  readonly to: Address;
-  readonly hostname: string;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
 
 /** The report as it is attached or posted (RFC 8460 5.1, 6.5). */
 export function toReportFile({ json }: TlsReport): Buffer {
   return gzipSync(JSON.stringify(json));
 }
 
-/** RFC 8460 5.3. */
-export function reportSubject({ domain, id }: TlsReport, hostname: string): string {
-  return `Report Domain: ${domain} Submitter: ${hostname} Report-ID: <${id}>`;
-}
-
 /** A whole message, RFC 8460 5.3, seven-bit. */
-export function toReportMail(report: TlsReport, { from, to, hostname, now }: ReportMail): Buffer {
-  const { domain, day, id } = report;
-  return toReportMessage({
-    from,
+export function toReportMail(report: TlsReport, mail: ReportMail): Buffer {
+  const { domain, day } = report;
+  const { hostname } = mail;
+  return toReportMessage(report, mail, {
     fromName: "TLS reports",
-    to,
-    subject: reportSubject(report, hostname),
-    messageId: `${now.toString(36)}.${id}`,
-    now,
     headers: [
       ["TLS-Report-Domain", domain],
       ["TLS-Report-Submitter", hostname],

@@ -9,9 +9,10 @@ import {
   type DailyReportDeps,
   type ReportResult,
 } from "../reports/daily-reports.ts";
+import { reportMessageId, reportSubject } from "../reports/report-message.ts";
 import { type SpoolReportDeps, spoolReport } from "../reports/spool-report.ts";
 import { type TlsReport, toTlsReport } from "./tls-report.ts";
-import { reportSubject, toReportFile, toReportMail } from "./tls-report-mail.ts";
+import { toReportFile, toReportMail } from "./tls-report-mail.ts";
 import { parseReportRecord, type ReportTarget } from "./tls-report-record.ts";
 
 export interface TlsReporterDeps extends DailyReportDeps, SpoolReportDeps {
@@ -95,14 +96,14 @@ async function mail(
   to: Address,
 ): Promise<void> {
   const { hostname, clock } = deps;
-  const { domain, day, id } = report;
+  const { domain, day } = report;
   const now = clock.now();
   const bytes = toReportMail(report, { from, to, hostname, now });
   await spoolReport(deps, {
     from,
     to,
     subject: reportSubject(report, hostname),
-    messageId: `${now.toString(36)}.${id}`,
+    messageId: reportMessageId(report, now),
     bytes,
     ignoresTlsPolicies: true,
     about: { kind: "TLS", domain, day },

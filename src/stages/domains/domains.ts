@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Clock, startDeadline } from "../../base/clock.ts";
 import type { Address } from "../../mail/address.ts";
+import { isAlwaysReachable } from "../../mail/local-part.ts";
 import { editsOf, recipientAfter } from "../../pipeline/edit.ts";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import type { Verdict } from "../../pipeline/verdict.ts";
@@ -79,7 +80,7 @@ export const domainsStage: Stage<"rcpt", DomainsServices> = defineStage<
 });
 
 function isLookedUp(recipient: Address): boolean {
-  return !isRoutingForm(recipient) && !isAlwaysKnown(recipient);
+  return !isRoutingForm(recipient) && !isAlwaysReachable(recipient.localPart);
 }
 
 function askList({ localPart, domain }: Address, list: RecipientList): ListAnswer {
@@ -119,7 +120,8 @@ function judgeRecipient(
   if (domains.find(recipient.domain) === null) return judgeForeign(recipient, domains, relay);
   const domain = domains.find(routed.domain);
   if (domain === null) return judgeRedirected(routed, domains);
-  if (isAlwaysKnown(recipient) || isAlwaysKnown(routed)) return { kind: "neutral", findings: [] };
+  if ([recipient, routed].some(({ localPart }) => isAlwaysReachable(localPart)))
+    return { kind: "neutral", findings: [] };
   return judgeKnown({ ...facts, recipient: routed }, domain, probe);
 }
 
@@ -150,11 +152,6 @@ function describePermission(relay: RelayPermission): string {
   if (relay.by === "password") return `the client logged on as ${relay.user}`;
   if (relay.by === "network") return `the client is within ${relay.network}`;
   return `the client showed the certificate ${relay.fingerprint256} of ${relay.subject}`;
-}
-
-/** RFC 5321 4.5.1 and RFC 2142: those who report trouble to us must reach us. */
-function isAlwaysKnown({ localPart }: Address): boolean {
-  return /^(?:postmaster|abuse)$/i.test(localPart);
 }
 
 function refuse(cause: "relay-denied" | "no-route", symbol: string, detail: string): Verdict {

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { defineStage, type RcptFacts, type Stage } from "../../pipeline/stage.ts";
 import { NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
+import type { AttemptRates, RateUnit } from "../../reputation/attempt-rates.ts";
 import { rateName } from "./rate-names.ts";
 import {
   connectionRateOptions,
@@ -10,10 +11,9 @@ import {
   recipientRateOptions,
   toRateLimit,
 } from "./rate-options.ts";
-import type { RateUnit, StrangerRates } from "./rates.ts";
 
 export interface RateServices {
-  readonly strangerRates: StrangerRates;
+  readonly strangerRates: AttemptRates;
 }
 
 /** What was in each bucket before, unrounded: the judge must come to the same answer. */
@@ -76,7 +76,7 @@ function shared(unit: RateUnit) {
       const counts: RateEvidence["counts"][number][] = [];
       for (const { by, limit } of limitsOf(options)) {
         const name = rateName(by, facts);
-        const before = name === null ? null : await strangerRates.take(unit, by, name, limit);
+        const before = name === null ? null : await strangerRates.take(unit, { by, name }, limit);
         counts.push({ by, name, count: before?.level ?? 0 });
       }
       return { counts };

@@ -75,6 +75,7 @@ function endOfLine({ rawValue }: HeaderField, from: number): number {
   return end < 0 ? rawValue.length : end;
 }
 
-function toText(octets: string): string {
+/** Octets of a header, kept one a character, as the UTF-8 that they are (RFC 6532). */
+export function toText(octets: string): string {
   return Buffer.from(octets, "latin1").toString();
 }

@@ -3,7 +3,7 @@ import type { HeaderEdit } from "../../pipeline/edit.ts";
 import { type DataFacts, defineStage, type Stage } from "../../pipeline/stage.ts";
 import { type Finding, NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
 import type { Rewriting } from "../../policy/rewriting.ts";
-import { type FoundAddress, findAddresses, type HeaderEvidence } from "./find-addresses.ts";
+import { type FoundAddress, findAddresses, type HeaderEvidence, toText } from "./find-addresses.ts";
 import { rewritingStage } from "./rewriting-stage.ts";
 
 /** field-notes e.15. Never Return-Path, Received, Message-ID or any other field. */
@@ -103,8 +103,4 @@ function editsFor(found: FoundAddress, localPart: string, domain: string): reado
 
 function spell({ localPart, domain }: FoundAddress): string {
   return toText(`${localPart}@${domain}`);
-}
-
-function toText(octets: string): string {
-  return Buffer.from(octets, "latin1").toString();
 }

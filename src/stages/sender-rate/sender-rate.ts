@@ -1,11 +1,11 @@
 import { defineStage, type MailFacts, type Stage } from "../../pipeline/stage.ts";
 import { NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
+import type { AttemptRates, RateUnit } from "../../reputation/attempt-rates.ts";
 import { type SenderIdentity, senderIdentity } from "./sender-identity.ts";
 import { limitFor, type SenderRateOptions, senderRateOptions } from "./sender-rate-options.ts";
-import type { Counted, SenderRates } from "./sender-rates.ts";
 
 export interface SenderRateServices {
-  readonly senderRates: SenderRates;
+  readonly senderRates: AttemptRates;
 }
 
 /** Who was counted and what there was before, unrounded: the judge must come to the same answer. */
@@ -48,7 +48,7 @@ export const recipientRateStage: Stage<"rcpt", SenderRateServices> = defineStage
   options: senderRateOptions({ perHour: 1000, atOnce: 500 }),
 });
 
-function shared(what: Counted) {
+function shared(what: RateUnit) {
   return {
     timeoutMs: TIMEOUT_MS,
     onFailure: "open",
@@ -75,7 +75,7 @@ function shared(what: Counted) {
 }
 
 function judgeRate(
-  what: Counted,
+  what: RateUnit,
   { who, count }: SenderRateEvidence,
   options: SenderRateOptions,
 ): Verdict {

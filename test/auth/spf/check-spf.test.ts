@@ -3,10 +3,10 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { checkSpf } from "../../../src/auth/spf/check-spf.ts";
 import { parseSpfRecord } from "../../../src/auth/spf/spf-record.ts";
-import { createDnsResolver } from "../../../src/net/dns-resolver.ts";
 import { createLookupScope, type LookupScope } from "../../../src/net/resolver.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
-import { type FakeZone, startFakeDns } from "../../support/fake-dns.ts";
+import type { FakeZone } from "../../support/fake-dns.ts";
+import { fakedResolver } from "../../support/faked-resolver.ts";
 
 interface Asked {
   readonly ip?: string;
@@ -18,14 +18,9 @@ interface Asked {
 
 /** A zone behind a real server, and the question that a test asks of it. */
 async function setUp(t: TestContext, zone: FakeZone) {
-  const dns = await startFakeDns(zone);
   const clock = createFakeClock();
+  const { dns, resolver } = await fakedResolver(t, zone, clock);
   dns.onDrop(() => void clock.advance(2000));
-  const resolver = createDnsResolver({ clock, servers: [dns.address] });
-  t.after(async () => {
-    resolver.close();
-    await dns.close();
-  });
   const check = ({
     ip = "192.0.2.1",
     localPart = "alice",

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { toBytesSource } from "../../support/bytes-source.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { openRelayBench, QUARANTINE_AWAY, toLeg } from "../../support/relay-bench.ts";
-import { type HubOptions, type ScriptedHub, startScriptedHub } from "../../support/scripted-hub.ts";
+import { hubFor } from "../../support/scripted-hub.ts";
 import { toAddress, toSpoolItem } from "../../support/spool-item.ts";
 
 const TEXT = "From: s\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nbody\r\n";
 const SOURCE = toBytesSource(TEXT);
-
-async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  t.after(() => hub.close());
-  return hub;
-}
 
 test("a refused message goes back as a bounce to a sender who proved to be one", async (t) => {
   const clock = createFakeClock();

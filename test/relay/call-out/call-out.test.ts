@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { CallOutRules } from "../../../src/policy/snapshot.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { openRelayBench } from "../../support/relay-bench.ts";
-import { type HubOptions, type ScriptedHub, startScriptedHub } from "../../support/scripted-hub.ts";
+import { hubFor } from "../../support/scripted-hub.ts";
 import { toAddress } from "../../support/spool-item.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 
 const NEVER = new AbortController().signal;
-
-async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
-  const hub = await startScriptedHub(options);
-  t.after(() => hub.close());
-  return hub;
-}
 
 /** nobody@ is unknown, busy@ is for later. */
 function knowsSome({ step, line }: { step: string; line: string }): string | undefined {

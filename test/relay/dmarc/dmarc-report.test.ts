@@ -2,10 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { DmarcPolicyFacts } from "../../../src/pipeline/facts.ts";
 import { toDmarcReport } from "../../../src/relay/dmarc/dmarc-report.ts";
-import {
-  dmarcReportSubject,
-  toDmarcReportMail,
-} from "../../../src/relay/dmarc/dmarc-report-mail.ts";
+import { toDmarcReportMail } from "../../../src/relay/dmarc/dmarc-report-mail.ts";
 import type { CountedDmarcResult, DmarcDay } from "../../../src/tracking/tracking.ts";
 import {
   attachedReport,
@@ -125,15 +122,10 @@ describe("a DMARC aggregate report", () => {
     assert.match(text, /^Content-Type: application\/gzip\r$/m);
     assert.match(text, /^From: DMARC reports <dmarc@example\.net>\r$/m);
     assert.match(text, /^Auto-Submitted: auto-generated\r$/m);
-    assert.equal(
-      dmarcReportSubject(report, SENDER.hostname),
+    const subject =
       "Report Domain: example.org Submitter: mx1.example.net" +
-        " Report-ID: <2026-11-24.example.org@mx1.example.net>",
-    );
-    assert.match(
-      text.replace(/\r\n[ \t]/g, " "),
-      /^Subject: Report Domain: example\.org Submitter/m,
-    );
+      " Report-ID: <2026-11-24.example.org@mx1.example.net>";
+    assert.ok(text.replace(/\r\n(?=[ \t])/g, "").includes(`\r\nSubject: ${subject}\r\n`));
     assert.ok(!/[^\r]\n|[^\x00-\x7f]/.test(text));
   });
 });

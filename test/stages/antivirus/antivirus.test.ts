@@ -9,30 +9,18 @@ import { createSilentLog } from "../../../src/base/log.ts";
 import { createMetrics } from "../../../src/base/metrics.ts";
 import { createMessageStore } from "../../../src/mail/message-store.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
-import type { DataFacts } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
 import { antivirusStage } from "../../../src/stages/antivirus/antivirus.ts";
 import { createScanner } from "../../../src/stages/antivirus/clamd-scanner.ts";
 import type { AntivirusEvidence } from "../../../src/stages/antivirus/judge-scan.ts";
 import type { Scanner } from "../../../src/stages/antivirus/scanner.ts";
+import { dataFacts } from "../../support/connect-facts.ts";
 import { type FakeClamd, startFakeClamd } from "../../support/fake-clamd.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 
 const FOLDER = new URL("../../messages/antivirus/", import.meta.url);
 
-const FACTS: DataFacts = {
-  client: { ip: "192.0.2.1", port: 40000 },
-  listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
-  receivedAt: 0,
-  seed: "seed",
-  reports: [],
-  helo: { verb: "EHLO", name: "client.example.net" },
-  tls: null,
-  relay: null,
-  sender: null,
-  mail: { body: "7bit", smtputf8: false },
-  recipients: [],
-};
+const FACTS = dataFacts();
 
 interface Run {
   readonly evidence: Extract<AntivirusEvidence, { kind: "scanned" }>;

@@ -2,27 +2,13 @@ import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import type { Json } from "../../../src/base/json.ts";
 import { createScratchSpace } from "../../../src/mail/scratch.ts";
-import type { DataFacts } from "../../../src/pipeline/stage.ts";
 import type { Verdict } from "../../../src/pipeline/verdict.ts";
 import { attachmentsStage } from "../../../src/stages/attachments/attachments.ts";
 import type { AttachmentsEvidence } from "../../../src/stages/attachments/attachments-evidence.ts";
 import { createPartReaders } from "../../../src/stages/attachments/part-readers.ts";
 import { readAttachments } from "../../../src/stages/attachments/read-attachments.ts";
+import { dataFacts } from "../../support/connect-facts.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
-
-const FACTS: DataFacts = {
-  client: { ip: "192.0.2.1", port: 40000 },
-  listener: { name: "internet", kind: "internet", hostname: "mx.example.org" },
-  receivedAt: 0,
-  seed: "seed",
-  reports: [],
-  helo: { verb: "EHLO", name: "client.example.net" },
-  tls: null,
-  relay: null,
-  sender: null,
-  mail: { body: "7bit", smtputf8: false },
-  recipients: [],
-};
 
 /** What the stage sees in a message that comes in chunks of that size. */
 export async function readMail(mail: Buffer, chunkBytes = 4096): Promise<AttachmentsEvidence> {
@@ -46,5 +32,5 @@ export async function readMail(mail: Buffer, chunkBytes = 4096): Promise<Attachm
 /** The verdict under an attachments.yaml with these keys. */
 export function judgeUnder(file: object, evidence: Json): Verdict {
   const stage = attachmentsStage.bind(attachmentsStage.options.parse(file), { mode: "enforce" });
-  return stage.judge(evidence, FACTS);
+  return stage.judge(evidence, dataFacts());
 }

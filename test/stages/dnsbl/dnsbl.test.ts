@@ -1,17 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createSilentLog } from "../../../src/base/log.ts";
-import { createMetrics } from "../../../src/base/metrics.ts";
-import { createDnsResolver } from "../../../src/net/dns-resolver.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { ConnectFacts } from "../../../src/pipeline/stage.ts";
 import { dnsblStage } from "../../../src/stages/dnsbl/dnsbl.ts";
 import type { DnsblEvidence } from "../../../src/stages/dnsbl/judge-zones.ts";
-import { createNoRateStore } from "../../../src/stages/dnsbl/rate-store.ts";
-import { createZoneHealth } from "../../../src/stages/dnsbl/zone-health.ts";
-import { createZoneRates } from "../../../src/stages/dnsbl/zone-rates.ts";
+import { dnsblServices } from "../../support/dnsbl-services.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
-import { type FakeZone, startFakeDns } from "../../support/fake-dns.ts";
+import type { FakeZone } from "../../support/fake-dns.ts";
+import { fakedResolver } from "../../support/faked-resolver.ts";
 
 const NIBBLES = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2";
 
@@ -45,25 +41,10 @@ interface Changes {
 }
 
 async function setUp(t: TestContext, zone: FakeZone = LISTS) {
-  const dns = await startFakeDns(zone);
   const clock = createFakeClock();
-  const resolver = createDnsResolver({ clock, servers: [dns.address] });
-  const metrics = createMetrics();
-  const zoneHealth = createZoneHealth({ resolver, clock, log: createSilentLog(), metrics });
-  const zoneRates = createZoneRates({
-    clock,
-    log: createSilentLog(),
-    metrics,
-    store: createNoRateStore(),
-  });
-  t.after(async () => {
-    zoneHealth.close();
-    await zoneRates.close();
-    resolver.close();
-    await dns.close();
-    assert.equal(clock.pendingTimers(), 0);
-  });
-  const services = { resolver, zoneHealth, zoneRates, clock };
+  const { dns, resolver } = await fakedResolver(t, zone, clock);
+  const { metrics, services } = dnsblServices(t, clock, resolver);
+  t.after(() => assert.equal(clock.pendingTimers(), 0));
   const run = async (lists: readonly object[], ip = "127.0.0.66", changes: Changes = {}) => {
     const { signal = new AbortController().signal, queries = 50 } = changes;
     const stage = bind({ lists, ...changes.options });
@@ -73,7 +54,7 @@ async function setUp(t: TestContext, zone: FakeZone = LISTS) {
     const { zones } = evidence as unknown as DnsblEvidence;
     return { evidence, zones, verdict: stage.judge(evidence, facts(ip)) };
   };
-  return { dns, clock, metrics, zoneHealth, run };
+  return { dns, clock, metrics, zoneHealth: services.zoneHealth, run };
 }
 
 function bind(options: object) {

@@ -3,13 +3,13 @@ import { test } from "node:test";
 import { createLog } from "../../../src/base/log.ts";
 import { createMetrics } from "../../../src/base/metrics.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
+import { createSenderRates, createStrangerRates } from "../../../src/reputation/attempt-rates.ts";
 import { createMemoryRateCounters } from "../../../src/reputation/memory-rate-counters.ts";
 import {
   connectionRateStage,
   messageRateStage,
   rcptRateStage,
 } from "../../../src/stages/rate/rate.ts";
-import { createStrangerRates } from "../../../src/stages/rate/rates.ts";
 import { reportWith } from "../../support/connect-facts.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { rcptFacts } from "../../support/rcpt-facts.ts";
@@ -172,9 +172,10 @@ test("connections, messages and recipients do not count for each other, nor for 
     },
   };
   const log = createLog({ level: "info", format: "json", write: () => {} });
-  const rates = createStrangerRates({ counters: noted, log, metrics: createMetrics() });
-  for (const unit of ["connections", "messages", "recipients"] as const)
-    await rates.take(unit, "client", "192.0.2.1/32", { capacity: 1, perHour: 1 });
-  assert.equal(new Set(keys).size, 3);
-  for (const key of keys) assert.match(key, /^in:/);
+  const deps = { counters: noted, log, metrics: createMetrics() };
+  const who = { by: "client", name: "192.0.2.1/32" };
+  for (const rates of [createStrangerRates(deps), createSenderRates(deps)])
+    for (const unit of ["connections", "messages", "recipients"] as const)
+      await rates.take(unit, who, { capacity: 1, perHour: 1 });
+  assert.equal(new Set(keys).size, 6);
 });

@@ -5,10 +5,10 @@ import { createMetrics } from "../../../src/base/metrics.ts";
 import { parseMailbox } from "../../../src/mail/address.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { MailFacts } from "../../../src/pipeline/stage.ts";
+import { createSenderRates } from "../../../src/reputation/attempt-rates.ts";
 import { createMemoryRateCounters } from "../../../src/reputation/memory-rate-counters.ts";
 import type { RelayPermission } from "../../../src/smtp/relay-permission.ts";
 import { senderRateStage } from "../../../src/stages/sender-rate/sender-rate.ts";
-import { createSenderRates } from "../../../src/stages/sender-rate/sender-rates.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 
 const NETWORK: RelayPermission = { by: "network", network: "10.1.0.0/16" };
