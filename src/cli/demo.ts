@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorText } from "../base/errors.ts";
 import { type Gateway, startGateway } from "../compose.ts";
+import { toMailDate } from "../mail/mail-date.ts";
 import { loadSettings } from "../settings.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { type DemoClamd, openDemoClamd } from "./demo-clamd.ts";
@@ -70,7 +71,7 @@ async function openWorld(stack: AsyncDisposableStack): Promise<World> {
 
 async function sendSamples({ port, hub, clamd }: World): Promise<readonly SentSample[]> {
   const sent: SentSample[] = [];
-  const samples = demoSamples(new Date().toUTCString().replace("GMT", "+0000"));
+  const samples = demoSamples(toMailDate(Date.now()));
   for (const sample of samples) {
     if (sample.needsScanner && clamd.kind === "none") continue;
     sent.push(await sendSample(sample, port, hub));

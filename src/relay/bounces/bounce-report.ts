@@ -1,5 +1,6 @@
 import type { EnvelopeRecipient } from "../../mail/envelope.ts";
 import { foldHeader } from "../../mail/fold-header.ts";
+import { toMailDate } from "../../mail/mail-date.ts";
 import { isInnerIp, parseIp } from "../../net/ip.ts";
 import { formatRemoteReply } from "../../smtp/client-reply.ts";
 import { decodeXtext } from "../../smtp/esmtp-arguments.ts";
@@ -7,7 +8,7 @@ import type { RemoteReply } from "../../smtp/smtp-client.ts";
 import type { BounceKind } from "../../spool/spool.ts";
 import type { Leg } from "../relay.ts";
 import type { BounceFacts } from "./bounce.ts";
-import { isAscii, printable, toAscii, toMailDate, toWords } from "./bounce-text.ts";
+import { isAscii, printable, toAscii, toWords } from "./bounce-text.ts";
 import type { Told } from "./told.ts";
 
 /** The part that programs read (RFC 3464 2). */

@@ -23,11 +23,6 @@ export function printable(spoken: string): string {
   return spoken.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, "?");
 }
 
-/** RFC 5322 3.3, in UTC. */
-export function toMailDate(ms: number): string {
-  return new Date(ms).toUTCString().replace("GMT", "+0000");
-}
-
 const WRAP_AT = 70;
 
 export function wrap(text: string): readonly string[] {

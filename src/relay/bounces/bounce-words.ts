@@ -1,7 +1,8 @@
+import { toMailDate } from "../../mail/mail-date.ts";
 import type { BounceKind } from "../../spool/spool.ts";
 import type { Leg } from "../relay.ts";
 import type { BounceFacts } from "./bounce.ts";
-import { isAscii, printable, toMailDate, toWords, wrap } from "./bounce-text.ts";
+import { isAscii, printable, toWords, wrap } from "./bounce-text.ts";
 import { type Told, wordsFor } from "./told.ts";
 
 export function subjectOf(kind: BounceKind): string {

@@ -1,11 +1,12 @@
 import { returnAddress } from "../../mail/envelope.ts";
 import { foldHeader } from "../../mail/fold-header.ts";
 import { parseHeaderBlock } from "../../mail/header-block.ts";
+import { toMailDate } from "../../mail/mail-date.ts";
 import type { MessageSource } from "../../mail/message.ts";
 import type { BounceKind } from "../../spool/spool.ts";
 import type { Leg } from "../relay.ts";
 import { statusReport } from "./bounce-report.ts";
-import { printable, toAscii, toMailDate } from "./bounce-text.ts";
+import { printable, toAscii } from "./bounce-text.ts";
 import { explanation, subjectOf } from "./bounce-words.ts";
 import { toMemorySource } from "./memory-source.ts";
 import { asSpokenTo, type Told } from "./told.ts";

@@ -1,5 +1,6 @@
 import type { Address } from "../../mail/address.ts";
 import { foldHeader } from "../../mail/fold-header.ts";
+import { toMailDate } from "../../mail/mail-date.ts";
 
 /** What tells one report from all others. */
 export interface ReportName {
@@ -58,7 +59,7 @@ export function toReportMessage(
   const { type, fileName, bytes } = attachment;
   const lines = [
     ...[
-      ["Date", new Date(now).toUTCString().replace("GMT", "+0000")],
+      ["Date", toMailDate(now)],
       ["From", `${fromName} <${from.spoken}>`],
       ["To", `<${to.spoken}>`],
       ["Subject", reportSubject(report, hostname)],
