@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { createMovingLimit, type MovingLimit } from "../base/moving-limit.ts";
 import { formatRemoteReply, parseRemoteReply } from "./client-reply.ts";
 import type { RemoteReply } from "./smtp-client.ts";
-import { writeWithTurn } from "./turn-writer.ts";
+import type { TurnWriter } from "./turn-writer.ts";
 
 /** What came back for one command. `lost` also when it never left. */
 export type Answer = { readonly kind: "reply"; readonly reply: RemoteReply } | Lost;
@@ -49,6 +49,7 @@ const CLOSED: Lost = { kind: "lost", reason: "the connection is closed", reply: 
  */
 export class ClientSession extends SMTPConnection {
   readonly #clock: Clock;
+  readonly #turn: TurnWriter;
   readonly #open = new Set<(lost: Lost) => void>();
   /** In the order of their commands; the limit of the first one runs. */
   readonly #questions: Question[] = [];
@@ -58,9 +59,10 @@ export class ClientSession extends SMTPConnection {
   /** Command lines that leave together. */
   #batch: string | null = null;
 
-  constructor(options: SMTPConnectionOptions, clock: Clock) {
+  constructor(options: SMTPConnectionOptions, clock: Clock, turn: TurnWriter) {
     super({ ...options, socketCloseTimeout: 0 });
     this.#clock = clock;
+    this.#turn = turn;
     this.#limit = createMovingLimit(clock, () => this.#failLate());
     const { _responseActions, _responseQueue } = this.#seams;
     if (!Array.isArray(_responseActions) || !Array.isArray(_responseQueue)) {
@@ -123,7 +125,7 @@ export class ClientSession extends SMTPConnection {
     if (this.isOver || !this._socket) return answer;
     if (/[\r\n\0]/.test(command)) this.fail("a command with a control character");
     else if (this.#batch !== null) this.#batch += `${command}\r\n`;
-    else writeWithTurn(this._socket, `${command}\r\n`);
+    else this.#turn.write(this._socket, `${command}\r\n`);
     return answer;
   }
 
@@ -140,7 +142,7 @@ export class ClientSession extends SMTPConnection {
 
   /** Without waiting for them to leave: whoever expects an answer to them has the limit on it. */
   tell(octets: Buffer): void {
-    if (!this.isOver && this._socket) writeWithTurn(this._socket, octets);
+    if (!this.isOver && this._socket) this.#turn.write(this._socket, octets);
   }
 
   /** Resolves true once the octets have left this process, false when they never will. */
@@ -168,7 +170,7 @@ export class ClientSession extends SMTPConnection {
     write();
     const text = this.#batch;
     this.#batch = null;
-    if (text !== "" && !this.isOver && this._socket) writeWithTurn(this._socket, text);
+    if (text !== "" && !this.isOver && this._socket) this.#turn.write(this._socket, text);
   }
 
   /** Ends the connection at once; what was asked and not answered is lost for this reason. */

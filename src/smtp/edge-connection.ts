@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import type { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
 import type { ClientCertificate } from "./client-certificate.ts";
 import { InputStream } from "./input-stream.ts";
-import { writeWithTurn } from "./turn-writer.ts";
+import type { TurnWriter } from "./turn-writer.ts";
 import type { Wire, WireListener } from "./wire.ts";
 
 /** After our last word this much is still read, so that the client is not reset while it reads it. */
@@ -15,11 +16,17 @@ const DISCARD_OCTETS = 65_536;
  * look at a command is overridden here (engine-seam.ts lists them).
  */
 export class EdgeConnection extends SMTPConnection implements Wire {
+  readonly #turn: TurnWriter;
   #listener: WireListener | null = null;
   #handshake: Socket | null = null;
   #closed: () => void = () => {};
   #judge: JudgeClient = () => null;
   #tlsError = "";
+
+  constructor(engine: SMTPServer, socket: Socket, turn: TurnWriter) {
+    super(engine, socket);
+    this.#turn = turn;
+  }
 
   /** Begins to read; early talk is the listener's to notice. `closed` is called once. */
   open(listener: WireListener, closed: () => void, judge: JudgeClient = () => null): void {
@@ -31,7 +38,7 @@ export class EdgeConnection extends SMTPConnection implements Wire {
   }
 
   write(text: string): void {
-    if (!this._upgrading && this._socket.writable) writeWithTurn(this._socket, text);
+    if (!this._upgrading && this._socket.writable) this.#turn.write(this._socket, text);
   }
 
   hasRoom(): boolean {

@@ -16,6 +16,7 @@ import type {
   SmtpConnector,
   SmtpTarget,
 } from "./smtp-client.ts";
+import { TurnWriter } from "./turn-writer.ts";
 import { peerOf, verifyPeer } from "./verify-peer.ts";
 
 export interface SmtpConnectorOptions {
@@ -41,24 +42,30 @@ const HOSTNAME = /^[A-Za-z0-9.-]{1,255}$|^\[[0-9A-Fa-f.:IPv]{1,60}\]$/;
  */
 export function createSmtpConnector(options: SmtpConnectorOptions): SmtpConnector {
   if (!HOSTNAME.test(options.hostname)) throw new Error("hostname cannot be spoken in EHLO");
+  const dialler: Dialler = { ...options, turn: new TurnWriter() };
   return {
     async connect(target, how, signal) {
       if (how.ehlo !== undefined && !HOSTNAME.test(how.ehlo))
         return failed("our name cannot be spoken in EHLO");
-      const first = await attempt(options, target, how, signal);
+      const first = await attempt(dialler, target, how, signal);
       const isBroken = first.kind === "failed" && first.tlsFault === "handshake";
       if (!isBroken || how.tls.kind !== "opportunistic" || signal.aborted) return first;
       const { log } = options;
       log.warn("hub-tls-failed", { hub: `${target.host}:${target.port}`, reason: first.reason });
       // Opportunistic: whoever can break the handshake could have removed STARTTLS as well.
-      const second = await attempt(options, target, { ...how, tls: { kind: "none" } }, signal);
+      const second = await attempt(dialler, target, { ...how, tls: { kind: "none" } }, signal);
       return second.kind === "failed" ? second : { ...second, brokenTls: first.reason };
     },
   };
 }
 
+interface Dialler extends SmtpConnectorOptions {
+  /** Of all its sessions. */
+  readonly turn: TurnWriter;
+}
+
 async function attempt(
-  options: SmtpConnectorOptions,
+  options: Dialler,
   target: SmtpTarget,
   how: ConnectHow,
   signal: AbortSignal,
@@ -86,14 +93,14 @@ async function addressesOf(
 }
 
 async function greet(
-  options: SmtpConnectorOptions,
+  options: Dialler,
   target: SmtpTarget,
   how: ConnectHow,
   signal: AbortSignal,
   socket: Socket,
 ): Promise<ConnectResult> {
-  const { clock, times = CLIENT_TIMES } = options;
-  const session = new ClientSession(toSessionOptions(options, target, how, socket), clock);
+  const { clock, times = CLIENT_TIMES, turn } = options;
+  const session = new ClientSession(toSessionOptions(options, target, how, socket), clock, turn);
   const abort = () => session.fail(errorText(signal.reason));
   signal.addEventListener("abort", abort, { once: true });
   try {

@@ -16,6 +16,7 @@ import type { ClientFacts, ConnectionHandler } from "./session-handler.ts";
 import type { SmtpLimits } from "./smtp-limits.ts";
 import type { SmtpMetrics } from "./smtp-metrics.ts";
 import { watchTls } from "./tls-watch.ts";
+import { TurnWriter } from "./turn-writer.ts";
 
 /** A client whom the front door let in. */
 export interface Arrival {
@@ -109,6 +110,7 @@ function sessionOpener(options: SessionHostOptions): Open {
   const { clock, handler, limits, log, metrics, rules = PLAIN_RULES, tls } = options;
   const { authenticator = null } = options;
   const engine = createEngine(tls);
+  const turn = new TurnWriter();
   const judge: JudgeClient = (socket) => {
     const trust = tls.current().clients;
     return trust && judgeClientCertificate(socket, trust, clock.now());
@@ -116,7 +118,7 @@ function sessionOpener(options: SessionHostOptions): Open {
   return ({ socket, client: arrived, head, isKnown, unknownBefore }, closed) => {
     const client = { ...arrived, network: relayNetwork(rules, arrived.ip) };
     if (head.length > 0) socket.unshift(head);
-    const connection = new EdgeConnection(engine, socket);
+    const connection = new EdgeConnection(engine, socket, turn);
     const shared = { client, limits: limits(), clock, metrics, rules };
     const greeting = new Greeting({ ...shared, isKnown });
     const { session: sessionLimits } = shared.limits;

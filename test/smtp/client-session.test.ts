@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { ClientSession } from "../../src/smtp/client-session.ts";
+import { TurnWriter } from "../../src/smtp/turn-writer.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { type HubOptions, hubFor } from "../support/scripted-hub.ts";
 
@@ -15,6 +16,7 @@ async function sessionFor(t: TestContext, options: HubOptions = {}) {
   const session = new ClientSession(
     { connection, host, port, name: "mx.example.org", ignoreTLS: true },
     clock,
+    new TurnWriter(),
   );
   t.after(() => session.fail("the test is over"));
   assert.equal(await session.establish(30_000), null);

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { writeWithTurn } from "../../src/smtp/turn-writer.ts";
+import { TurnWriter } from "../../src/smtp/turn-writer.ts";
+
+const turn = new TurnWriter();
 
 /** Both ends of a connection. */
 async function pairFor(t: TestContext): Promise<{ near: Socket; far: Socket }> {
@@ -32,14 +34,14 @@ async function wordsOf(far: Socket): Promise<string> {
 
 test("octets wait for the end of the turn, and leave in the order in which they were given", async (t) => {
   const { near, far } = await pairFor(t);
-  writeWithTurn(near, "one ");
-  writeWithTurn(near, Buffer.from("two "));
+  turn.write(near, "one ");
+  turn.write(near, Buffer.from("two "));
   const left = new Promise((resolve) => near.write("a block ", resolve));
-  writeWithTurn(near, "three");
+  turn.write(near, "three");
   assert.equal(near.writableLength, "one two a block three".length);
   await left;
   assert.equal(near.writableLength, 0);
-  writeWithTurn(near, ", and another turn");
+  turn.write(near, ", and another turn");
   await nextTurn();
   assert.equal(near.writableLength, 0);
   near.end();
@@ -48,8 +50,8 @@ test("octets wait for the end of the turn, and leave in the order in which they 
 
 test("what was said in the turn in which a connection ends is still sent", async (t) => {
   const { near, far } = await pairFor(t);
-  writeWithTurn(near, "250 ok\r\n");
-  writeWithTurn(near, "421 bye\r\n");
+  turn.write(near, "250 ok\r\n");
+  turn.write(near, "421 bye\r\n");
   near.end();
   assert.equal(await wordsOf(far), "250 ok\r\n421 bye\r\n");
 });
@@ -57,9 +59,9 @@ test("what was said in the turn in which a connection ends is still sent", async
 test("of what was said in the turn in which a socket is destroyed nothing leaves", async (t) => {
   const { near, far } = await pairFor(t);
   const other = await pairFor(t);
-  writeWithTurn(near, "never");
+  turn.write(near, "never");
   const block = new Promise((resolve) => near.write("never either", resolve));
-  writeWithTurn(other.near, "all of it");
+  turn.write(other.near, "all of it");
   near.destroy();
   assert.match(String(await block), /destroyed/);
   other.near.end();
@@ -73,8 +75,8 @@ test("a socket that the other end has reset loses its words and harms no other",
   near.on("error", () => {});
   const closed = new Promise((resolve) => near.on("close", resolve));
   far.resetAndDestroy();
-  writeWithTurn(near, "into the void");
-  writeWithTurn(other.near, "all of it");
+  turn.write(near, "into the void");
+  turn.write(other.near, "all of it");
   await closed;
   other.near.end();
   assert.equal(await wordsOf(other.far), "all of it");
@@ -82,7 +84,7 @@ test("a socket that the other end has reset loses its words and harms no other",
 
 test("who reads nothing fills the socket, and it tells when there is room again", async (t) => {
   const { near, far } = await pairFor(t);
-  writeWithTurn(near, "x".repeat(near.writableHighWaterMark + 1));
+  turn.write(near, "x".repeat(near.writableHighWaterMark + 1));
   assert.equal(near.writableNeedDrain, true, "before the turn is over");
   const drained = once(near, "drain");
   far.resume();
