@@ -1,7 +1,8 @@
 import { defineStage, type Stage } from "../../pipeline/stage.ts";
 import type { AttachmentsEvidence } from "./attachments-evidence.ts";
-import { type AttachmentsOptions, attachmentsOptions } from "./attachments-options.ts";
-import { judgeAttachments } from "./judge-attachments.ts";
+import { attachmentsOptions } from "./attachments-options.ts";
+import { createForbiddenRules } from "./find-forbidden.ts";
+import { type AttachmentsRules, judgeAttachments } from "./judge-attachments.ts";
 import type { PartReaders } from "./part-readers.ts";
 import { readAttachments } from "./read-attachments.ts";
 
@@ -18,7 +19,7 @@ const TIMEOUT_MS = 30_000;
  */
 export const attachmentsStage: Stage<"data", AttachmentsServices> = defineStage<
   "data",
-  AttachmentsOptions,
+  AttachmentsRules,
   AttachmentsEvidence,
   AttachmentsServices
 >({
@@ -28,7 +29,11 @@ export const attachmentsStage: Stage<"data", AttachmentsServices> = defineStage<
   onFailure: "closed",
   trustable: false,
   file: "attachments",
-  options: attachmentsOptions,
+  // Once a policy: hundreds of patterns take longer to make than a message takes to judge.
+  options: attachmentsOptions.transform((written) => ({
+    ...written,
+    forbidden: createForbiddenRules(written),
+  })),
   tap: (_view, _options, { partReaders }) => readAttachments(partReaders),
   judge: judgeAttachments,
 });

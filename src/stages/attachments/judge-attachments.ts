@@ -2,7 +2,7 @@ import type { Cause } from "../../pipeline/cause.ts";
 import type { Finding, Verdict } from "../../pipeline/verdict.ts";
 import type { AttachmentsEvidence } from "./attachments-evidence.ts";
 import type { AttachmentAction, AttachmentsOptions } from "./attachments-options.ts";
-import { createForbiddenRules, type Forbidden } from "./find-forbidden.ts";
+import type { Forbidden, ForbiddenRules } from "./find-forbidden.ts";
 import { type Doubt, doubtsOf } from "./note-weights.ts";
 
 /** All that speaks against a message for one reason. */
@@ -20,13 +20,17 @@ const SEVERITY = { stamp: 0, quarantine: 1, reject: 2 } as const;
 /** A finding is read by people; the rest is in the evidence. */
 const DETAILS_MAX = 5;
 
+/** The options of a policy with its lists compiled. */
+export interface AttachmentsRules extends AttachmentsOptions {
+  readonly forbidden: ForbiddenRules;
+}
+
 /** Folds all parts of a message: the severest action decides, every reason leaves its symbol. */
 export function judgeAttachments(
   evidence: AttachmentsEvidence,
-  options: AttachmentsOptions,
+  options: AttachmentsRules,
 ): Verdict {
-  const rules = createForbiddenRules(options);
-  const forbidden = evidence.parts.flatMap((part) => rules.find(part));
+  const forbidden = evidence.parts.flatMap((part) => options.forbidden.find(part));
   const judgements = [
     ...judgeForbidden(forbidden, options),
     ...judgeDoubts(evidence, options),
