@@ -37,8 +37,9 @@ export async function runPhase<P extends Phase, Services>(
     const before = [...run.view.reports, ...reports];
     const view = { ...run.view, reports: before };
     reports.push(...(await Promise.all(step.map((stage) => runStage(run, stage, view, endsAt)))));
+    if (!reports.some(isFinal)) continue;
     const left = run.phase.steps.slice(index + 1).flat();
-    if (reports.some(isFinal) && !left.some(({ essential }) => essential)) break;
+    if (!left.some(({ essential }) => essential)) break;
   }
   return reports;
 }
