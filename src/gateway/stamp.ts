@@ -2,6 +2,7 @@ import type { TransactionId } from "../base/ids.ts";
 import type { Address } from "../mail/address.ts";
 import { type HeaderField, unfold } from "../mail/header-block.ts";
 import { lenientName } from "../mail/lenient-name.ts";
+import { toMailDate } from "../mail/mail-date.ts";
 import type { Decision } from "../pipeline/decision.ts";
 import { type Plan, pipelineOf } from "../pipeline/plan.ts";
 import type { StageReport } from "../pipeline/report.ts";
@@ -126,12 +127,7 @@ function received({ id, facts, onlyRecipient, at, snapshot }: StampContext): str
   const protocol = `${base}${tls ? "S" : ""}${relay?.by === "password" ? "A" : ""}`;
   const hides = relay !== null && snapshot.outbound.headers.received === "remove";
   const from = hides ? "" : `from ${helo.name} ([${address}]) `;
-  return `${from}by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${formatDate(at)}`;
-}
-
-/** RFC 5322 3.3, always in UTC. */
-export function formatDate(at: number): string {
-  return new Date(at).toUTCString().replace("GMT", "+0000");
+  return `${from}by ${listener.hostname} (Postern) with ${protocol}${comment} id ${id}${target}; ${toMailDate(at)}`;
 }
 
 function reportValue(version: string, decision: Decision): string {
