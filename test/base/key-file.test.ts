@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createKeyFile } from "../../src/base/key-file.ts";
 import { createSilentLog } from "../../src/base/log.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 async function place(context: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), "postern-keys-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const clock = createFakeClock();
   const path = join(folder, "address-keys");
   const open = (makes = true) => createKeyFile({ path, clock, log: createSilentLog(), makes });

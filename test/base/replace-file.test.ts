@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { DRAFT_NAME, replaceFile } from "../../src/base/replace-file.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 async function openFolder(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-replace-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 

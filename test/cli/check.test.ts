@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { makeSigningKey } from "../../src/auth/dkim/signing-key.ts";
 import { checkCommand } from "../../src/cli/check.ts";
 import { loadSettings } from "../../src/settings.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 async function check(
   context: TestContext,
@@ -13,7 +14,7 @@ async function check(
   options: { readonly json?: boolean; readonly settingsFile?: string } = {},
 ) {
   const cwd = await mkdtemp(join(tmpdir(), "postern-check-"));
-  context.after(() => rm(cwd, { recursive: true, force: true }));
+  afterwards(context, () => rm(cwd, { recursive: true, force: true }));
   await mkdir(join(cwd, "policies"));
   for (const [name, text] of Object.entries(files))
     await writeFile(join(cwd, name), text, name.endsWith(".pem") ? { mode: 0o600 } : {});

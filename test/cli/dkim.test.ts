@@ -6,12 +6,13 @@ import { type TestContext, test } from "node:test";
 import { parseDkimKey } from "../../src/auth/dkim/dkim-key.ts";
 import { parseSigningKey, toKeyRecord } from "../../src/auth/dkim/signing-key.ts";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { startFakeDns } from "../support/fake-dns.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
 
 async function openCli(context: TestContext, dnsServer?: string) {
   const folder = await mkdtemp(join(tmpdir(), "postern-dkim-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const settings = await writeGatewayFiles(folder, {
     hubPort: 1,
     ...(dnsServer !== undefined && { dnsServer }),
@@ -92,7 +93,7 @@ test("what is no domain, selector or length is refused, and makes no file", asyn
 
 test("dkim show and doctor tell whether DNS has the key", async (context) => {
   const dns = await startFakeDns({});
-  context.after(() => dns.close());
+  afterwards(context, () => dns.close());
   const { run, sign } = await openCli(context, dns.address);
   const none = await run("dkim", "show", "example.org");
   assert.equal(none.code, 1);

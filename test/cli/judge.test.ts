@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { makeSigningKey } from "../../src/auth/dkim/signing-key.ts";
 import { judgeCommand } from "../../src/cli/judge.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 const FILES = {
   // Nobody listens there: mail of ours is judged without DNS.
@@ -27,7 +28,7 @@ async function folderWith(
   files: Readonly<Record<string, string>>,
 ): Promise<string> {
   const cwd = await mkdtemp(join(tmpdir(), "postern-judge-test-"));
-  context.after(() => rm(cwd, { recursive: true, force: true }));
+  afterwards(context, () => rm(cwd, { recursive: true, force: true }));
   await mkdir(join(cwd, "policies"));
   for (const [name, text] of Object.entries({ ...FILES, ...files }))
     await writeFile(join(cwd, name), text, { mode: 0o600 });

@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { parse } from "yaml";
 import { policyShowCommand } from "../../src/cli/policy-show.ts";
 import { loadSettings } from "../../src/settings.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 const FILES = {
   "postern.yaml": "hostname: mx1.example.org\nclamd: none\n",
@@ -25,7 +26,7 @@ async function show(
   options: { readonly file?: string; readonly json?: boolean; readonly domains?: string } = {},
 ) {
   const cwd = await mkdtemp(join(tmpdir(), "postern-policy-show-"));
-  context.after(() => rm(cwd, { recursive: true, force: true }));
+  afterwards(context, () => rm(cwd, { recursive: true, force: true }));
   await mkdir(join(cwd, "policies"));
   for (const [name, text] of Object.entries(FILES))
     await writeFile(join(cwd, name), text, { mode: 0o600 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 interface Inside {
   readonly folder: string;
@@ -15,7 +16,7 @@ interface Inside {
 /** A folder inside the organisation, with a key pair. */
 async function goInside(context: TestContext): Promise<Inside> {
   const folder = await mkdtemp(join(tmpdir(), "postern-inside-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const run: Inside["run"] = async (...words) => {
     const [out, err]: [string[], string[]] = [[], []];
     const streams = {

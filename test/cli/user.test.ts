@@ -7,6 +7,7 @@ import { matchesPassword } from "../../src/base/password-hash.ts";
 import { runCli } from "../../src/cli/cli.ts";
 import type { SecretInput } from "../../src/cli/read-password.ts";
 import { parseUserTable } from "../../src/smtp/user-table.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 interface Terminal extends SecretInput {
   readonly modes: boolean[];
@@ -79,7 +80,7 @@ test("a name that no file can hold, and no password, are mistakes", async () => 
 
 async function folderWith(context: TestContext, text: string, mode: number): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-users-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, "users.txt"), text);
   await chmod(join(folder, "users.txt"), mode);
   return folder;

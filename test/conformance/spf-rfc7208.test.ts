@@ -7,6 +7,7 @@ import { checkSpf } from "../../src/auth/spf/check-spf.ts";
 import type { Address } from "../../src/mail/address.ts";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createLookupScope } from "../../src/net/resolver.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { conformanceData } from "../support/conformance-data.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { type FakeHost, type FakeZone, startFakeDns } from "../support/fake-dns.ts";
@@ -58,7 +59,7 @@ async function check(t: TestContext, scenario: Scenario, test: SuiteTest): Promi
   const clock = createFakeClock();
   dns.onDrop(() => void clock.advance(TIMEOUT_MS));
   const resolver = createDnsResolver({ clock, servers: [dns.address], timeoutMs: TIMEOUT_MS });
-  t.after(async () => {
+  afterwards(t, async () => {
     resolver.close();
     await dns.close();
   });

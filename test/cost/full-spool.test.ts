@@ -7,6 +7,7 @@ import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { createSpoolIo, type SpoolIo } from "../../src/spool/spool-io.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { spawnGateway } from "../support/gateway-process.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
@@ -43,7 +44,7 @@ test(`with ${ENTRIES} entries a gateway starts in ten seconds and delivers at on
   const spool = join(folder, "data/spool");
   const due = () => readdirSync(join(spool, "due")).length;
   const hub = await startScriptedHub();
-  t.after(async () => {
+  afterwards(t, async () => {
     await hub.close();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -55,7 +56,7 @@ test(`with ${ENTRIES} entries a gateway starts in ten seconds and delivers at on
   await fill(spool);
   const start = performance.now();
   const gateway = spawnGateway({ settingsFile });
-  t.after(() => gateway.stop());
+  afterwards(t, () => gateway.stop());
   await gateway.listening();
   const ms = Math.round(performance.now() - start);
   await hub.waitForMessages(1);

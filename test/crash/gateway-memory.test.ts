@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import { afterwards } from "../support/afterwards.ts";
 import { type GatewayProcess, spawnGateway } from "../support/gateway-process.ts";
 import { noClamd, startPrivateClamd } from "../support/private-clamd.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -63,7 +64,7 @@ async function growthMib(gateway: GatewayProcess, work: () => Promise<unknown>):
 
 async function startWeighed(t: TestContext): Promise<{ gateway: GatewayProcess; port: number }> {
   const stack = new AsyncDisposableStack();
-  t.after(() => stack.disposeAsync());
+  afterwards(t, () => stack.disposeAsync());
   const folder = mkdtempSync(join(tmpdir(), "postern-memory-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const hub = await startSinkHub();
@@ -146,7 +147,7 @@ test("large messages stream through: one or ten of 25 MiB hold little memory", {
 test("a thousand idle sessions cost little memory", { skip }, async (t) => {
   const { gateway, port } = await startWeighed(t);
   const clients: RawClient[] = [];
-  t.after(() => {
+  afterwards(t, () => {
     for (const client of clients) client.destroy();
   });
   for (let warmUp = 1; warmUp <= 50; warmUp++) (await connect(port, `127.0.4.${warmUp}`)).destroy();

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { spawnGateway } from "../support/gateway-process.ts";
 import { type HubEvent, startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
@@ -43,14 +44,14 @@ test("a message that kills its process three times is held, and all others arriv
       return { drop: true };
     },
   });
-  t.after(async () => {
+  afterwards(t, async () => {
     await hub.close();
     rmSync(folder, { recursive: true, force: true });
   });
   const files = { hubPort: hub.port, policies: policiesFor(hub.port) };
   const settingsFile = await writeGatewayFiles(folder, files);
   let gateway = spawnGateway({ settingsFile });
-  t.after(() => gateway.stop());
+  afterwards(t, () => gateway.stop());
   let deaths = 0;
   kill = () => {
     deaths += 1;
@@ -96,13 +97,13 @@ test("with several workers the service process outlives such a message too", asy
       return { drop: true };
     },
   });
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const edge = await startTestGateway({
     hubPort: hub.port,
     policies: policiesFor(hub.port),
     settings: { workers: 2 },
   });
-  t.after(() => edge.remove());
+  afterwards(t, () => edge.remove());
   await send(edge.port, ...OTHERS, "poison").catch(() => {});
   await waitUntil(
     () => `it is not held after ${deaths} deaths`,

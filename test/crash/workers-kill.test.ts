@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -29,7 +30,7 @@ for (let nth = 1; nth <= GATEWAYS; nth++)
 
 async function killAll(t: TestContext): Promise<void> {
   const hub = await startScriptedHub();
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const routing = {
     connectors: {
       hub: {
@@ -43,7 +44,7 @@ async function killAll(t: TestContext): Promise<void> {
     policies: { ...LOAD_POLICIES, routing },
     settings: { workers: 2 },
   });
-  t.after(() => edge.remove());
+  afterwards(t, () => edge.remove());
   const load = createLoad();
   for (let round = 0; round < ROUNDS; round++) {
     const name = ["gateway-1", "service", "gateway-2"][round % 3]!;

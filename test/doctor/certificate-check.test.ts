@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { certificateCheck } from "../../src/doctor/certificate-check.ts";
 import { examine } from "../../src/doctor/doctor.ts";
 import { makeCertificate, ownCertificate } from "../../src/smtp/certificate.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const YEAR_MS = 365 * 86_400_000;
@@ -13,7 +14,7 @@ const NOBODY = { also: [], clientCa: null, clientPins: [] };
 
 test("doctor tells of self-signed, of other names and of the end, and fails for what cannot serve", async (context) => {
   const dataDir = await mkdtemp(join(tmpdir(), "doctor-"));
-  context.after(() => rm(dataDir, { recursive: true, force: true }));
+  afterwards(context, () => rm(dataDir, { recursive: true, force: true }));
   const made = await makeCertificate("other.example.org", NOW);
   const own = { cert: join(dataDir, "cert.pem"), key: join(dataDir, "key.pem") };
   await writeFile(own.cert, made.cert);

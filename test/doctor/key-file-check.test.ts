@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { keyFileCheck } from "../../src/doctor/key-file-check.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 test("a key that others can read has failed, one for its owner is well, none is nothing", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "postern-keys-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(t, () => rm(folder, { recursive: true, force: true }));
   const path = join(folder, "address-keys");
   const look = () => keyFileCheck([path]).run();
   assert.deepEqual(await look(), []);

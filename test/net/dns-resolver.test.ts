@@ -3,6 +3,7 @@ import { describe, it, type TestContext } from "node:test";
 import { toQuery } from "../../src/net/dns-message.ts";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createLookupScope } from "../../src/net/resolver.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { type FakeZone, startFakeDns } from "../support/fake-dns.ts";
 import { setUpResolver, ZONE } from "./resolver-set-up.ts";
@@ -140,10 +141,10 @@ describe("when the server misbehaves, the DNS resolver", () => {
 
   it("asks the second server when the first cannot answer", async (t) => {
     const broken = await startFakeDns({});
-    t.after(() => broken.close());
+    afterwards(t, () => broken.close());
     broken.behave("mail.example.org", "servfail");
     const good = await startFakeDns(ZONE);
-    t.after(() => good.close());
+    afterwards(t, () => good.close());
     const servers = [broken.address, good.address];
     const { resolver, scope } = await setUpResolver(t, { servers });
     assert.equal((await resolver.lookup("mail.example.org", "A", scope)).kind, "found");
@@ -251,7 +252,7 @@ describe("answers that DNSSEC vouches for", () => {
     const hosts = { "hub.internal": "127.0.0.1" };
     const options = { clock: createFakeClock(), servers: [dns.address], validates: true, hosts };
     const resolver = createDnsResolver(options);
-    t.after(async () => {
+    afterwards(t, async () => {
       resolver.close();
       await dns.close();
     });

@@ -6,6 +6,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createHttpsClient } from "../../src/net/https-exchange.ts";
 import { isPublicIp } from "../../src/net/ip.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { startFakeDns } from "../support/fake-dns.ts";
 import { type MadeCertificate, makeCertificate } from "../support/made-certificate.ts";
@@ -35,7 +36,7 @@ describe("one HTTPS request", () => {
     await once(server, "listening");
     const dns = await startFakeDns({ [HOST]: { A: [address] } });
     const resolver = createDnsResolver({ clock: createFakeClock(), servers: [dns.address] });
-    t.after(async () => {
+    afterwards(t, async () => {
       for (const socket of sockets) socket.destroy();
       server.close();
       resolver.close();

@@ -1,6 +1,7 @@
 import type { TestContext } from "node:test";
 import { createDnsResolver, type DnsResolverOptions } from "../../src/net/dns-resolver.ts";
 import { createLookupScope } from "../../src/net/resolver.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { type FakeDnsOptions, type FakeZone, startFakeDns } from "../support/fake-dns.ts";
 
@@ -32,7 +33,7 @@ export async function setUpResolver(
   const clock = createFakeClock();
   dns.onDrop(() => void clock.advance(2000));
   const resolver = createDnsResolver({ clock, servers: [dns.address], ...options });
-  t.after(async () => {
+  afterwards(t, async () => {
     resolver.close();
     await dns.close();
   });

@@ -8,13 +8,14 @@ import { type TestContext, test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { connectTcp } from "../../src/net/tcp.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 
 async function listen(t: TestContext, where: { host: string; port: number } | { path: string }) {
   const server = createServer((socket) => socket.end("hello"));
   server.listen(where);
   await once(server, "listening");
-  t.after(() => server.close());
+  afterwards(t, () => server.close());
   return server;
 }
 
@@ -35,7 +36,7 @@ test("connects to an address and a port", async (t) => {
 
 test("connects to a UNIX socket", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "tcp-"));
-  t.after(() => rm(folder, { recursive: true }));
+  afterwards(t, () => rm(folder, { recursive: true }));
   const path = join(folder, "socket");
   await listen(t, { path });
   assert.equal(await read(await connectTcp({ path }, { signal: forever() })), "hello");

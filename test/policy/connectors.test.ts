@@ -10,6 +10,7 @@ import { createFactBus } from "../../src/pipeline/facts.ts";
 import { loadPolicy } from "../../src/policy/load-policy.ts";
 import { createPolicyHolder } from "../../src/policy/policy-holder.ts";
 import { makeCertificate } from "../../src/smtp/certificate.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { MINIMAL, policyOnDisk } from "./policy-on-disk.ts";
 import { createTestCatalog } from "./test-catalog.ts";
 
@@ -136,7 +137,7 @@ test("a new password comes into force, and the version, which the world sees, st
     facts: createFactBus(() => {}),
     metrics: createMetrics(),
   });
-  context.after(() => holder.close());
+  afterwards(context, () => holder.close());
   const before = holder.current();
   await put("secret", "open barley\n");
   const after = await holder.reload();

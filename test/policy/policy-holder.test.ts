@@ -9,6 +9,7 @@ import { createMetrics } from "../../src/base/metrics.ts";
 import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
 import { createPolicyHolder } from "../../src/policy/policy-holder.ts";
 import type { PolicySnapshot } from "../../src/policy/snapshot.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { MINIMAL, policyOnDisk } from "./policy-on-disk.ts";
 import { createTestCatalog } from "./test-catalog.ts";
@@ -46,7 +47,7 @@ async function hold(context: TestContext, folder: string) {
   const catalog = createTestCatalog();
   const clock = createSystemClock();
   const holder = await createPolicyHolder({ folder, catalog, clock, log, facts: bus, metrics });
-  context.after(() => holder.close());
+  afterwards(context, () => holder.close());
   return { holder, lines, facts, metrics };
 }
 

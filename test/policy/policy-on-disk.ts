@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 
 /** A domain with its recipients and the way to its hub: what every policy needs at least. */
 export const MINIMAL: Readonly<Record<string, string>> = {
@@ -16,7 +17,7 @@ export async function policyOnDisk(
   files: Readonly<Record<string, string | Buffer>>,
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-policy-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   return folder;
 }

@@ -10,6 +10,7 @@ import { loadPolicy } from "../../src/policy/load-policy.ts";
 import { createPolicyHolder } from "../../src/policy/policy-holder.ts";
 import { watchRecipientLists } from "../../src/policy/recipient-watch.ts";
 import type { RecipientList } from "../../src/policy/snapshot.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { createTestExporter } from "../support/recipient-export.ts";
 import { policyOnDisk } from "./policy-on-disk.ts";
@@ -181,7 +182,7 @@ async function holdPolicy(context: TestContext, files: Files) {
   const metrics = createMetrics();
   const log = createSilentLog();
   const holder = await createPolicyHolder({ folder, catalog, clock: own, facts, log, metrics });
-  context.after(() => holder.close());
+  afterwards(context, () => holder.close());
   return { folder, holder, clock: own, metrics };
 }
 

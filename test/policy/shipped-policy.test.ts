@@ -9,6 +9,7 @@ import { PHASES } from "../../src/pipeline/report.ts";
 import { loadPolicy } from "../../src/policy/load-policy.ts";
 import { loadSettings } from "../../src/settings.ts";
 import { createCatalog } from "../../src/stages/catalog.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { policyOnDisk } from "./policy-on-disk.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -79,7 +80,7 @@ test("the limits written in the shipped policy are the defaults", async (context
 
 test("the example of the settings can be used", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "postern-settings-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   await copyFile(join(root, "docs/postern.example.yaml"), join(folder, "postern.yaml"));
   const settings = await loadSettings({ env: {}, cwd: folder });
   assert.equal(settings.policies, join(folder, "policies"));

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { SOURCE, toInternet, twoHubs, WAIT_MS, ZONE } from "../support/hub-pair.ts";
 import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";
@@ -86,7 +87,7 @@ test("a server that does not even greet in time rests, and an IPv6 one is writte
     host: "::1",
     script: ({ step, count }) => (step === "connect" && count === 1 ? { hang: true } : undefined),
   });
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const resolver = toZoneResolver({ "MX x.test": [mx(1, "six.test")], "AAAA six.test": ["::1"] });
   const connectors = [toInternet(hub.port)];
   const bench = await openRelayBench(t, { hubs: [], connectors, resolver, clock });

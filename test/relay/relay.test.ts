@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench, toLeg } from "../support/relay-bench.ts";
@@ -62,7 +63,7 @@ test("mail waits while the hub is away and arrives when it is back", async (t) =
   await bench.until(() => bench.facts.length === 1 && bench.spool.stats().due === 1);
   assert.equal(bench.spool.nextDueAt(), clock.now() + FIVE_MINUTES);
   const back = await startScriptedHub({ port: away.port });
-  t.after(() => back.close());
+  afterwards(t, () => back.close());
   await bench.pass(() => bench.spool.list().length === 0);
   assert.equal(back.messages.length, 1);
 });

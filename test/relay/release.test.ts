@@ -4,6 +4,7 @@ import { Unavailable } from "../../src/base/errors.ts";
 import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
 import type { Hold, Quarantine } from "../../src/quarantine/quarantine.ts";
 import { releaseHold } from "../../src/relay/release.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { openRelayBench } from "../support/relay-bench.ts";
@@ -51,7 +52,7 @@ function quarantineWith(change: Partial<Hold>, fault: { claim?: Error; bytes?: n
 
 async function openBench(t: TestContext, options: HubOptions = {}) {
   const hub: ScriptedHub = await startScriptedHub(options);
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const clock = createFakeClock();
   const bench = await openRelayBench(t, { hubs: [hub], clock });
   const facts = createFactBus(() => {});

@@ -8,6 +8,7 @@ import type { Reach } from "../../src/relay/destination-gate.ts";
 import { createRetryLoop, type RetryLoopOptions } from "../../src/relay/retry-loop.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import type { SpoolLease } from "../../src/spool/spool.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
@@ -24,11 +25,11 @@ async function openLoop(
 ) {
   const clock = createFakeClock();
   const folder = mkdtempSync(join(tmpdir(), "postern-loop-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
   const spool = createDiskSpool({ folder, clock, log });
   await spool.recover();
   const loop = createRetryLoop({ spool, clock, log, work, ...options });
-  t.after(() => loop.stop());
+  afterwards(t, () => loop.stop());
   const add = async (count: number, domain: string, dueAt = clock.now()) => {
     for (let i = 0; i < count; i++)
       await spool.add(toSpoolItem(clock, [`${i}@${domain}`], { dueAt }), SOURCE);

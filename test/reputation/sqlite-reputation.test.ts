@@ -18,6 +18,7 @@ import {
 import { createSqliteReputation } from "../../src/reputation/sqlite-reputation.ts";
 import { toClientSubject, toNameSubject } from "../../src/reputation/subjects.ts";
 import { answered } from "../conformance/reputation-conformance.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createSetClock } from "../support/set-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -27,7 +28,7 @@ const operations = reputationStore.operations as ReputationOperations;
 
 async function makeFolder(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-reputation-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 

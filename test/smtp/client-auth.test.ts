@@ -4,6 +4,7 @@ import { createSystemClock } from "../../src/base/clock.ts";
 import { createLog } from "../../src/base/log.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { ConnectResult } from "../../src/smtp/smtp-client.ts";
+import { afterwards } from "../support/afterwards.ts";
 import {
   type HubAction,
   type HubEvent,
@@ -28,7 +29,7 @@ async function tryOn(
   tls: "none" | "opportunistic" | "required" = "required",
 ): Promise<Tried> {
   const hub = await startScriptedHub({ tls: true, ...options });
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const lines: string[] = [];
   const connector = createSmtpConnector({
     clock: createSystemClock(),

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { ClientSession } from "../../src/smtp/client-session.ts";
 import { TurnWriter } from "../../src/smtp/turn-writer.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { type HubOptions, hubFor } from "../support/scripted-hub.ts";
 
@@ -18,7 +19,7 @@ async function sessionFor(t: TestContext, options: HubOptions = {}) {
     clock,
     new TurnWriter(),
   );
-  t.after(() => session.fail("the test is over"));
+  afterwards(t, () => session.fail("the test is over"));
   assert.equal(await session.establish(30_000), null);
   return { hub, clock, session };
 }

@@ -5,6 +5,7 @@ import { createSilentLog } from "../../src/base/log.ts";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { CLIENT_TIMES, type ClientTimes } from "../../src/smtp/client-times.ts";
 import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 
@@ -41,7 +42,7 @@ const INJECTED = [
 
 async function hubFor(context: TestContext, options: HubOptions): Promise<ScriptedHub> {
   const hub = await startScriptedHub({ capabilities: ["SIZE 1000"], tls: true, ...options });
-  context.after(() => hub.close());
+  afterwards(context, () => hub.close());
   return hub;
 }
 

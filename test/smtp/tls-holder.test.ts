@@ -6,6 +6,7 @@ import { type TestContext, test } from "node:test";
 import { createSilentLog } from "../../src/base/log.ts";
 import { makeCertificate, ownCertificate } from "../../src/smtp/certificate.ts";
 import { openTlsHolder } from "../../src/smtp/tls-holder.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -14,7 +15,7 @@ const SELF_MADE = { own: null, also: [], clientCa: null, clientPins: [] };
 
 async function inputFor(context: TestContext) {
   const dataDir = await mkdtemp(join(tmpdir(), "tls-holder-"));
-  context.after(() => rm(dataDir, { recursive: true, force: true }));
+  afterwards(context, () => rm(dataDir, { recursive: true, force: true }));
   const outcomes: string[] = [];
   const reloads = { add: (labels = {}) => void outcomes.push(Object.values(labels).join(" ")) };
   const shared = { listener: "front", hostname: "mx.example.org", log: createSilentLog() };
@@ -26,7 +27,7 @@ test("a self-signed certificate is renewed before it ends, while the gateway run
   // Made two days before its time of renewal: the watcher polls, and years of that take long.
   await ownCertificate("mx.example.org", input.dataDir, input.clock.now() - 794 * DAY_MS);
   const holder = await openTlsHolder({ ...input, files: SELF_MADE });
-  context.after(() => holder.close());
+  afterwards(context, () => holder.close());
   const first = holder.current().own;
   let told = 0;
   holder.onChange(() => void told++);
@@ -46,7 +47,7 @@ test("what cannot be used leaves the old certificate in force, and the metric sa
   await writeFile(own.cert, made.cert);
   await writeFile(own.key, made.key);
   const holder = await openTlsHolder({ ...input, files: { ...SELF_MADE, own } });
-  context.after(() => holder.close());
+  afterwards(context, () => holder.close());
   const before = holder.current();
   await writeFile(own.key, (await makeCertificate("mx.example.org", input.clock.now())).key);
   await holder.reload();

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { TurnWriter } from "../../src/smtp/turn-writer.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 const turn = new TurnWriter();
 
@@ -15,7 +16,7 @@ async function pairFor(t: TestContext): Promise<{ near: Socket; far: Socket }> {
   const [far] = (await once(server, "connection")) as [Socket];
   await once(near, "connect");
   server.close();
-  t.after(() => {
+  afterwards(t, () => {
     near.destroy();
     far.destroy();
   });

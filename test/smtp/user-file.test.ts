@@ -9,13 +9,14 @@ import { createLog } from "../../src/base/log.ts";
 import { createMetrics } from "../../src/base/metrics.ts";
 import { readUserFile } from "../../src/smtp/user-file.ts";
 import { openUserHolder } from "../../src/smtp/user-holder.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const HASH = `$scrypt$ln=14,r=8,p=1$${"A".repeat(22)}$${"B".repeat(43)}`;
 
 async function userFile(context: TestContext, text: string, mode = 0o600): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-users-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const path = join(folder, "users.txt");
   await writeFile(path, text);
   await chmod(path, mode);
@@ -86,7 +87,7 @@ test("a changed file counts at once, one with a mistake leaves the old in force"
     log: createLog({ level: "info", format: "json", write: (line) => void log.push(line) }),
     reloads: metrics.counter("reloads", "x", ["listener", "outcome"]),
   });
-  context.after(() => holder.close());
+  afterwards(context, () => holder.close());
   const replace = async (text: string, mode = 0o600) => {
     await writeFile(`${path}.new`, text);
     await chmod(`${path}.new`, mode);

@@ -8,6 +8,7 @@ import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { TlsDemand } from "../../src/smtp/remote-tls.ts";
 import type { ConnectHow, ConnectResult } from "../../src/smtp/smtp-client.ts";
 import { keyFingerprint, verifyPeer } from "../../src/smtp/verify-peer.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 
 const NEVER = new AbortController().signal;
@@ -16,7 +17,7 @@ const DAY_MS = 86_400_000;
 async function hubOf(t: TestContext, name: string, madeAt = Date.now()) {
   const identity = await makeCertificate(name, madeAt);
   const hub = await startScriptedHub({ identity });
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   return { hub, cert: new X509Certificate(identity.cert), pem: identity.cert };
 }
 

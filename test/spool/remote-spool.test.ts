@@ -8,6 +8,7 @@ import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { createRemoteSpool } from "../../src/spool/remote-spool.ts";
 import { createSpoolOwner } from "../../src/spool/spool-owner.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { createProcessPair } from "../support/process-pair.ts";
@@ -20,7 +21,7 @@ const TEXT = Buffer.from("Subject: x\r\n\r\nbody\r\n");
 /** An owner with its spool, and the spool as another process sees it. */
 async function openPair(t: TestContext, from = "gateway-1-42") {
   const folder = mkdtempSync(join(tmpdir(), "postern-remote-spool-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
   const spool = createDiskSpool({ folder, clock, log });
   await spool.recover();
   let woken = 0;

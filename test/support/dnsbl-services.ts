@@ -6,6 +6,7 @@ import type { Resolver } from "../../src/net/resolver.ts";
 import { createNoRateStore } from "../../src/stages/dnsbl/rate-store.ts";
 import { createZoneHealth } from "../../src/stages/dnsbl/zone-health.ts";
 import { createZoneRates } from "../../src/stages/dnsbl/zone-rates.ts";
+import { afterwards } from "./afterwards.ts";
 
 /** What the stage `dnsbl` needs of the world, for as long as the test lasts. */
 export function dnsblServices(t: TestContext, clock: Clock, resolver: Resolver) {
@@ -13,7 +14,7 @@ export function dnsblServices(t: TestContext, clock: Clock, resolver: Resolver) 
   const log = createSilentLog();
   const zoneHealth = createZoneHealth({ resolver, clock, log, metrics });
   const zoneRates = createZoneRates({ clock, log, metrics, store: createNoRateStore() });
-  t.after(async () => {
+  afterwards(t, async () => {
     zoneHealth.close();
     await zoneRates.close();
   });

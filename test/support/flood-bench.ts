@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterwards } from "./afterwards.ts";
 import type { FloodOrder, FloodReport } from "./flood-report.ts";
 import { spawnGateway } from "./gateway-process.ts";
 import { type ProcessWeight, weigh } from "./process-weight.ts";
@@ -59,7 +60,7 @@ export async function startFloodBench(
   { workers }: { readonly workers: number },
 ): Promise<FloodBench> {
   const stack = new AsyncDisposableStack();
-  t.after(() => stack.disposeAsync());
+  afterwards(t, () => stack.disposeAsync());
   const folder = mkdtempSync(join(tmpdir(), "postern-flood-"));
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const hub = await startSinkHub();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { afterwards } from "./afterwards.ts";
 import { toBytesSource } from "./bytes-source.ts";
 import { toTestConnector } from "./relay-bench.ts";
 import { type HubOptions, startScriptedHub } from "./scripted-hub.ts";
@@ -18,9 +19,9 @@ export async function twoHubs(t: TestContext, first: HubOptions = {}, second: Hu
       host: "127.0.0.3",
       port: one.port,
     }).catch(() => null);
-    t.after(() => one.close());
+    afterwards(t, () => one.close());
     if (other) {
-      t.after(() => other.close());
+      afterwards(t, () => other.close());
       return { one, other, port: one.port };
     }
     assert.ok(left > 0, "no port is free on both addresses");

@@ -14,6 +14,7 @@ import type { StsPolicy } from "../../src/relay/tls/mta-sts-policy.ts";
 import { createStsStore } from "../../src/relay/tls/mta-sts-store.ts";
 import { createMxTlsPolicy } from "../../src/relay/tls/mx-tls-policy.ts";
 import type { TlsPolicy } from "../../src/relay/tls/tls-policy.ts";
+import { afterwards } from "./afterwards.ts";
 import { type FakeDns, type FakeZone, startFakeDns } from "./fake-dns.ts";
 
 /** The policy towards MX hosts over a DNS of the test's, and MTA-STS policies fetched before. */
@@ -38,7 +39,7 @@ export async function openMxPolicyBench(t: TestContext, zone: FakeZone): Promise
   const store = createStsStore(folder);
   const https = createHttpsClient({ resolver, isOwnHost: () => false });
   const mtaSts = createMtaSts({ resolver, https, store, clock, log });
-  t.after(async () => {
+  afterwards(t, async () => {
     resolver.close();
     await dns.close();
     await rm(folder, { recursive: true, force: true });

@@ -21,6 +21,7 @@ import { createSmtpConnector } from "../../src/smtp/nodemailer-client.ts";
 import type { RecipientFate } from "../../src/smtp/smtp-client.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import type { Spool } from "../../src/spool/spool.ts";
+import { afterwards } from "./afterwards.ts";
 import { readAll } from "./bytes-source.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import type { ScriptedHub } from "./scripted-hub.ts";
@@ -81,7 +82,7 @@ const LIMITS: Limits["delivery"] = {
 export async function openRelayBench(t: TestContext, options: BenchOptions): Promise<RelayBench> {
   const { clock = createSystemClock(), limits = {}, tlsPolicy } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), "postern-relay-"));
-  if (!options.folder) t.after(() => rmSync(folder, { recursive: true, force: true }));
+  if (!options.folder) afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
   const log = createSilentLog();
   const facts: Fact[] = [];
   const bus = createFactBus((error) => {
@@ -116,7 +117,7 @@ export async function openRelayBench(t: TestContext, options: BenchOptions): Pro
     random: options.random ?? (() => 0.5),
     ...(tlsPolicy && { tlsPolicy: typeof tlsPolicy === "function" ? tlsPolicy(bus) : tlsPolicy }),
   });
-  t.after(() => relay.stop(0));
+  afterwards(t, () => relay.stop(0));
   const pass = (condition: () => boolean) =>
     until(condition, async () => {
       const fake: Clock & Partial<FakeClock> = clock;

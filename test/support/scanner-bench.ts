@@ -4,6 +4,7 @@ import { createMetrics } from "../../src/base/metrics.ts";
 import type { Resolver } from "../../src/net/resolver.ts";
 import { createScanner, type ScannerOptions } from "../../src/stages/antivirus/clamd-scanner.ts";
 import type { Scanner } from "../../src/stages/antivirus/scanner.ts";
+import { afterwards } from "./afterwards.ts";
 import { type FakeClamd, startFakeClamd } from "./fake-clamd.ts";
 import { createFakeClock, type FakeClock } from "./fake-clock.ts";
 
@@ -24,7 +25,7 @@ interface Bench {
 
 export async function bench(t: TestContext, options: Partial<ScannerOptions> = {}): Promise<Bench> {
   const clamd = await startFakeClamd();
-  t.after(() => clamd.close());
+  afterwards(t, () => clamd.close());
   const clock = createFakeClock();
   const metrics = createMetrics();
   const scanner = createScanner({
@@ -35,7 +36,7 @@ export async function bench(t: TestContext, options: Partial<ScannerOptions> = {
     resolver: NO_DNS,
     ...options,
   });
-  t.after(() => scanner.close());
+  afterwards(t, () => scanner.close());
   return { clock, scanner, clamd, metrics };
 }
 

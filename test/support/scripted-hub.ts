@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:net";
 import type { TestContext } from "node:test";
 import { generate } from "selfsigned";
+import { afterwards } from "./afterwards.ts";
 import { type HubIdentity, type HubState, serveHubSession } from "./scripted-hub-session.ts";
 
 /**
@@ -191,6 +192,6 @@ async function makeIdentity(): Promise<HubIdentity> {
 /** For as long as the test lasts. */
 export async function hubFor(t: TestContext, options: HubOptions = {}): Promise<ScriptedHub> {
   const hub = await startScriptedHub(options);
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   return hub;
 }

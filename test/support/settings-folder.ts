@@ -5,12 +5,13 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { formatProblem, PolicyError } from "../../src/base/errors.ts";
 import { loadSettings, type SettingsInput } from "../../src/settings.ts";
+import { afterwards } from "./afterwards.ts";
 
 export const MINIMAL = "hostname: mx1.example.org\nclamd: none\n";
 
 export async function folderWith(context: TestContext, text?: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-settings-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   if (text !== undefined) await writeFile(join(folder, "postern.yaml"), text);
   return folder;
 }

@@ -7,6 +7,7 @@ import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import type { Spool, SpoolLease } from "../../src/spool/spool.ts";
 import { createSpoolIo, type SpoolIo } from "../../src/spool/spool-io.ts";
+import { afterwards } from "./afterwards.ts";
 import { createFakeClock } from "./fake-clock.ts";
 
 export const clock = createFakeClock();
@@ -14,7 +15,7 @@ export const TEXT = Buffer.from('Subject: x\r\n\r\nbody \xff\n{"no": "record"}\n
 
 export function folderFor(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "postern-spool-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 

@@ -9,6 +9,7 @@ import { createScanner } from "../../src/stages/antivirus/clamd-scanner.ts";
 import { eicarTestFile } from "../../src/stages/antivirus/eicar.ts";
 import { scanMessage } from "../../src/stages/antivirus/scan-message.ts";
 import type { Scanner } from "../../src/stages/antivirus/scanner.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { noClamd, type RunningClamd, startPrivateClamd } from "../support/private-clamd.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -34,7 +35,7 @@ function scannerOf(t: TestContext, addresses: readonly string[]): Scanner {
   const clock = createSystemClock();
   const [log, metrics] = [createSilentLog(), createMetrics()];
   const scanner = createScanner({ addresses, clock, log, metrics, resolver: NO_DNS });
-  t.after(() => scanner.close());
+  afterwards(t, () => scanner.close());
   return scanner;
 }
 
@@ -147,7 +148,7 @@ test("a clamd that is killed, then started again, scans without our restart", {
   skip,
 }, async (t) => {
   const own = await startPrivateClamd();
-  t.after(() => own.stop());
+  afterwards(t, () => own.stop());
   const scanner = scannerOf(t, own.addresses);
   const mail = message("Subject: x", "", "x");
   assert.equal((await scan(scanner, mail)).result.kind, "clean");
@@ -169,7 +170,7 @@ test("a clamd that hangs is told within seconds, and scans when it goes on", {
   skip,
 }, async (t) => {
   const own = await startPrivateClamd();
-  t.after(() => own.stop());
+  afterwards(t, () => own.stop());
   const scanner = scannerOf(t, [own.addresses[0]]);
   const mail = message("Subject: x", "", "x");
   assert.equal((await scan(scanner, mail)).result.kind, "clean");

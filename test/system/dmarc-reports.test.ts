@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { attachedReport, noXmllint, reportFault, textsOf } from "../support/dmarc-report-reader.ts";
 import { spawnGateway } from "../support/gateway-process.ts";
 import { noNsd, startNsd } from "../support/nsd-server.ts";
@@ -41,7 +42,7 @@ test("what came in the name of two domains is told to them on the next day, also
   const folder = await mkdtemp(join(tmpdir(), "postern-dmarc-"));
   const hub = await startScriptedHub();
   const dns = await startNsd({ test: ZONE });
-  t.after(async () => {
+  afterwards(t, async () => {
     await Promise.all([hub.close(), dns.stop()]);
     await rm(folder, { recursive: true, force: true });
   });
@@ -58,7 +59,7 @@ test("what came in the name of two domains is told to them on the next day, also
   const at = (time: string) => spawnGateway({ settingsFile, wrapper: startingAt(time) });
 
   const evening = at(EVENING);
-  t.after(() => evening.stop());
+  afterwards(t, () => evening.stop());
   const port = await evening.listening();
   const mail = (from: string) => `From: <ceo@${from}>\r\nSubject: x\r\n\r\nHello\r\n`;
   const send = async (domain: string, code: number) => {
@@ -77,7 +78,7 @@ test("what came in the name of two domains is told to them on the next day, also
   await evening.kill();
 
   const noon = at(NEXT_NOON);
-  t.after(() => noon.stop());
+  afterwards(t, () => noon.stop());
   const reports = await waitUntil(
     () => `no two reports: ${noon.output()}`,
     async () => {

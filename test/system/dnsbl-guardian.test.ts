@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { noRbldnsd, startRbldnsd } from "../support/rbldnsd-server.ts";
 import { runPostern } from "../support/run-postern.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
@@ -33,16 +34,16 @@ for (const workers of [1, 2])
 
 async function goWild(t: TestContext, workers: number): Promise<void> {
   const server = await startRbldnsd({ "wild.test": CALM, "calm.test": CALM });
-  t.after(() => server.stop());
+  afterwards(t, () => server.stop());
   const hub = await startScriptedHub();
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const edge = await startTestGateway({
     hubPort: hub.port,
     dnsServer: server.address,
     policies: POLICY,
     settings: { workers },
   });
-  t.after(() => edge.remove());
+  afterwards(t, () => edge.remove());
   let host = 0;
   /** Each from an address of its own. */
   const send = async () => {
@@ -89,13 +90,13 @@ async function goWild(t: TestContext, workers: number): Promise<void> {
 
 test("dnsbl check asks every list now, and says what that comes to", { skip }, async (t) => {
   const server = await startRbldnsd({ "wild.test": WILD, "calm.test": CALM });
-  t.after(() => server.stop());
+  afterwards(t, () => server.stop());
   const edge = await startTestGateway({
     hubPort: 9,
     dnsServer: server.address,
     policies: POLICY,
   });
-  t.after(() => edge.remove());
+  afterwards(t, () => edge.remove());
   const refused = await runPostern(edge, "dnsbl", "check", "127.0.9.9");
   assert.equal(refused.code, 1, refused.err.join());
   assert.match(refused.text, /^wild\.test +listed +6 +\d+ +127\.0\.0\.2: Everybody$/m);

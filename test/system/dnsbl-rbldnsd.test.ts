@@ -6,6 +6,7 @@ import { createLookupScope } from "../../src/net/resolver.ts";
 import type { ConnectFacts } from "../../src/pipeline/stage.ts";
 import { dnsblStage } from "../../src/stages/dnsbl/dnsbl.ts";
 import type { DnsblEvidence } from "../../src/stages/dnsbl/judge-zones.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { dnsblServices } from "../support/dnsbl-services.ts";
 import { noRbldnsd, startRbldnsd } from "../support/rbldnsd-server.ts";
 
@@ -33,7 +34,7 @@ async function setUp(t: TestContext) {
   const clock = createSystemClock();
   const resolver = createDnsResolver({ clock, servers: [server.address], timeoutMs: TIMEOUT_MS });
   const { services } = dnsblServices(t, clock, resolver);
-  t.after(async () => {
+  afterwards(t, async () => {
     resolver.close();
     await server.stop();
   });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { noNsd, startNsd } from "../support/nsd-server.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
 
@@ -19,7 +20,7 @@ test("doctor spf compares published records with where mail leaves, and proposes
 }, async (context) => {
   const dns = await startNsd({ test: ZONE });
   const folder = await mkdtemp(join(tmpdir(), "postern-spf-"));
-  context.after(async () => {
+  afterwards(context, async () => {
     await dns.stop();
     await rm(folder, { recursive: true, force: true });
   });

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { PEER_BODY, receivedOver, toPeerPolicies } from "../support/peer-mail.ts";
 import { type FoundProgram, findProgram } from "../support/programs.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
@@ -68,7 +69,7 @@ const toDigest = (octets: Buffer) => createHash("sha256").update(octets).digest(
 
 async function makeScene(t: TestContext, client: Client, laterAtDot = false) {
   const stack = new AsyncDisposableStack();
-  t.after(() => stack.disposeAsync());
+  afterwards(t, () => stack.disposeAsync());
   const hub = await startScriptedHub({
     script: ({ step }) => (laterAtDot && step === "dot" ? "451 4.3.0 not now" : undefined),
   });

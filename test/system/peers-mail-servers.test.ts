@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { type TestContext, test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { noExim, startEximPeer } from "../support/exim-peer.ts";
 import type { MailPeer, PeerOptions } from "../support/mail-peer.ts";
 import { noOpenSmtpd, startOpenSmtpdPeer } from "../support/opensmtpd-peer.ts";
@@ -34,7 +35,7 @@ async function makeScene(
   options: { readonly tls: boolean; readonly hub?: HubOptions },
 ): Promise<Scene> {
   const stack = new AsyncDisposableStack();
-  t.after(() => stack.disposeAsync());
+  afterwards(t, () => stack.disposeAsync());
   const hub = await startScriptedHub(options.hub);
   stack.defer(() => hub.close());
   const edge = await startTestGateway({ hubPort: hub.port, policies: toPeerPolicies(hub.port) });

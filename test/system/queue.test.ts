@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { QueueRow } from "../../src/control/queue-selection.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { runPostern } from "../support/run-postern.ts";
 import { type HubAction, startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
@@ -33,13 +34,13 @@ async function openBench(t: TestContext, workers: number, limits: unknown = LIMI
       return step === "mail" ? mood.mail : undefined;
     },
   });
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const edge = await startTestGateway({
     hubPort: hub.port,
     policies: policiesFor(hub.port, limits),
     settings: { workers },
   });
-  t.after(() => edge.remove());
+  afterwards(t, () => edge.remove());
   const queue = (...argv: string[]) => runPostern(edge, "queue", ...argv);
   const rows = async (...argv: string[]): Promise<readonly QueueRow[]> =>
     (await queue("list", "--json", ...argv)).out.map((line) => JSON.parse(line));
@@ -188,7 +189,7 @@ test("the queue of a gateway that does not run is steered on its files", async (
     folder: edge.folder,
     policies: policiesFor(hub.port, LIMITS),
   });
-  t.after(() => again.stop());
+  afterwards(t, () => again.stop());
   await runPostern(again, "queue", "release", "--all");
   const [message] = await hub.waitForMessages(1);
   assert.deepEqual(message?.recipients, ["bob@spooled.test"]);

@@ -4,14 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { type HubOptions, startScriptedHub } from "../support/scripted-hub.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
 
 async function examineHub(context: TestContext, script: HubOptions["script"]) {
   const hub = await startScriptedHub(script ? { script } : {});
-  context.after(() => hub.close());
+  afterwards(context, () => hub.close());
   const folder = await mkdtemp(join(tmpdir(), "postern-doctor-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const policies = { domains: { domains: { "example.org": null } } };
   const settings = await writeGatewayFiles(folder, { hubPort: hub.port, policies });
   const lines: string[] = [];

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { createTestExporter } from "../support/recipient-export.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
@@ -25,7 +26,7 @@ interface Setting {
 
 async function startEdge(context: TestContext, setting: Setting = {}): Promise<TestGateway> {
   const hub = await startScriptedHub();
-  context.after(() => hub.close());
+  afterwards(context, () => hub.close());
   const folder = await mkdtemp(join(tmpdir(), "postern-test-"));
   await mkdir(join(folder, "policies"));
   const { madeAt = Date.now() } = setting;
@@ -38,7 +39,7 @@ async function startEdge(context: TestContext, setting: Setting = {}): Promise<T
     policies: { domains: { domains: { "example.org": own } }, ...setting.policies },
     settings: { workers: setting.workers ?? 1 },
   });
-  context.after(() => edge.remove());
+  afterwards(context, () => edge.remove());
   return edge;
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runCli } from "../../src/cli/cli.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import {
@@ -35,9 +36,9 @@ async function withDirectory(
   options: SlapdOptions,
 ): Promise<{ inside: Inside; slapd: SlapdServer }> {
   const slapd = await startSlapd(options);
-  context.after(() => slapd[Symbol.asyncDispose]());
+  afterwards(context, () => slapd[Symbol.asyncDispose]());
   const folder = await mkdtemp(join(tmpdir(), "postern-inside-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const run = async (words: readonly string[], password = SLAPD_PASSWORD) => {
     const lines: string[] = [];
     const say = (line: string) => void lines.push(line);
@@ -176,7 +177,7 @@ test("a connection that breaks in the middle of a search leaves the export befor
     }
   });
   await new Promise<void>((done) => void proxy.listen(0, "127.0.0.1", done));
-  context.after(() => proxy.close());
+  afterwards(context, () => proxy.close());
   const { port } = proxy.address() as AddressInfo;
   const broken = await inside.exportWith([...base, `ldap://127.0.0.1:${port}`, "--force"]);
   assert.ok(connections > 0);
@@ -192,7 +193,7 @@ for (const workers of [1, 2])
     const { code, text } = await inside.exportWith();
     assert.equal(code, 0, text);
     const hub = await startScriptedHub();
-    context.after(() => hub.close());
+    afterwards(context, () => hub.close());
     const folder = await mkdtemp(join(tmpdir(), "postern-test-"));
     await mkdir(join(folder, "policies"));
     const bytes = await readFile(join(inside.folder, "r.hashed"));
@@ -204,7 +205,7 @@ for (const workers of [1, 2])
       policies: { domains: { domains: { "example.org": { recipients } } } },
       settings: { workers },
     });
-    context.after(() => edge.remove());
+    afterwards(context, () => edge.remove());
     const to = ["First.2@example.org", "p0+news@example.org", "first.3@example.org"];
     const { rcpt, final } = await sendMail({ port: edge.port, to, message: SIMPLE_MESSAGE });
     assert.deepEqual(

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { afterwards } from "../support/afterwards.ts";
 import { findProgram } from "../support/programs.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
@@ -20,7 +21,7 @@ interface Finding {
 
 test("testssl.sh finds no weak protocol and no weak cipher", { skip: testssl.skip }, async (t) => {
   const stack = new AsyncDisposableStack();
-  t.after(() => stack.disposeAsync());
+  afterwards(t, () => stack.disposeAsync());
   const hub = await startScriptedHub();
   stack.defer(() => hub.close());
   const limits = { connections: { perClient: 1000, newPerClientPerMinute: 100_000 } };

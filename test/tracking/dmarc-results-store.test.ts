@@ -12,6 +12,7 @@ import {
   dmarcDomains,
   noteDmarcReport,
 } from "../../src/tracking/dmarc-results-store.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 const DAY = "2026-11-24";
 
@@ -19,7 +20,7 @@ test("kinds of messages and domains beyond the bounds are counted as left out", 
   const folder = await mkdtemp(join(tmpdir(), "postern-dmarc-"));
   const file = join(folder, "x.db");
   const db = openStoreDatabase({ file, durable: false }, { migrations: [DMARC_RESULTS] });
-  t.after(async () => {
+  afterwards(t, async () => {
     db.close();
     await rm(folder, { recursive: true, force: true });
   });

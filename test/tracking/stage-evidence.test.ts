@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { createSystemClock } from "../../src/base/clock.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createSqliteTracking } from "../../src/tracking/sqlite-tracking.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { testRecord, testReport } from "../support/test-records.ts";
 
 const COUNT = 1203;
@@ -17,7 +18,7 @@ test("what a stage saw is read newest first, bite by bite, up to what is asked f
     clock: createSystemClock(),
     log: createSilentLog(),
   });
-  t.after(async () => {
+  afterwards(t, async () => {
     await tracking.close();
     await rm(folder, { recursive: true, force: true });
   });

@@ -11,6 +11,7 @@ import {
 import { type CsvOptions, csvAddresses } from "../../../src/policy/directory/csv-addresses.ts";
 import { textOf } from "../../../src/policy/directory/directory-text.ts";
 import { ldifAddresses } from "../../../src/policy/directory/ldif-addresses.ts";
+import { afterwards } from "../../support/afterwards.ts";
 
 const ATTRIBUTES = ["mail", "proxyAddresses"];
 
@@ -135,7 +136,7 @@ test("whatever a file holds, it is read to its end or refused", async () => {
 
 async function fileOf(context: TestContext, bytes: Buffer): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "postern-text-"));
-  context.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(context, () => rm(folder, { recursive: true, force: true }));
   const file = join(folder, "file");
   await writeFile(file, bytes);
   return file;

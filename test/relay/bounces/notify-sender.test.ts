@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { EnvelopeRecipient } from "../../../src/mail/envelope.ts";
 import type { NewSpoolItem } from "../../../src/spool/spool.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { toBytesSource } from "../../support/bytes-source.ts";
 import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
 import {
@@ -47,7 +48,7 @@ async function travel(
       ? "450 4.3.2 down for repairs"
       : undefined;
   const hub = await startScriptedHub({ script, ...(capabilities && { capabilities }) });
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const bench = await openRelayBench(t, { hubs: [hub], clock, ...(limits && { limits }) });
   bench.relay.start();
   return { clock, hub, bench, age, told: () => toldIn(bench) };
@@ -121,7 +122,7 @@ test("a hub that cannot be reached makes a warning too, sent once it can be", as
   await addMail({ bench, clock });
   await bench.pass(() => toldIn(bench).length === 1 && bench.spool.stats().due === 2);
   const back = await startScriptedHub({ port: away.port });
-  t.after(() => back.close());
+  afterwards(t, () => back.close());
   await bench.pass(() => bench.spool.list().length === 0);
   const notice = back.messages.find(({ sender }) => sender === "");
   assert.match(notice?.data.toString() ?? "", /^Status: 4\.4\.1\r$/m);
@@ -272,7 +273,7 @@ test("of many messages for a hub that is away each has its warning and its end i
   const clock = createFakeClock();
   const start = clock.now();
   const hub = await startScriptedHub();
-  t.after(() => hub.close());
+  afterwards(t, () => hub.close());
   const away = await startScriptedHub();
   await away.close();
   const connectors = [

@@ -11,6 +11,7 @@ import { toMemorySource } from "../../../src/relay/bounces/memory-source.ts";
 import { createDmarcReporter } from "../../../src/relay/dmarc/dmarc-reporter.ts";
 import type { NewSpoolItem } from "../../../src/spool/spool.ts";
 import type { DmarcCounts, DmarcDay } from "../../../src/tracking/tracking.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { readAll } from "../../support/bytes-source.ts";
 import { attachedReport, textsOf } from "../../support/dmarc-report-reader.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
@@ -77,7 +78,7 @@ async function setUp(t: TestContext, zone: FakeZone, options: Partial<Options> =
     ids: createIds(clock),
     hostname: "mx1.example.net",
   });
-  t.after(async () => {
+  afterwards(t, async () => {
     resolver.close();
     await dns.close();
   });

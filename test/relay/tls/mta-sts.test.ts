@@ -9,6 +9,7 @@ import { createHttpsClient } from "../../../src/net/https-exchange.ts";
 import { createLookupScope } from "../../../src/net/resolver.ts";
 import { createMtaSts, type MtaSts } from "../../../src/relay/tls/mta-sts.ts";
 import { createStsStore } from "../../../src/relay/tls/mta-sts-store.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { startFakeDns } from "../../support/fake-dns.ts";
 import { type MadeCertificate, makeCertificate } from "../../support/made-certificate.ts";
@@ -53,7 +54,7 @@ describe("the MTA-STS policy of a domain", () => {
         store: createStsStore(folder),
         port: host.port,
       });
-    t.after(async () => {
+    afterwards(t, async () => {
       resolver.close();
       await Promise.all([host.close(), dns.close()]);
       await rm(folder, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { before, describe, it, type TestContext } from "node:test";
 import { createSystemClock } from "../../../src/base/clock.ts";
 import type { TlsSessionFact } from "../../../src/pipeline/facts.ts";
 import type { StsPolicy } from "../../../src/relay/tls/mta-sts-policy.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { toBytesSource } from "../../support/bytes-source.ts";
 import { type MadeCertificate, makeCertificate, toTlsa } from "../../support/made-certificate.ts";
 import { openMxPolicyBench, STS_RECORD } from "../../support/mx-policy-bench.ts";
@@ -41,7 +42,7 @@ describe("mail to a mail server with a policy", () => {
 
   async function setUp(t: TestContext, { hub: options, described, sts, before }: Meeting) {
     const hub = await startScriptedHub(options);
-    t.after(() => hub.close());
+    afterwards(t, () => hub.close());
     const secure = described !== undefined;
     const { usage, selector, matchingType, data } = toTlsa(described ?? made.right, 3, 1, 1);
     const bench = await openMxPolicyBench(t, {

@@ -12,6 +12,7 @@ import { createHttpsClient } from "../../../src/net/https-exchange.ts";
 import { toRouting } from "../../../src/policy/routing.ts";
 import { createTlsReporter } from "../../../src/relay/tls/tls-reporter.ts";
 import { createSqliteTracking } from "../../../src/tracking/sqlite-tracking.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { toBytesSource } from "../../support/bytes-source.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { openMxPolicyBench, STS_RECORD } from "../../support/mx-policy-bench.ts";
@@ -31,7 +32,7 @@ test("a domain learns by mail, from the server that has lost its TLS, that it ha
   const clock = createSystemClock();
   const log = createSilentLog();
   const tracking = createSqliteTracking({ folder, clock, log });
-  t.after(async () => {
+  afterwards(t, async () => {
     await Promise.all([hub.close(), tracking.close()]);
     await rm(folder, { recursive: true, force: true });
   });

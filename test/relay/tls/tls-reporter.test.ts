@@ -13,6 +13,7 @@ import type { ReportPolicy } from "../../../src/policy/snapshot.ts";
 import { createTlsReporter } from "../../../src/relay/tls/tls-reporter.ts";
 import type { NewSpoolItem } from "../../../src/spool/spool.ts";
 import type { CountedTlsSession, TlsSessionCounts } from "../../../src/tracking/tracking.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { readAll } from "../../support/bytes-source.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { startFakeDns } from "../../support/fake-dns.ts";
@@ -88,7 +89,7 @@ describe("the daily TLS reports", () => {
       ids: createIds(clock),
       hostname: "mx1.example.net",
     });
-    t.after(async () => {
+    afterwards(t, async () => {
       resolver.close();
       await Promise.all([dns.close(), receiver.close()]);
     });

@@ -14,6 +14,7 @@ import { antivirusStage } from "../../../src/stages/antivirus/antivirus.ts";
 import { createScanner } from "../../../src/stages/antivirus/clamd-scanner.ts";
 import type { AntivirusEvidence } from "../../../src/stages/antivirus/judge-scan.ts";
 import type { Scanner } from "../../../src/stages/antivirus/scanner.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { dataFacts } from "../../support/connect-facts.ts";
 import { type FakeClamd, startFakeClamd } from "../../support/fake-clamd.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
@@ -34,11 +35,11 @@ async function run(
   file: object = {},
 ): Promise<Run> {
   const tempDir = await mkdtemp(join(tmpdir(), "antivirus-"));
-  t.after(() => rm(tempDir, { recursive: true, force: true }));
+  afterwards(t, () => rm(tempDir, { recursive: true, force: true }));
   const draft = createMessageStore({ tempDir }).draft();
   await draft.write(Buffer.from(mail.replace(/\r?\n/g, "\r\n")));
   const message = await draft.finish();
-  t.after(() => message.dispose());
+  afterwards(t, () => message.dispose());
   const stage = antivirusStage.bind(antivirusStage.options.parse(file), { mode: "enforce" });
   const { signal } = new AbortController();
   const view = { ...FACTS, dns: createLookupScope(signal), message };
@@ -51,7 +52,7 @@ async function run(
 
 async function bench(t: TestContext): Promise<{ clamd: FakeClamd; scanner: Scanner }> {
   const clamd = await startFakeClamd();
-  t.after(() => clamd.close());
+  afterwards(t, () => clamd.close());
   const scanner = createScanner({
     addresses: [clamd.address],
     clock: createFakeClock(),
@@ -63,7 +64,7 @@ async function bench(t: TestContext): Promise<{ clamd: FakeClamd; scanner: Scann
       close() {},
     },
   });
-  t.after(() => scanner.close());
+  afterwards(t, () => scanner.close());
   return { clamd, scanner };
 }
 

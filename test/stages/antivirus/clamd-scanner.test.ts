@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createSilentLog } from "../../../src/base/log.ts";
 import { createMetrics } from "../../../src/base/metrics.ts";
 import { createScanner } from "../../../src/stages/antivirus/clamd-scanner.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { type Misbehaviour, startFakeClamd } from "../../support/fake-clamd.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import {
@@ -107,9 +108,9 @@ test("a daemon that stops in the middle is found out without waiting for the lim
 
 test("a scan hands over to the next address and says who failed", async (t) => {
   const broken = await startFakeClamd();
-  t.after(() => broken.close());
+  afterwards(t, () => broken.close());
   const second = await startFakeClamd();
-  t.after(() => second.close());
+  afterwards(t, () => second.close());
   broken.behave("close-before-reply");
   const { scanner } = await bench(t, { addresses: [broken.address, second.address] });
   const outcome = await scanner.run(async (open) => {
@@ -135,7 +136,7 @@ test("an address that is down costs nothing until it is asked again, and recover
   };
   assert.equal(await classOf(), "down");
   const back = await startFakeClamd(clamd.port);
-  t.after(() => back.close());
+  afterwards(t, () => back.close());
   await clock.advance(4_999);
   assert.equal(await classOf(), "down");
   assert.deepEqual(back.commands, []);

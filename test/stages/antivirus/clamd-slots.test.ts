@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { afterwards } from "../../support/afterwards.ts";
 import { startFakeClamd } from "../../support/fake-clamd.ts";
 import { bench, largeSource, never, passWatch, source } from "../../support/scanner-bench.ts";
 
@@ -42,9 +43,9 @@ test("whoever waits for a slot and is no longer wanted leaves the line", async (
 
 test("the busiest scanner is not given more while another is idle", async (t) => {
   const one = await startFakeClamd();
-  t.after(() => one.close());
+  afterwards(t, () => one.close());
   const two = await startFakeClamd();
-  t.after(() => two.close());
+  afterwards(t, () => two.close());
   const { scanner } = await bench(t, { addresses: [one.address, two.address] });
   one.hold();
   const first = scanner.scan(source("x"), never);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { afterwards } from "../../support/afterwards.ts";
 import { conformanceData } from "../../support/conformance-data.ts";
 import { judgeUnder, readMail } from "./attachments-bench.ts";
 
@@ -40,7 +41,7 @@ async function actionsIn(folder: string, isMail: RegExp) {
 
 test("honest mail is neither held nor refused", { skip: corpus.skip }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "ham-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  afterwards(t, () => rm(folder, { recursive: true, force: true }));
   await run("tar", ["-xJf", join(corpus.folder, "dev.tar.xz"), "-C", folder]);
   const { count, stopped } = await actionsIn(folder, /ham-\d\/.*\.eml$/);
   assert.ok(count >= 800, `only ${count} mails were found`);

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { createScratchSpace } from "../../../src/mail/scratch.ts";
 import { createPartReaders } from "../../../src/stages/attachments/part-readers.ts";
 import { readAttachments } from "../../../src/stages/attachments/read-attachments.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { judgeUnder, readMail } from "./attachments-bench.ts";
 
@@ -62,7 +63,7 @@ test("a thousand parts with long names do not fill the store, and are held", asy
 
 test("a reader that is given up gives memory and files back", async (t) => {
   const tempDir = await mkdtemp(join(tmpdir(), "attachments-"));
-  t.after(() => rm(tempDir, { recursive: true, force: true }));
+  afterwards(t, () => rm(tempDir, { recursive: true, force: true }));
   const scratch = createScratchSpace({ tempDir, perItemBytes: 1024, totalBytes: 4096 });
   const tap = readAttachments(createPartReaders({ scratch, clock: createFakeClock() }));
   // A zip's first signature: it is kept until its end.

@@ -4,6 +4,7 @@ import { createLookupScope } from "../../../src/net/resolver.ts";
 import type { ConnectFacts } from "../../../src/pipeline/stage.ts";
 import { dnsblStage } from "../../../src/stages/dnsbl/dnsbl.ts";
 import type { DnsblEvidence } from "../../../src/stages/dnsbl/judge-zones.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { dnsblServices } from "../../support/dnsbl-services.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import type { FakeZone } from "../../support/fake-dns.ts";
@@ -42,9 +43,9 @@ interface Changes {
 
 async function setUp(t: TestContext, zone: FakeZone = LISTS) {
   const clock = createFakeClock();
+  afterwards(t, () => assert.equal(clock.pendingTimers(), 0));
   const { dns, resolver } = await fakedResolver(t, zone, clock);
   const { metrics, services } = dnsblServices(t, clock, resolver);
-  t.after(() => assert.equal(clock.pendingTimers(), 0));
   const run = async (lists: readonly object[], ip = "127.0.0.66", changes: Changes = {}) => {
     const { signal = new AbortController().signal, queries = 50 } = changes;
     const stage = bind({ lists, ...changes.options });

@@ -8,6 +8,7 @@ import { createNoRateStore } from "../../../src/stages/dnsbl/rate-store.ts";
 import { createRemoteZoneRates } from "../../../src/stages/dnsbl/remote-zone-rates.ts";
 import type { ZoneNotes } from "../../../src/stages/dnsbl/zone-notes.ts";
 import { createZoneRates } from "../../../src/stages/dnsbl/zone-rates.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 
 const OPTIONS = dnsblOptions.parse({
@@ -41,7 +42,7 @@ async function setUp(t: TestContext) {
   } as unknown as Parameters<typeof createRemoteZoneRates>[0]["owner"];
   const open = () => createRemoteZoneRates({ owner, clock, log });
   const gateways = [open(), open()];
-  t.after(async () => {
+  afterwards(t, async () => {
     await Promise.all([keeper, ...gateways].map((one) => one.close()));
     assert.equal(clock.pendingTimers(), 0);
   });

@@ -5,6 +5,7 @@ import { createMetrics } from "../../../src/base/metrics.ts";
 import { createDnsResolver } from "../../../src/net/dns-resolver.ts";
 import { createZoneHealth } from "../../../src/stages/dnsbl/zone-health.ts";
 import type { HealthZone } from "../../../src/stages/dnsbl/zone-watch.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 import { type FakeZone, startFakeDns } from "../../support/fake-dns.ts";
 import { waitUntil } from "../../support/wait-until.ts";
@@ -21,7 +22,7 @@ async function setUp(t: TestContext, zone: FakeZone) {
   const log = createLog({ level: "info", format: "json", write: (line) => void lines.push(line) });
   const metrics = createMetrics();
   const health = createZoneHealth({ resolver, clock, log, metrics });
-  t.after(async () => {
+  afterwards(t, async () => {
     health.close();
     resolver.close();
     await dns.close();

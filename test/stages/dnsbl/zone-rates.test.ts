@@ -14,6 +14,7 @@ import { judgeZones } from "../../../src/stages/dnsbl/judge-zones.ts";
 import type { ZoneEvidence } from "../../../src/stages/dnsbl/query-zones.ts";
 import { createFileRateStore } from "../../../src/stages/dnsbl/rate-store.ts";
 import { createZoneRates } from "../../../src/stages/dnsbl/zone-rates.ts";
+import { afterwards } from "../../support/afterwards.ts";
 import { createFakeClock } from "../../support/fake-clock.ts";
 
 const OPTIONS = dnsblOptions.parse({
@@ -42,7 +43,7 @@ async function open(t: TestContext, path?: string) {
   const lines: string[] = [];
   const log = createLog({ level: "info", format: "json", write: (line) => void lines.push(line) });
   const rates = createZoneRates({ clock, log, metrics, store: createFileRateStore(file) });
-  t.after(async () => {
+  afterwards(t, async () => {
     await rates.close();
     await rm(folder, { recursive: true, force: true });
   });
