@@ -129,8 +129,8 @@ export class Hubs {
 
   /** The least that the hubs for this domain offered last; that all hubs did, without a domain. */
   offers(routing: Routing, domain?: string): Offer {
-    const connectors = domain === undefined ? routing.all : [routing.route(domain)];
-    const hubs = connectors.flatMap((connector) => (connector ? hubNamesOf(connector) : []));
+    const connectors = domain === undefined ? routing.all : routing.ways(domain);
+    const hubs = connectors.flatMap(hubNamesOf);
     return toLeast(hubs.map((hub) => (hub === null ? undefined : this.#offered.get(hub))));
   }
 
@@ -192,11 +192,11 @@ export class Hubs {
     use: Use<Result>,
     isFresh = false,
   ): Promise<Tried<Result>> {
-    const { hub } = candidate;
+    const { hub, connector } = candidate;
     const { clock, processes = 1 } = this.#options;
     const begunAt = clock.monotonic();
-    const most = shareOf(destination.connector.maxConnections, processes);
-    const pool = this.#pools.for(candidate, destination.connector);
+    const most = shareOf(connector.maxConnections, processes);
+    const pool = this.#pools.for(candidate);
     const got = await pool.acquire(most, isFresh, signal);
     if (got.kind === "busy") return undecided(trials, toUnsent(hub, got.reason));
     if (got.kind === "failed") {
