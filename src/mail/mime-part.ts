@@ -60,6 +60,8 @@ export type MimeNote =
   /** A name drawn in another order than it is stored (U+202E). */
   | "name-disguised"
   | "nul-octet"
+  /** A CR that ends no line to us, in a header; only an encoded message can hold one. */
+  | "bare-cr"
   | "limit-depth"
   | "limit-parts"
   | "limit-header";
