@@ -50,6 +50,8 @@ export type MimeNote =
   | "encoded-container"
   | "unknown-encoding"
   | "junk-in-base64"
+  /** `-` or `_` in the middle of base64: some read them as letters. */
+  | "base64-url-letters"
   | "junk-in-quoted-printable"
   | "text-outside-parts"
   | "uuencoded-text"

@@ -37,6 +37,7 @@ export const TRUE_TYPES = [
   "msi",
   "odf",
   "ole2",
+  "office-encrypted",
   "onenote",
   "ooxml",
   "pdf",

@@ -46,6 +46,7 @@ const MIME_WEIGHTS: { readonly [N in MimeNote]: Weight } = {
   "encoded-container": "ambiguous-multipart",
   "unknown-encoding": "ambiguous-attachment",
   "junk-in-base64": "odd",
+  "base64-url-letters": "ambiguous-attachment",
   "junk-in-quoted-printable": "odd",
   "text-outside-parts": "ambiguous",
   "uuencoded-text": "odd",

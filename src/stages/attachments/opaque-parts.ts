@@ -1,14 +1,16 @@
 import type { AttachmentPart } from "./attachments-evidence.ts";
 
-type OpaqueDoubt = readonly [doubt: "sealed" | "unscannable", note: string];
+type OpaqueDoubt = readonly [doubt: "encrypted" | "sealed" | "unscannable", note: string];
 
 /** What a part holds and we did not look into, though a reader will. */
 export function opaqueIn(part: AttachmentPart): readonly OpaqueDoubt[] {
   const seal = sealOf(part);
   const writtenOut = WRITTEN_OUT.find((type) => part.trueTypes.includes(type));
+  const isLocked = part.trueTypes.includes("office-encrypted");
   const nested = nestedIn(part);
   return [
     ...(seal === null ? [] : [["sealed", seal] as const]),
+    ...(isLocked ? [["encrypted", "the document needs a password"] as const] : []),
     ...(writtenOut ? [["unscannable", `a file is written out as ${writtenOut}`] as const] : []),
     ...(nested === null ? [] : [["unscannable", `archive ${nested} in an archive`] as const]),
   ];

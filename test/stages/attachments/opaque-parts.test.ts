@@ -118,6 +118,25 @@ test("a header with a bare CR in an encoded message is held", async () => {
   assert.match(await outcome(message), /^quarantine ATTACHMENT_AMBIGUOUS/);
 });
 
+const OLE2 = "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+
+for (const before of [600, 70_000, 70_001])
+  test(`an Office document with a password is held, its stream named at octet ${before}`, async () => {
+    const stream = Buffer.from("EncryptedPackage\0", "utf16le").toString("latin1");
+    const octets = OLE2 + "\0".repeat(before) + stream + "\0".repeat(512);
+    const held = "quarantine ATTACHMENT_ENCRYPTED_ARCHIVE";
+    assert.equal(await outcome(attached("a.docx", "application/octet-stream", octets)), held);
+  });
+
+test("letters of base64url in an attachment are held, for some decode them and we do not", async () => {
+  const header =
+    "Content-Transfer-Encoding: base64\nContent-Disposition: attachment; filename=a.bin";
+  const held = await outcome(mail(`${header}`, "QUJD-UFC\nQUJD"));
+  assert.equal(held, "quarantine ATTACHMENT_AMBIGUOUS ATTACHMENT_ODD");
+  const footer = await outcome(mail(`${header}`, "QUJDREE=\n\n_____________\nlist-footer"));
+  assert.equal(footer, "neutral ATTACHMENT_ODD");
+});
+
 test("a file that is written out in a letter is held: yEnc, BinHex", async () => {
   const yenc = "see below\n=ybegin line=128 size=5 name=a.exe\nabcde\n=yend size=5";
   assert.equal(await outcome(mail("Subject: x", yenc)), UNSCANNABLE);
