@@ -55,7 +55,7 @@ function nextTry({ state, dueAt }: QueueRow): string {
   return state === "active" ? "now under way" : formatTime(dueAt);
 }
 
-function heldBecause({ held }: QueueRow): string {
+function heldBecause({ held }: Pick<QueueRow, "held">): string {
   if (!held) return "held";
   return held.reason === "" ? `held by ${held.by}` : `held by ${held.by}: ${held.reason}`;
 }
@@ -88,16 +88,16 @@ function describe(story: Story): readonly string[] {
     ["reason", story.reason],
     ["received", `${formatTime(story.receivedAt)} UTC`],
     ["sender", story.envelope.sender?.spoken ?? "<>"],
-    ["recipients", recipientsOf(story).join(", ")],
+    ["recipients", story.envelope.recipients.map(withNotify).join(", ")],
     ["size", formatBytes(story.bytes)],
-    ["bounce", story.senderAuthenticated ? "may be sent" : "may not be sent"],
+    ["bounce", aboutBounces(story)],
   ];
   const headers = story.headers.split("\r\n").filter((line) => line !== "");
   return [
     ...rows.map(([name, text]) => `${name.padEnd(12)} ${text}`),
     "",
     "What was noted",
-    ...(story.history.length > 0 ? story.history.map(toNote) : ["  nothing yet"]),
+    ...(story.history.length > 0 ? toNotes(story.history) : ["  nothing yet"]),
     "",
     "Headers",
     ...headers.map((line) => `  ${line}`),
@@ -110,11 +110,34 @@ function stateOf(row: QueueRow): string {
   return row.held ? `being delivered, then ${heldBecause(row)}` : "being delivered";
 }
 
-function toNote({ at, attempts, reason, crashes, held }: HistoryNote): string {
-  const when = at === undefined ? "" : `${formatTime(at)}  `;
-  const crash = crashes ? `, ${crashes} crashes in a row` : "";
-  const hold = held ? `, held by ${held.by}` : "";
-  return `  ${when}after ${attempts} attempts${crash}${hold}: ${reason}`;
+function withNotify({ address, notify }: QueueRow["envelope"]["recipients"][number]): string {
+  return notify ? `${address.spoken} (NOTIFY=${notify.join(",")})` : address.spoken;
+}
+
+const TOLD = { failed: "a failure", delayed: "a delay", relayed: "a success" } as const;
+
+function aboutBounces({ bounce, envelope, senderAuthenticated }: QueueRow): string {
+  if (bounce) return `it is one itself, about ${TOLD[bounce]}: there is none about a bounce`;
+  if (envelope.sender === null) return "may not be sent: the sender is null";
+  return senderAuthenticated ? "may be sent" : "may not be sent: its sender may be forged";
+}
+
+/** Each note tells all that holds after it; what happened is what the one before did not tell. */
+function toNotes(history: readonly HistoryNote[]): readonly string[] {
+  return history.map((note, nth) => {
+    const when = note.at === undefined ? "" : `${formatTime(note.at)}  `;
+    return `  ${when}${whatHappened(note, history[nth - 1])}`;
+  });
+}
+
+function whatHappened(note: HistoryNote, before: HistoryNote | undefined): string {
+  const { attempts, reason, crashes = 0, held } = note;
+  const hold = held && held.at !== before?.held?.at ? [heldBecause(note)] : [];
+  const isAttempt = attempts > (before?.attempts ?? 0);
+  const crash = crashes > 1 ? ` (${crashes} times in a row)` : "";
+  const attempt = isAttempt ? [`attempt ${attempts}: ${reason}${crash}`] : [];
+  const words = [...attempt, ...hold].join("; ");
+  return words === "" ? "released" : words;
 }
 
 /** `postern queue stats`: entries by domain and age. */

@@ -113,9 +113,7 @@ function readerOf(format: HeadFormat): ((list: EntryList) => PushReader) | null 
       return readArj;
     case "ace":
       return readAce;
-    case "7z":
-    case "bzip2":
-    case "xz":
+    default:
       return null;
   }
 }

@@ -1,5 +1,6 @@
 import type { ArchiveKind } from "./archive.ts";
 import { isArjHeader } from "./archive-arj.ts";
+import { opaqueKindOf } from "./archive-opaque.ts";
 import { isTarHeader } from "./archive-tar-header.ts";
 
 /** An ARJ header with its checksum is the longest thing to see: 2600 octets and 8. */
@@ -31,7 +32,7 @@ export function headFormatOf(head: Buffer): HeadFormat | null {
     if (head.toString("latin1", at, at + marker.length) === marker) return format;
   if (BZIP2.test(head.toString("latin1", 0, 10))) return "bzip2";
   if (isArjHeader(head)) return "arj";
-  return isTarHeader(head) ? "tar" : null;
+  return isTarHeader(head) ? "tar" : opaqueKindOf(head);
 }
 
 /** RAR and 7-Zip look past a picture or a program for an archive behind it. */

@@ -18,7 +18,31 @@ export type ArchiveKind =
   | "arj"
   | "ace"
   | "bzip2"
-  | "xz";
+  | "xz"
+  | OpaqueKind;
+
+/** What common programs unpack or mount, and we cannot list: never a reason to call it harmless. */
+export type OpaqueKind =
+  | "alz"
+  | "ar"
+  | "binhex"
+  | "compress"
+  | "cpio"
+  | "egg"
+  | "lz4"
+  | "lzh"
+  | "lzip"
+  | "lzma"
+  | "qcow2"
+  | "rpm"
+  | "squashfs"
+  | "stuffit"
+  | "tnef"
+  | "vdi"
+  | "vmdk"
+  | "xar"
+  | "zoo"
+  | "zstd";
 
 export interface ArchiveEntry {
   /** Every name that some reader shows: central and local header, Unicode extra field; normalised. */

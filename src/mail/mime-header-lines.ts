@@ -38,6 +38,7 @@ export function createHeaderLines(maxBytes: number, maxLines: number): HeaderLin
       const notes = new Set<MimeNote>(overflown ? ["limit-header"] : []);
       const whole = withoutMarks(Buffer.concat(lines, bytes), notes);
       if (whole.includes(0)) notes.add("nul-octet");
+      if (/\r(?!\n)/.test(whole.toString("latin1"))) notes.add("bare-cr");
       const block = parseHeaderBlock(whole);
       if (block.fields.some(({ name }) => !FIELD_NAME.test(name))) notes.add("header-malformed");
       return { block, octets: bytes, notes: [...notes] };

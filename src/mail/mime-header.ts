@@ -36,7 +36,8 @@ export function readPartHeader(header: HeaderBlock, defaultType: string | null):
   const effective = types.length === 0 && defaultType !== null ? [defaultType] : declaredTypes;
   const encodings = readEncodings(header, notes);
   const boundaries = readBoundaries(types, notes);
-  const kind = kindOf(effective, boundaries, notes);
+  const fileNames = readFileNames(types, dispositions, notes);
+  const kind = kindOf(effective, boundaries, fileNames, notes);
   if (kind !== "leaf" && encodings.some((name) => name !== "" && !IDENTITY.includes(name))) {
     notes.add("encoded-container");
   }
@@ -45,7 +46,7 @@ export function readPartHeader(header: HeaderBlock, defaultType: string | null):
     declaredTypes,
     encodings,
     disposition: readDisposition(dispositions),
-    fileNames: readFileNames(types, dispositions, notes),
+    fileNames,
     boundaries: kind === "multipart" ? boundaries : [],
     notes: [...notes],
   };
@@ -130,6 +131,7 @@ function isOdd(boundary: string): boolean {
 function kindOf(
   types: readonly string[],
   boundaries: readonly string[],
+  fileNames: readonly string[],
   notes: Set<MimeNote>,
 ): PartHeader["kind"] {
   if (types.includes("message/partial")) notes.add("message-partial");
@@ -138,8 +140,12 @@ function kindOf(
     if (boundaries.length > 0) return "multipart";
     notes.add("boundary-missing");
   }
-  return types.some((type) => MESSAGE_TYPES.includes(type)) ? "message" : "leaf";
+  const isMessage = types.some((type) => MESSAGE_TYPES.includes(type));
+  return isMessage || fileNames.some((name) => MESSAGE_NAME.test(name)) ? "message" : "leaf";
 }
+
+/** Saved messages and pages: who opens one sees its parts, whatever type it was declared to be. */
+const MESSAGE_NAME = /\.(?:eml|mht|mhtml|nws)$/i;
 
 /** RFC 2046 5.2.1, RFC 6532 3.7, and the historic name for news. */
 const MESSAGE_TYPES: readonly string[] = ["message/rfc822", "message/global", "message/news"];

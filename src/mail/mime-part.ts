@@ -50,6 +50,8 @@ export type MimeNote =
   | "encoded-container"
   | "unknown-encoding"
   | "junk-in-base64"
+  /** `-` or `_` in the middle of base64: some read them as letters. */
+  | "base64-url-letters"
   | "junk-in-quoted-printable"
   | "text-outside-parts"
   | "uuencoded-text"
@@ -60,6 +62,8 @@ export type MimeNote =
   /** A name drawn in another order than it is stored (U+202E). */
   | "name-disguised"
   | "nul-octet"
+  /** A CR that ends no line to us, in a header; only an encoded message can hold one. */
+  | "bare-cr"
   | "limit-depth"
   | "limit-parts"
   | "limit-header";

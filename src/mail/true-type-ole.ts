@@ -36,3 +36,27 @@ export function createInstallerWatch(head: Buffer): InstallerWatch | null {
     isInstaller: () => INSTALLER.test(found.toString("latin1")),
   };
 }
+
+/** MS-OFFCRYPTO 2.3.4.4: the stream that an encrypted OOXML document is in. */
+const SEALED_STREAM = Buffer.from("EncryptedPackage\0", "utf16le");
+
+/** Tells an Office document with a password, whose directory may be anywhere in the file. */
+export interface SealWatch {
+  write(chunk: Buffer): void;
+  isSealed(): boolean;
+}
+
+export function createSealWatch(): SealWatch {
+  const seam = SEALED_STREAM.length - 1;
+  let tail: Buffer = Buffer.alloc(0);
+  let isSealed = false;
+  return {
+    write(chunk) {
+      if (isSealed) return;
+      const across = Buffer.concat([tail, chunk.subarray(0, seam)]);
+      isSealed = across.includes(SEALED_STREAM) || chunk.includes(SEALED_STREAM);
+      tail = Buffer.concat([tail, chunk.subarray(-seam)]).subarray(-seam);
+    },
+    isSealed: () => isSealed,
+  };
+}

@@ -18,6 +18,12 @@ const MARKS: readonly (readonly [TrueType, string])[] = [
   ["settingcontent-ms", "<pcsettings"],
 ];
 
+/** Files written out in a letter, as readers of old, and of news, take them out of it. */
+const WRITTEN_OUT: readonly (readonly [TrueType, RegExp])[] = [
+  ["yenc", /^=ybegin [^\n]*\bname=/m],
+  ["binhex", /^\(this file must be converted with binhex[^\n]*\n[\r\n]*:/m],
+];
+
 /** What a text begins with, behind a byte order mark and blanks. */
 const STARTS: readonly (readonly [TrueType, RegExp])[] = [
   ["script", /^#!/],
@@ -36,6 +42,7 @@ export function typesByText(head: Buffer): readonly TrueType[] {
   const start = text.slice(0, START_CHARS).replace(/^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*/, "");
   return [
     ...MARKS.filter(([, mark]) => text.includes(mark)).map(([type]) => type),
+    ...WRITTEN_OUT.filter(([, pattern]) => pattern.test(text)).map(([type]) => type),
     ...STARTS.filter(([, pattern]) => pattern.test(start)).map(([type]) => type),
   ];
 }

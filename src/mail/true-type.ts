@@ -1,6 +1,11 @@
 import { fileTypeFromBuffer } from "file-type";
 import { type PartEnds, typesByMagic } from "./true-type-magic.ts";
-import { createInstallerWatch, type InstallerWatch } from "./true-type-ole.ts";
+import {
+  createInstallerWatch,
+  createSealWatch,
+  type InstallerWatch,
+  type SealWatch,
+} from "./true-type-ole.ts";
 import { typesByText } from "./true-type-text.ts";
 
 /** An ISO 9660 mark stands 32 KiB from the start, and pages are hidden behind pictures. */
@@ -24,6 +29,7 @@ export function createTypeSniffer(): TypeSniffer {
   const tail = createTail(TAIL_BYTES);
   let size = 0;
   let installer: InstallerWatch | null = null;
+  let seal: SealWatch | null = null;
   let isWatchDecided = false;
 
   function keepHead(chunk: Buffer): void {
@@ -46,8 +52,13 @@ export function createTypeSniffer(): TypeSniffer {
         installer = createInstallerWatch(head.subarray(0, kept));
         isWatchDecided = true;
         installer?.write(head.subarray(0, kept), 0);
+        if (installer) {
+          seal = createSealWatch();
+          seal.write(head.subarray(0, kept));
+        }
       }
       installer?.write(chunk, size);
+      seal?.write(chunk);
       tail.write(chunk);
       size += chunk.length;
     },
@@ -55,6 +66,7 @@ export function createTypeSniffer(): TypeSniffer {
       const ends = { head: head.subarray(0, kept), tail: tail.octets(), size };
       const types = new Set<string>([...typesByMagic(ends), ...typesByText(ends.head)]);
       if (installer?.isInstaller()) types.add("msi");
+      if (seal?.isSealed()) types.add("office-encrypted");
       const known = await fileType(ends, types);
       if (known) types.add(known);
       return [...types].sort();

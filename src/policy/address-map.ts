@@ -1,4 +1,4 @@
-import { mailboxKey } from "../mail/local-part.ts";
+import { mailboxKey, withoutTag, withTagOf } from "../mail/local-part.ts";
 import type { DomainPattern } from "./domain-pattern.ts";
 import { mostSpecific } from "./domain-pattern.ts";
 
@@ -18,9 +18,16 @@ export interface AddressTarget {
 export interface AddressMapEntry {
   readonly from: AddressPattern;
   readonly to: AddressPattern;
+  /** Of a single address: what parts it from a tag, with which it counts too. */
+  readonly tags?: string | null;
+  /** What comes out bears the tag as well. */
+  readonly keepsTag?: boolean;
 }
 
-/** What an address becomes. A single address counts before its domain, that before a wildcard. */
+/**
+ * What an address becomes. A single address counts before what it is without its tag, that before its
+ * domain, and that before a wildcard.
+ */
 export interface AddressMap {
   /** `localPart` as written, quotes included; `domain` in its form for comparison. */
   find(localPart: string, domain: string): AddressTarget | null;
@@ -30,20 +37,41 @@ export interface AddressMap {
 /** Applied once: what comes out is not looked up again. */
 export function createAddressMap(entries: readonly AddressMapEntry[]): AddressMap {
   const targets = new Map<string, AddressTarget>();
-  const addresses = new Map<string, AddressTarget>();
-  for (const { from, to } of entries) {
-    const by = `${formatPattern(from)} → ${formatPattern(to)}`;
-    const localPart = to.kind === "address" ? to.localPart : null;
-    const target = { localPart, domain: to.domain, by };
-    if (from.kind === "address") addresses.set(patternKey(from), target);
-    else targets.set(from.domain, target);
+  const addresses = new Map<string, AddressMapEntry>();
+  const separators = new Set<string>();
+  for (const entry of entries) {
+    const { from, tags } = entry;
+    if (from.kind !== "address") targets.set(from.domain, toTarget(entry));
+    else addresses.set(patternKey(from), entry);
+    if (from.kind === "address" && tags) separators.add(tags);
   }
+  const findTagged = (localPart: string, domain: string): AddressTarget | null => {
+    for (const separator of separators) {
+      const name = withoutTag(mailboxKey(localPart), separator);
+      const entry = name === null ? undefined : addresses.get(`${name}@${domain}`);
+      if (entry?.tags === separator) return toTaggedTarget(entry, localPart, separator);
+    }
+    return null;
+  };
   return {
     isEmpty: entries.length === 0,
     find(localPart, domain) {
-      return addresses.get(addressKey(localPart, domain)) ?? mostSpecific(targets, domain);
+      const entry = addresses.get(addressKey(localPart, domain));
+      if (entry) return toTarget(entry);
+      return findTagged(localPart, domain) ?? mostSpecific(targets, domain);
     },
   };
+}
+
+function toTarget({ from, to }: AddressMapEntry): AddressTarget {
+  const by = `${formatPattern(from)} → ${formatPattern(to)}`;
+  return { localPart: to.kind === "address" ? to.localPart : null, domain: to.domain, by };
+}
+
+function toTaggedTarget(entry: AddressMapEntry, spoken: string, separator: string): AddressTarget {
+  const target = toTarget(entry);
+  if (!entry.keepsTag || target.localPart === null) return target;
+  return { ...target, localPart: withTagOf(spoken, separator, target.localPart) };
 }
 
 /** The same for patterns that mean the same. */

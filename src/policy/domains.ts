@@ -53,6 +53,12 @@ export function toDomains(all: readonly AcceptedDomain[]): Domains {
   };
 }
 
+/** What parts a mailbox of the domain from its tag; null: nothing does. */
+export function tagsIn(domains: Pick<Domains, "find">, domain: string): string | null {
+  const recipients = domains.find(domain)?.recipients;
+  return recipients?.kind === "list" ? (recipients.tags ?? null) : null;
+}
+
 function nameDomains(
   entries: Readonly<Record<string, DomainEntry>>,
   source: Source,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseMailbox } from "../mail/address.ts";
 import { type Cidr, isInside, parseCidr } from "../net/ip.ts";
 import type { RelayPermission } from "../smtp/relay-permission.ts";
+import { tagsIn } from "./domains.ts";
 import { lookUp, parseRecipientEntry, type RecipientKey } from "./recipient-key.ts";
 import type { Domains } from "./snapshot.ts";
 
@@ -89,8 +90,7 @@ export function compileOwnAuthors(
   return {
     modeFor: ({ by }) => file[by].mode,
     mayWriteAs: (relay, ip, author) => {
-      const recipients = domains?.find(author.domain)?.recipients;
-      const tags = recipients?.kind === "list" ? (recipients.tags ?? null) : null;
+      const tags = domains ? tagsIn(domains, author.domain) : null;
       return grantsOf(relay, ip).some((grant) => covers(grant, author, tags));
     },
   };

@@ -1,6 +1,6 @@
 import { parseMailbox } from "../mail/address.ts";
 import { parseDomainName } from "../mail/domain-name.ts";
-import { mailboxKey } from "../mail/local-part.ts";
+import { mailboxKey, withoutTag } from "../mail/local-part.ts";
 
 /** A local part in the one form under which it is compared. */
 export type RecipientKey = string;
@@ -42,10 +42,4 @@ export function lookUp(
   const bare = tags === null ? null : withoutTag(key, tags);
   if (bare !== null && hasKey(bare)) return "tag";
   return hasKey(EVERYONE) ? "everyone" : "no";
-}
-
-/** From the first separator on, as Postfix and Exim cut; a name is never empty. */
-function withoutTag(key: RecipientKey, separator: string): RecipientKey | null {
-  const at = key.indexOf(separator);
-  return at > 0 ? key.slice(0, at) : null;
 }

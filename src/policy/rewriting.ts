@@ -4,6 +4,7 @@ import { type AddressMap, createAddressMap, formatPattern } from "./address-map.
 import { checkRewriting, type MailPolicy } from "./check-rewriting.ts";
 import { checkShape } from "./check-shape.ts";
 import { type DomainPattern, mostSpecific, parseDomainPattern } from "./domain-pattern.ts";
+import { tagsIn } from "./domains.ts";
 import { directionOf, type RewritingFile, rewritingSchema } from "./rewriting-file.ts";
 import type { Domains } from "./snapshot.ts";
 import type { Source } from "./source.ts";
@@ -66,35 +67,61 @@ function toRewriting(
 ): Rewriting {
   const goes = (way: "outbound" | "inbound") =>
     file.addresses.filter((entry) => directionOf(entry) === "both" || directionOf(entry) === way);
+  const tagsOf = tagFinder(file, domains);
   return {
     outbound: createAddressMap(
-      goes("outbound").map(({ internal, external }) => ({ from: internal, to: external })),
+      goes("outbound").map(({ internal, external }) => ({
+        from: internal,
+        to: external,
+        tags: tagsOf(internal),
+        keepsTag: true,
+      })),
     ),
     inbound: createAddressMap(
-      goes("inbound").map(({ internal, external }) => ({ from: external, to: internal })),
+      goes("inbound").map(({ internal, external }) => ({
+        from: external,
+        to: internal,
+        tags: tagsOf(external),
+        keepsTag: true,
+      })),
     ),
     redirects: createAddressMap(
       file.redirects.map(({ recipient, to }) => ({
         from: { kind: "address", ...recipient },
         to: { kind: "address", ...to },
+        tags: tagsOf(recipient),
       })),
     ),
     srs: file.srs,
     tagsOf: (domain) => mostSpecific(tags, domain),
     copies: file.copies.map(({ recipients, senders, to }) => ({
-      recipients: recipients ? toFilter(recipients) : null,
-      senders: senders ? toFilter(senders) : null,
+      recipients: recipients ? toFilter(recipients, tagsOf) : null,
+      senders: senders ? toFilter(senders, tagsOf) : null,
       to,
     })),
     isAccepted: (domain) => domains.find(domain) !== null,
   };
 }
 
+/** What parts a tag in a domain; in one that only stands outside, what does so inside. */
+type TagFinder = (pattern: { readonly domain: string }) => string | null;
+
+function tagFinder({ addresses }: RewritingFile, domains: Domains): TagFinder {
+  const inside = new Map<string, string>();
+  for (const { internal, external } of addresses) {
+    const tags = tagsIn(domains, internal.domain);
+    if (tags !== null) inside.set(external.domain, tags);
+  }
+  return ({ domain }) => tagsIn(domains, domain) ?? inside.get(domain) ?? null;
+}
+
+type Patterns = NonNullable<RewritingFile["copies"][number]["recipients"]>;
+
 /** A map to itself: who is in it is meant. */
-function toFilter(
-  patterns: NonNullable<RewritingFile["copies"][number]["recipients"]>,
-): AddressMap {
-  return createAddressMap(patterns.map((pattern) => ({ from: pattern, to: pattern })));
+function toFilter(patterns: Patterns, tagsOf: TagFinder): AddressMap {
+  return createAddressMap(
+    patterns.map((pattern) => ({ from: pattern, to: pattern, tags: tagsOf(pattern) })),
+  );
 }
 
 function compileTags(
@@ -137,8 +164,7 @@ function stagesFor({
 /** The file again, with its defaults. */
 export function effectiveRewriting(file: RewritingFile) {
   const { addresses, redirects, srs, bounceTags, copies } = file;
-  const inWords = (patterns: Parameters<typeof toFilter>[0] | undefined) =>
-    patterns?.map(formatPattern);
+  const inWords = (patterns: Patterns | undefined) => patterns?.map(formatPattern);
   return {
     addresses: addresses.map((entry) => ({
       internal: formatPattern(entry.internal),

@@ -5,7 +5,8 @@ export interface EsmtpArguments {
   readonly parameters: ReadonlyMap<string, string | null>;
 }
 
-const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?$/;
+/** RFC 6531 3.3: a value may be UTF-8; which may, its parameter knows. */
+const PARAMETER = /^([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\u{10ffff}]+))?$/u;
 
 /**
  * Null when it does not follow the grammar, which includes a parameter given twice. A blank after

@@ -24,7 +24,7 @@ export function parseRcptArgument(
     }
   }
   const notify = parameters.has("NOTIFY") ? parseNotify(parameters.get("NOTIFY")) : undefined;
-  const orcpt = parameters.has("ORCPT") ? parseOrcpt(parameters.get("ORCPT")) : undefined;
+  const orcpt = parameters.has("ORCPT") ? parseOrcpt(parameters.get("ORCPT"), smtpUtf8) : undefined;
   if (notify === null || orcpt === null) return BAD_PARAMETER;
   const path = parseForwardPath(parsed.path, { smtpUtf8 });
   if (path.kind === "refused") return badAddress("recipient", path.fault);
@@ -39,8 +39,19 @@ function parseNotify(value: string | null | undefined): Notify | null {
   return words.every(isKnown) && new Set(words).size === words.length ? words : null;
 }
 
-function parseOrcpt(value: string | null | undefined): string | null {
-  const [, xtext] = /^[A-Za-z0-9-]+;(.+)$/.exec(value ?? "") ?? [];
-  if (value == null || xtext === undefined || value.length > MAX_ORCPT) return null;
-  return isXtext(xtext) ? value : null;
+/** In seven bits, whatever it was: so it may be said to every server and stand in every bounce. */
+function parseOrcpt(value: string | null | undefined, smtpUtf8: boolean): string | null {
+  const [, type = "", text = ""] = /^([A-Za-z0-9-]+);(.+)$/.exec(value ?? "") ?? [];
+  const mayBeUtf8 = smtpUtf8 && type.toLowerCase() === "utf-8";
+  const xtext = mayBeUtf8 ? toEmbedded(text) : text;
+  const orcpt = `${type};${xtext}`;
+  return isXtext(xtext) && orcpt.length <= MAX_ORCPT ? orcpt : null;
+}
+
+/** RFC 6533 3: `ü` is `\x{FC}`. */
+function toEmbedded(text: string): string {
+  return text.replace(/[^\x00-\x7f]/gu, (char) => {
+    const code = char.codePointAt(0) ?? 0;
+    return `\\x{${code.toString(16).toUpperCase()}}`;
+  });
 }

@@ -89,13 +89,57 @@ describe("postern queue", () => {
     const { out, text } = await run("queue", "show", transactionId.toLowerCase());
     assert.match(text, /^entry +\S+-/m);
     assert.match(text, /^state +held by admin: planned work$/m);
-    assert.match(text, /after 0 attempts, held by admin/);
+    assert.match(text, /^What was noted\n {2}\S+ \S+ {2}held by admin: planned work$/m);
     assert.match(text, /Subject: \\x1b\[31mhostile/);
     for (const line of out) assert.ok(isVisible(line));
     const story = JSON.parse((await run("queue", "show", id, "--json")).text);
     assert.equal(story.envelope.recipients[0].address.spoken, "alice@x.test");
     assert.equal(story.history[0].held.by, "admin");
     assert.equal((await run("queue", "show", "nonsense")).code, 1);
+  });
+
+  test("what was noted is told as it happened, one thing a line", async () => {
+    const { id } = await add(["alice@x.test"], { dueAt: 1 });
+    await run("queue", "hold", id, "--note", "planned work");
+    await run("queue", "release", id);
+    const { spool, close } = await openStores();
+    const leave = async (hasCrashed: boolean) => {
+      const [lease] = await spool.leaseDue(clock.now(), 1);
+      const { recipients } = lease!.item.envelope;
+      const reason = hasCrashed ? "its process died" : "451 busy";
+      await lease!.retry({ recipients, dueAt: 1, reason, hasCrashed });
+    };
+    for (const hasCrashed of [false, true, true, true]) await leave(hasCrashed);
+    await close();
+    const { out } = await run("queue", "show", id);
+    const notes = out.slice(out.indexOf("What was noted") + 1, out.indexOf("Headers") - 1);
+    assert.deepEqual(
+      notes.map((line) => line.replace(/^ {2}\S+ \S+ {2}/, "")),
+      [
+        "held by admin: planned work",
+        "released",
+        "attempt 1: 451 busy",
+        "attempt 2: its process died",
+        "attempt 3: its process died (2 times in a row)",
+        "attempt 4: its process died (3 times in a row); held by postern: its process died 3 times while delivering it",
+      ],
+    );
+  });
+
+  test("whether the sender would be told is said, and why not", async () => {
+    const show = async (change: Partial<NewSpoolItem>) => {
+      const { id } = await add(["alice@x.test"], change);
+      return (await run("queue", "show", id)).text;
+    };
+    const { envelope } = toSpoolItem(clock, ["alice@x.test"]);
+    const [alice] = envelope.recipients;
+    const recipients = [{ ...alice!, notify: ["NEVER"] as const }];
+    const quiet = await show({ envelope: { ...envelope, recipients } });
+    assert.match(quiet, /^recipients +alice@x\.test \(NOTIFY=NEVER\)$/m);
+    assert.match(await show({ senderAuthenticated: true }), /^bounce +may be sent$/m);
+    assert.match(await show({ senderAuthenticated: false }), /^bounce +may not .* forged$/m);
+    assert.match(await show({ envelope: { ...envelope, sender: null } }), /sender is null$/m);
+    assert.match(await show({ bounce: "delayed" }), /^bounce +it is one itself, about a delay/m);
   });
 
   test("a transaction with several entries is not one entry", async () => {

@@ -9,7 +9,8 @@ import { type GatewayProcess, spawnGateway } from "../support/gateway-process.ts
 import { type HubOptions, type ScriptedHub, startScriptedHub } from "../support/scripted-hub.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { createLoad, LOAD_POLICIES, type Load, numberOf, toMessage } from "./gateway-load.ts";
+import { assertFewDoubles, copiesAt } from "./copies.ts";
+import { createLoad, LOAD_POLICIES, type Load, toMessage } from "./gateway-load.ts";
 
 const ROUNDS = process.env.POSTERN_TEST_FULL ? 50 : 5;
 const CLIENTS = 8;
@@ -108,39 +109,17 @@ const filesIn = (...path: readonly string[]): readonly string[] => readdirSync(j
 const owed = (spool: string): readonly string[] =>
   ["incoming", "due", "active", "held"].flatMap((state) => filesIn(spool, state));
 
-/** For each message and recipient the connections that carried a copy, in order. */
-function copiesAt(hub: ScriptedHub): ReadonlyMap<string, readonly number[]> {
-  const copies = new Map<string, number[]>();
-  for (const { data, recipients, connection } of hub.messages) {
-    const number = numberOf(data);
-    const { octets } = toMessage(number);
-    assert.ok(data.subarray(-octets.length).equals(octets), `message ${number} was changed`);
-    for (const recipient of recipients) {
-      const key = `${number} ${recipient}`;
-      copies.set(key, [...(copies.get(key) ?? []), connection]);
-    }
-  }
-  return copies;
-}
-
-/** Each connection that a crash cut may have carried one message that comes again, and no more. */
-function assertFewDoubles(
+/** As assertFewDoubles, and none of them from one process. */
+function assertDoublesOfTheDead(
   copies: ReadonlyMap<string, readonly number[]>,
   deaths: readonly number[],
 ): number {
   const processOf = (connection: number) => deaths.filter((seen) => seen < connection).length;
-  const doubled = new Map<number, Set<string>>();
   for (const [key, connections] of copies) {
     const processes = new Set(connections.map(processOf));
     assert.equal(processes.size, connections.length, `${key} twice from one process`);
-    for (const connection of [...connections].sort((a, b) => a - b).slice(0, -1)) {
-      const [number = ""] = key.split(" ");
-      doubled.set(connection, (doubled.get(connection) ?? new Set()).add(number));
-    }
   }
-  for (const [connection, numbers] of doubled)
-    assert.equal(numbers.size, 1, `connection ${connection} doubled ${[...numbers]}`);
-  return doubled.size;
+  return assertFewDoubles(copies);
 }
 
 test("killed at any moment under load, the gateway loses nothing that it promised", async (t) => {
@@ -168,7 +147,7 @@ test("killed at any moment under load, the gateway loses nothing that it promise
     const missing = [...bench.load.promised]
       .flatMap((number) => toMessage(number).recipients.map((one) => `${number} ${one}`))
       .filter((key) => !copies.has(key));
-    const doubles = assertFewDoubles(copies, bench.deaths);
+    const doubles = assertDoublesOfTheDead(copies, bench.deaths);
     const { promised, sent } = bench.load;
     t.diagnostic(
       `${ROUNDS} kills: ${promised.size} of ${sent()} promised, ${left} from the spool, ${doubles} twice`,

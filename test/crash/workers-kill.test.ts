@@ -7,7 +7,8 @@ import { afterwards } from "../support/afterwards.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { startTestGateway, type TestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
-import { createLoad, LOAD_POLICIES, numberOf, toMessage } from "./gateway-load.ts";
+import { assertFewDoubles, copiesAt } from "./copies.ts";
+import { createLoad, LOAD_POLICIES, toMessage } from "./gateway-load.ts";
 
 /**
  * Each on its own gateway: a process that is killed again and again rests ever longer before it is
@@ -74,17 +75,13 @@ async function killAll(t: TestContext): Promise<void> {
     () => owed().length === 0 || undefined,
     LIMIT_MS,
   );
-  const arrived = new Set(
-    hub.messages.flatMap(({ data, recipients }) =>
-      recipients.map((recipient) => `${numberOf(data)} ${recipient}`),
-    ),
-  );
+  const arrived = copiesAt(hub);
   const lost = [...load.promised].flatMap((number) =>
     toMessage(number)
       .recipients.map((recipient) => `${number} ${recipient}`)
       .filter((copy) => !arrived.has(copy)),
   );
   assert.deepEqual(lost, []);
-  const copies = hub.messages.reduce((sum, { recipients }) => sum + recipients.length, 0);
-  t.diagnostic(`${load.promised.size} promised, 0 lost, ${copies - arrived.size} copies twice`);
+  assert.deepEqual(readdirSync(join(spool, "corrupt")), []);
+  t.diagnostic(`${load.promised.size} promised, 0 lost, ${assertFewDoubles(arrived)} twice`);
 }

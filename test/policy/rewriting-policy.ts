@@ -16,6 +16,11 @@ const accepted = (
   lineEndings: "refuse",
 });
 
+const withTags = (name: string): AcceptedDomain => ({
+  ...accepted(name),
+  recipients: { kind: "list", find: () => "yes", count: 1, from: "domains.yaml", tags: "+" },
+});
+
 const isRouted = coverage(["*.example.org", "example.org", "partner.test"]);
 /** Nobody looks into it. */
 const CONNECTOR = { name: "any" } as Connector;
@@ -26,6 +31,7 @@ export const MAIL = {
     accepted("corp.example.org"),
     accepted("*.corp.example.org"),
     accepted("relay.example.org", "internal-relay"),
+    withTags("staff.example.org"),
   ]),
   routing: { route: (domain: string) => (isRouted(domain) ? CONNECTOR : null) },
 };

@@ -38,6 +38,36 @@ test("inbound is the inverse of outbound, and a direction limits an entry to one
   assert.equal(apply(outbound, "desk@corp.example.org"), "desk@example.org");
 });
 
+test("an address counts with a tag too, where its domain or the one inside has tags", () => {
+  const { outbound, inbound, redirects, copies } = rewritingOf({
+    addresses: [
+      { internal: "j.doe@staff.example.org", external: "john@example.org" },
+      { internal: "a+b@staff.example.org", external: "ab@example.org" },
+      { internal: "ann@corp.example.org", external: "ann@relay.example.org" },
+      { internal: "corp.example.org", external: "relay.example.org" },
+    ],
+    redirects: [{ recipient: "sales@staff.example.org", to: "us@partner.test" }],
+    copies: [{ recipients: ["boss@staff.example.org"], to: "journal@example.org" }],
+  });
+  assert.equal(apply(outbound, "J.Doe+News@staff.example.org"), "john+News@example.org");
+  assert.equal(apply(inbound, "JOHN+a+b@example.org"), "j.doe+a+b@staff.example.org");
+  assert.equal(apply(inbound, '"john+a \\"b"@example.org'), '"j.doe+a \\"b"@staff.example.org');
+  assert.equal(apply(outbound, "a+b@staff.example.org"), "ab@example.org", "as it is counts first");
+  assert.equal(
+    apply(redirects, "Sales+q3@staff.example.org"),
+    "us@partner.test",
+    "as it is written",
+  );
+  assert.ok(copies[0]?.recipients?.find("boss+x", "staff.example.org"));
+  assert.equal(apply(inbound, "+x@example.org"), "+x@example.org", "no name is empty");
+  assert.equal(
+    apply(outbound, "ann+x@corp.example.org"),
+    "ann+x@relay.example.org",
+    "no tags there",
+  );
+  assert.equal(apply(inbound, "john-x@example.org"), "john-x@example.org");
+});
+
 test("out and in again is the identity for addresses and domains", () => {
   const name = fc.stringMatching(/^[a-z]{1,6}$/);
   const pairs = fc.uniqueArray(fc.tuple(name, name), {

@@ -11,8 +11,8 @@ function mail(parameters: string, offers: Offers = ALL): unknown {
   return "code" in parsed ? parsed.code : parsed.parameters;
 }
 
-function rcpt(parameters: string, offers: Offers = ALL): unknown {
-  const parsed = parseRcptArgument(`TO:<a@b.test> ${parameters}`, offers, false);
+function rcpt(parameters: string, offers: Offers = ALL, smtpUtf8 = false): unknown {
+  const parsed = parseRcptArgument(`TO:<a@b.test> ${parameters}`, offers, smtpUtf8);
   if ("code" in parsed) return parsed.code;
   const { address: _, ...rest } = parsed;
   return rest;
@@ -67,6 +67,19 @@ for (const [parameters, result] of RCPT) {
     assert.deepEqual(rcpt(parameters), result);
   });
 }
+
+test("ORCPT may be UTF-8 with SMTPUTF8 and is kept in seven bits (RFC 6533 3)", () => {
+  const kept = { orcpt: "utf-8;k\\x{E4}the\\x{1F600}@b.test" };
+  assert.deepEqual(rcpt("ORCPT=utf-8;k\u00e4the\u{1f600}@b.test", ALL, true), kept);
+  assert.deepEqual(rcpt("ORCPT=utf-8;k\\x{E4}the\\x{1F600}@b.test", ALL), kept);
+  for (const [parameters, smtpUtf8] of [
+    ["ORCPT=utf-8;k\u00e4the@b.test", false],
+    ["ORCPT=rfc822;k\u00e4the@b.test", true],
+    [`ORCPT=utf-8;${"\u00e4".repeat(100)}@b.test`, true],
+    ["NOTIFY=N\u00c4VER", true],
+  ] as const)
+    assert.equal(rcpt(parameters, ALL, smtpUtf8), 501);
+});
 
 test("parameters of what was not offered are unknown", () => {
   const none: Offers = { maxBytes: 1000, eightBitMime: false, smtpUtf8: false };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -151,8 +152,39 @@ test("a full disk does not keep the spool from starting", async (t) => {
     if (name === "write") throw systemError("ENOSPC");
   });
   const spool = await openSpool(folder, { io });
+  assert.equal(spool.list()[0]?.known?.crashes, 1, "it is suspected all the same");
   const lease = await leaseOne(spool);
   assert.deepEqual(await readAll(lease.source), TEXT);
+});
+
+test("a full disk lets no start deliver what was ordered to be held", async (t) => {
+  const folder = folderFor(t);
+  const first = await openSpool(folder);
+  const { id } = await first.add(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT));
+  await leaseOne(first);
+  await first.desk.hold(id, { by: "admin", reason: "", at: clock.now() });
+  const io = createFaultyIo((name) => {
+    if (name === "write") throw systemError("ENOSPC");
+  });
+  const spool = await openSpool(folder, { io });
+  assert.deepEqual(await spool.leaseDue(clock.now(), 1), []);
+  assert.deepEqual(filesIn(folder, "held"), [id]);
+});
+
+test("an entry under another's name, or of a version to come, is set aside", async (t) => {
+  const folder = folderFor(t);
+  const first = await openSpool(folder);
+  const { id } = await first.add(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT));
+  await first.close();
+  const home = join(folder, "due", id);
+  const other = `${id.slice(0, -1)}${id.endsWith("0") ? "1" : "0"}`;
+  writeFileSync(join(folder, "due", other), readFileSync(home));
+  const [header = "", ...rest] = readFileSync(home, "latin1").split("\n");
+  const json = header.slice(65).replace('{"v":1,', '{"v":2,');
+  writeFileSync(home, [`${hash("sha256", json)} ${json}`, ...rest].join("\n"), "latin1");
+  const spool = await openSpool(folder);
+  assert.deepEqual(await spool.leaseDue(clock.now(), 9), []);
+  assert.deepEqual([...filesIn(folder, "corrupt")].sort(), [id, other].sort());
 });
 
 test("an entry that cannot be read while all are is read when it is due again", async (t) => {

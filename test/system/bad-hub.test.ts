@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TransactionStory } from "../../src/tracking/tracking.ts";
 import { findFreeTcpPort } from "../support/free-port.ts";
@@ -57,6 +59,19 @@ function storyWith(
   );
 }
 
+/** Files of what is still owed. */
+const owedBy = ({ folder }: TestGateway): readonly string[] =>
+  ["due", "active"].flatMap((state) => readdirSync(join(folder, "data/spool", state)));
+
+/** Only then no copy can follow any more. */
+async function untilNothingIsOwed(edge: TestGateway): Promise<void> {
+  await waitUntil(
+    () => `the spool still holds ${owedBy(edge)}`,
+    () => owedBy(edge).length === 0 || undefined,
+    HEALING_LIMIT_MS,
+  );
+}
+
 const wordsOf = (fact: object) => ("reply" in fact ? String(fact.reply) : "");
 
 async function assertKept(
@@ -75,10 +90,12 @@ async function assertKept(
   else await hub.waitFor(() => hub.connections > 0);
   if (fault.isIncurable) {
     assert.deepEqual(hub.messages, []);
+    assert.equal(owedBy(edge).length, 1, "the mail is lost");
     return;
   }
   heal();
   await storyWith(edge, sent.id, "a delivery", ({ kind }) => kind === "delivered");
+  await untilNothingIsOwed(edge);
   const copies = hub.messages.length;
   assert.ok(copies >= 1, "the mail is lost");
   assert.ok(copies <= (fault.isAfterDot ? 2 : 1), `${copies} copies`);
@@ -94,6 +111,7 @@ async function assertPassedOn(
   assert.match(sent.final?.text ?? "", fault.tells);
   const line = await edge.waitForLog("decided");
   assert.equal(line.via, null, "something was kept");
+  assert.deepEqual(owedBy(edge), []);
   const { record } = await waitUntil(
     () => "the story of the mail is not stored",
     () => storyOf(edge, sent.id).catch(() => undefined),
@@ -159,6 +177,7 @@ describe("a hub that misbehaves loses no mail and gets none twice", { concurrenc
         const hub = await startScriptedHub({ port });
         try {
           await storyWith(edge, sent.id, "a delivery", ({ kind }) => kind === "delivered");
+          await untilNothingIsOwed(edge);
           assert.equal(hub.messages.length, 1);
         } finally {
           await edge.stop();

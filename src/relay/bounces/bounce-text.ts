@@ -26,5 +26,6 @@ export function printable(spoken: string): string {
 const WRAP_AT = 70;
 
 export function wrap(text: string): readonly string[] {
-  return text.match(new RegExp(`.{1,${WRAP_AT}}(?: |$)|.{${WRAP_AT}}`, "g")) ?? [];
+  const lines = text.match(new RegExp(`.{1,${WRAP_AT}}(?: |$)|.{${WRAP_AT}}`, "g")) ?? [];
+  return lines.map((line) => line.trimEnd());
 }

@@ -63,6 +63,8 @@ export const attachmentsOptions = z.strictObject({
   onUnscannable: doubt.default("quarantine"),
   /** Archives with a password. */
   onEncryptedArchive: doubt.default("quarantine"),
+  /** S/MIME and OpenPGP around the content: only its reader can look inside. */
+  onSealedMessage: doubt.default("quarantine"),
 });
 
 export type AttachmentsOptions = z.infer<typeof attachmentsOptions>;

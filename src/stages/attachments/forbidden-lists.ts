@@ -13,11 +13,37 @@ export const FORBIDDEN_NAMES: readonly string[] = Object.freeze([
   ...["*.wsc", "*.wsh", "*.sct", "*.hta", "*.csh", "*.ksh", "*.bas", "*.asx", "*.shb", "*.shs"],
   ...["*.ps1", "*.ps1xml", "*.ps2", "*.ps2xml", "*.ps11", "*.ps11xml", "*.psc1", "*.psc2"],
   ...["*.psm1", "*.psd1", "*.mshxml", "*.msh", "*.msh1", "*.msh2"],
+  ...[
+    "*.msh1xml",
+    "*.msh2xml",
+    "*.htc",
+    "*.pl",
+    "*.py",
+    "*.pyc",
+    "*.pyo",
+    "*.pyw",
+    "*.pyz",
+    "*.pyzw",
+  ],
+  ...["*.vbp", "*.vsmacros", "*.xbap", "*.command"],
   // Links and settings that start something.
   ...["*.lnk", "*.url", "*.website", "*.scf", "*.reg", "*.inf", "*.ins", "*.isp", "*.crt"],
   ...["*.library-ms", "*.search-ms", "*.searchconnector-ms", "*.settingcontent-ms", "*.ppkg"],
   ...["*.diagcab", "*.diagpkg", "*.theme", "*.themepack", "*.desktopthemepackfile", "*.xnk"],
   ...["*.rdp", "*.msc", "*.pcd", "*.prf", "*.job", "*.grp"],
+  ...[
+    "*.appcontent-ms",
+    "*.bgi",
+    "*.diagcfg",
+    "*.msu",
+    "*.osd",
+    "*.plg",
+    "*.printerexport",
+    "*.udl",
+  ],
+  ...["*.vsto", "*.vsw", "*.webpnp", "*.wsb", "*.fileloc", "*.inetloc", "*.terminal", "*.desktop"],
+  // Tables that fetch their content, or run what it says.
+  ...["*.iqy", "*.oqy", "*.dqy", "*.rqy", "*.slk"],
   // Help and notes that hold programs.
   ...["*.chm", "*.hlp", "*.one", "*.onepkg"],
   // Databases with code.

@@ -82,10 +82,15 @@ const DOUBT_RULES: { readonly [D in Doubt]: DoubtRule } = {
     score: 1,
     action: ({ onEncryptedArchive }) => onEncryptedArchive,
   },
+  sealed: {
+    symbol: "ATTACHMENT_SEALED_MESSAGE",
+    score: 0,
+    action: ({ onSealedMessage }) => onSealedMessage,
+  },
   odd: { symbol: "ATTACHMENT_ODD", score: 0, action: () => "stamp" },
 };
 
-const DOUBTS: readonly Doubt[] = ["unscannable", "ambiguous", "encrypted", "odd"];
+const DOUBTS: readonly Doubt[] = ["unscannable", "ambiguous", "encrypted", "sealed", "odd"];
 
 function judgeDoubts(
   evidence: AttachmentsEvidence,

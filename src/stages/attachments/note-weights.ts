@@ -2,6 +2,7 @@ import type { ArchiveNote } from "../../mail/archive.ts";
 import type { MimeNote } from "../../mail/mime-part.ts";
 import type { AttachmentPart } from "./attachments-evidence.ts";
 import { isAttachment } from "./find-forbidden.ts";
+import { opaqueIn } from "./opaque-parts.ts";
 
 /**
  * What a note means for the attachments:
@@ -28,7 +29,8 @@ const MIME_WEIGHTS: { readonly [N in MimeNote]: Weight } = {
   "duplicate-encoding": "ambiguous",
   "duplicate-disposition": "ambiguous",
   "duplicate-parameter": "ambiguous",
-  "boundary-missing": "odd",
+  // Some readers guess one, or compare otherwise, and find parts in what is one text to us.
+  "boundary-missing": "ambiguous-multipart",
   "boundary-too-long": "odd",
   "boundary-odd": "ambiguous",
   "boundary-never-closed": "odd",
@@ -44,6 +46,7 @@ const MIME_WEIGHTS: { readonly [N in MimeNote]: Weight } = {
   "encoded-container": "ambiguous-multipart",
   "unknown-encoding": "ambiguous-attachment",
   "junk-in-base64": "odd",
+  "base64-url-letters": "ambiguous-attachment",
   "junk-in-quoted-printable": "odd",
   "text-outside-parts": "ambiguous",
   "uuencoded-text": "odd",
@@ -54,6 +57,8 @@ const MIME_WEIGHTS: { readonly [N in MimeNote]: Weight } = {
   "name-conflict": "odd",
   "name-disguised": "ambiguous",
   "nul-octet": "ambiguous",
+  // To some readers a line ends there, and so a whole header is ours in one field.
+  "bare-cr": "ambiguous",
   "limit-depth": "unscannable",
   "limit-parts": "unscannable",
   "limit-header": "unscannable",
@@ -77,11 +82,14 @@ const ARCHIVE_WEIGHTS: { readonly [N in ArchiveNote]: Weight } = {
   "limit-time": "unscannable",
 };
 
-export type Doubt = "ambiguous" | "unscannable" | "encrypted" | "odd";
+export type Doubt = "ambiguous" | "unscannable" | "encrypted" | "sealed" | "odd";
 
 /** Each thing that is doubtful about a part, with what it means. */
 export function doubtsOf(part: AttachmentPart): readonly (readonly [doubt: Doubt, note: string])[] {
-  const ofPart = part.notes.map((note) => [weigh(MIME_WEIGHTS[note], part), note] as const);
+  const ofPart = [
+    ...part.notes.map((note) => [weigh(MIME_WEIGHTS[note], part), note] as const),
+    ...opaqueIn(part),
+  ];
   const { archive } = part;
   if (archive === null) return ofPart;
   const ofArchive = archive.notes.map(

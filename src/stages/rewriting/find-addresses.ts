@@ -79,3 +79,8 @@ function endOfLine({ rawValue }: HeaderField, from: number): number {
 export function toText(octets: string): string {
   return Buffer.from(octets, "latin1").toString();
 }
+
+/** The other way. */
+export function toOctets(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}

@@ -3,7 +3,13 @@ import type { HeaderEdit } from "../../pipeline/edit.ts";
 import { type DataFacts, defineStage, type Stage } from "../../pipeline/stage.ts";
 import { type Finding, NEUTRAL, type Verdict } from "../../pipeline/verdict.ts";
 import type { Rewriting } from "../../policy/rewriting.ts";
-import { type FoundAddress, findAddresses, type HeaderEvidence, toText } from "./find-addresses.ts";
+import {
+  type FoundAddress,
+  findAddresses,
+  type HeaderEvidence,
+  toOctets,
+  toText,
+} from "./find-addresses.ts";
 import { rewritingStage } from "./rewriting-stage.ts";
 
 /** field-notes e.15. Never Return-Path, Received, Message-ID or any other field. */
@@ -22,6 +28,8 @@ const FIELDS = {
 
 /** RFC 5322 2.1.1: no line may be longer, CRLF not counted. */
 const MAX_LINE = 998;
+/** What may be written into a header. */
+const PLAIN = /^[ -~]*$/;
 /** Of a message with many addresses `explain` shows the first; all are rewritten. */
 const MAX_FINDINGS = 50;
 
@@ -74,31 +82,47 @@ function judgeAddresses(
   for (const found of addresses) {
     const target = map.find(toText(found.localPart), found.domainKey);
     if (!target) continue;
-    const localPart = target.localPart ?? found.localPart;
+    const localPart = target.localPart === null ? found.localPart : toOctets(target.localPart);
     const { domain } = target;
+    const words = `${found.field}: ${spell(found)} → ${toText(localPart)}@${domain}`;
     const more = localPart.length + domain.length - found.localPart.length - found.domain.length;
     const size = (grown.get(found.line) ?? found.lineOctets) + more;
-    const words = `${found.field}: ${spell(found)} → ${toText(localPart)}@${domain}`;
     if (size > MAX_LINE && more > 0) {
       left(`${words} would make the line too long`);
       continue;
     }
+    const changes = editsFor(found, localPart, domain);
+    if (changes.some(({ text }) => !PLAIN.test(text))) {
+      left(`${words} has a tag that cannot be kept`);
+      continue;
+    }
     grown.set(found.line, size);
-    edits.push(...editsFor(found, localPart, domain));
+    edits.push(...changes);
     findings.push({ symbol: "HEADER_REWRITTEN", score: 0, detail: `${words}, by ${target.by}` });
   }
   return { kind: "neutral", findings: findings.slice(0, MAX_FINDINGS), edits };
 }
 
-function editsFor(found: FoundAddress, localPart: string, domain: string): readonly HeaderEdit[] {
+type Replacement = Extract<HeaderEdit, { readonly kind: "replace-in-header" }>;
+
+function editsFor(found: FoundAddress, localPart: string, domain: string): readonly Replacement[] {
   const { field: name, localAt, domainAt } = found;
   const halves = [
-    { at: localAt, old: found.localPart, text: localPart },
+    { at: localAt, ...beforeSameEnd(found.localPart, localPart) },
     { at: domainAt, old: found.domain, text: domain },
   ];
   return halves
     .filter(({ old, text }) => old !== text)
     .map((half) => ({ kind: "replace-in-header", name, ...half }));
+}
+
+/** A tag beyond ASCII, or with a fold, stays as the octets that came. */
+function beforeSameEnd(old: string, text: string): { readonly old: string; readonly text: string } {
+  if (PLAIN.test(text)) return { old, text };
+  const shorter = Math.min(old.length, text.length);
+  let same = 0;
+  while (same < shorter && old.at(-1 - same) === text.at(-1 - same)) same += 1;
+  return { old: old.slice(0, old.length - same), text: text.slice(0, text.length - same) };
 }
 
 function spell({ localPart, domain }: FoundAddress): string {

@@ -25,6 +25,11 @@ test("a recipient that is not on the list is unknown, and the hub is not asked",
   assert.deepEqual(hub.asked, []);
 });
 
+test("whoever reports trouble is heard, also when he quotes whom he writes to", async () => {
+  for (const path of ["<Postmaster@list.example.org>", '<"abuse"@list.example.org>'])
+    assert.equal((await run(spoken(path), { asked: [] })).kind, "neutral", path);
+});
+
 async function refusedWith(reply: string) {
   const hub: Hub = { answer: { kind: "refused", reply, cached: false }, asked: [] };
   const verdict = await run(spoken("<bob@hub.example.org>"), hub);

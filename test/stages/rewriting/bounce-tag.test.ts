@@ -109,6 +109,7 @@ test("postmaster and abuse, other domains, and bounces that our hub sends need n
   for (const facts of [
     rcptFacts(null, "postmaster@example.org"),
     rcptFacts(null, "Abuse@example.org"),
+    rcptFacts(null, '"postmaster"@example.org'),
     rcptFacts(null, "ann@corp.example.org"),
     rcptFacts(null, "ann@example.org", RELAYED),
   ])

@@ -22,14 +22,14 @@ async function toMessage(text: string): Promise<Message> {
   return draft.finish();
 }
 
-async function rewrite(text: string, direction: "outbound" | "inbound") {
+async function rewrite(text: string, direction: "outbound" | "inbound", by = stage) {
   const { recipient: _, ...mail } = rcptFacts(null, "x@example.org");
   const facts = { ...mail, ...(direction === "outbound" && RELAYED), recipients: [] };
   const message = await toMessage(text);
   const { signal } = new AbortController();
   const view = { ...facts, message, dns: createLookupScope(signal) };
-  const evidence = JSON.parse(JSON.stringify(await stage.observe!(view, {} as never, signal)));
-  const verdict = stage.judge(evidence, facts);
+  const evidence = JSON.parse(JSON.stringify(await by.observe!(view, {} as never, signal)));
+  const verdict = by.judge(evidence, facts);
   const replace = (verdict.edits ?? []).filter((edit) => edit.kind === "replace-in-header");
   const chunks: Buffer[] = [];
   for await (const chunk of applyHeaderEdits(message, { replace }).read()) chunks.push(chunk);
@@ -157,4 +157,20 @@ test("out and in again is the identity, and nothing outside addresses changes", 
     ),
     { numRuns: 200 },
   );
+});
+
+test("an address keeps its tag, in the octets that it came in", async () => {
+  const addresses = [{ internal: "j.doe@staff.example.org", external: "john@example.org" }];
+  const tagged = rewriteHeadersStage.bind(rewritingOf({ addresses }), { mode: "enforce" });
+  const octets = (text: string) => Buffer.from(text).toString("latin1");
+  const came = octets("From: J <J.Doe+Bücher@staff.example.org>\r\n\r\n");
+  const { text } = await rewrite(came, "outbound", tagged);
+  assert.equal(text, octets("From: J <john+Bücher@example.org>\r\n\r\n"));
+  const folded = (address: string) => `From: <"${address}example.org>\r\n\r\n`;
+  const kept = await rewrite(folded('j.doe+a\r\n b"@staff.'), "outbound", tagged);
+  assert.equal(kept.text, folded('john+a\r\n b"@'));
+  const strange = "From: <j.doe+\xff@staff.example.org>\r\n\r\n";
+  const left = await rewrite(strange, "outbound", tagged);
+  assert.equal(left.text, strange);
+  assert.equal(left.verdict.findings[0]?.symbol, "HEADER_NOT_REWRITTEN");
 });
