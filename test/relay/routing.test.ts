@@ -173,7 +173,9 @@ test("of two ways to a domain the cheaper one is taken, whatever their order", a
 test("while no server of the cheaper way can be reached the dearer one has the mail", async (t) => {
   const clock = createFakeClock();
   const [cheap, dear] = [
-    await hubFor(t, { script: ({ count }) => (count === 1 ? { drop: true } : undefined) }),
+    await hubFor(t, {
+      script: ({ connection }) => (connection === 1 ? { drop: true } : undefined),
+    }),
     await hubFor(t),
   ];
   const connectors = [

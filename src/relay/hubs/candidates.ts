@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { createLookupScope } from "../../net/resolver.ts";
 import type { Connector, Smarthost } from "../../policy/snapshot.ts";
-import type { TlsDemand } from "../../smtp/remote-tls.ts";
 import { formatRemoteReply } from "../../smtp/client-reply.ts";
+import type { TlsDemand } from "../../smtp/remote-tls.ts";
 import type { ConnectHow, RemoteReply, SmtpTarget } from "../../smtp/smtp-client.ts";
 import type { MxQuestion, MxSession, TlsPolicy, TlsRuling } from "../tls/tls-policy.ts";
 import { connectorDemand } from "./connector-demand.ts";
