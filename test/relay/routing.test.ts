@@ -183,13 +183,20 @@ test("while no server of the cheaper way can be reached the dearer one has the m
     toTestConnector({ name: "cheap", domains: ["x.test"], cost: 10, hosts: [cheap] }),
   ];
   const bench = await openRelayBench(t, { hubs: [], connectors, clock });
-  const attempt = () => bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
-  await attempt();
-  await attempt();
+  const passedOver = async () => {
+    const result = await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+    assert.ok(result.kind === "answered");
+    return result.hop?.passedOver;
+  };
+  const hub = `127.0.0.1:${cheap.port}`;
+  const [lost] = (await passedOver()) ?? [];
+  assert.equal(lost?.hub, hub);
+  assert.match(lost?.reason ?? "", /closed/);
+  assert.deepEqual(await passedOver(), [{ hub, reason: "it failed a moment ago" }]);
   assert.deepEqual([cheap.connections, dear.messages.length], [1, 2]);
   assert.equal(bench.relay.restsUntil("cheap or dear"), null);
   await clock.advance(1000);
-  await attempt();
+  assert.equal(await passedOver(), undefined);
   assert.deepEqual([cheap.messages.length, dear.messages.length], [1, 2]);
 });
 

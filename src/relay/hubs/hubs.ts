@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { shareOf } from "../../base/share.ts";
+import type { PassedOver } from "../../pipeline/facts.ts";
 import type { Routing } from "../../policy/snapshot.ts";
 import type { RemoteTls } from "../../smtp/remote-tls.ts";
 import type {
@@ -17,6 +18,7 @@ import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from ".
 import { HubPools } from "./hub-pools.ts";
 import type { MxOptions } from "./mx-hosts.ts";
 import { type Offer, toLeast } from "./offer.ts";
+import { createPassedOverNotes } from "./passed-over.ts";
 
 /** Nothing was handed over. */
 export interface Unsent {
@@ -40,6 +42,8 @@ export interface Hop {
   readonly tls: RemoteTls | null;
   /** The policy of the domain that demanded it, when one did. */
   readonly tlsPolicy?: string;
+  /** Those before it that could not be had. */
+  readonly passedOver?: readonly PassedOver[];
 }
 
 /** A connection in somebody's hands. Exactly one `release`, when its last command is over. */
@@ -149,6 +153,9 @@ export class Hubs {
   ): Promise<Tried<Result>> {
     let last: Tried<Result> | null = null;
     let wakesAt = Number.POSITIVE_INFINITY;
+    const passed = createPassedOverNotes();
+    const telling: Use<Result> = (borrowed) =>
+      use({ ...borrowed, hop: passed.tellIn(borrowed.hop) });
     for await (const step of this.#stepsFor(destination, signal)) {
       if (signal.aborted) break;
       if (step.kind === "refused")
@@ -157,15 +164,19 @@ export class Hubs {
         const hub = step.kind === "skipped" ? step.hub : null;
         this.#warn(destination, hub, step.reason);
         last = { end: "failed", result: toUnsent(hub, step.reason) };
+        passed.note(hub, step.reason);
         continue;
       }
       const trials = this.#admit(step);
       if (typeof trials === "number") {
         wakesAt = Math.min(wakesAt, trials);
+        passed.note(step.hub, "it failed a moment ago");
         continue;
       }
-      last = await this.#overServer(destination, step, trials, signal, use);
-      if (last.end === "worked") return last;
+      const tried = await this.#overServer(destination, step, trials, signal, telling);
+      if (tried.end === "worked") return tried;
+      passed.note(step.hub, tried.result.reason);
+      last = tried;
     }
     if (last) return last;
     const isResting = Number.isFinite(wakesAt);
