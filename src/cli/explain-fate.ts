@@ -92,11 +92,11 @@ interface Way {
 
 /** ` (192.0.2.1, TLSv1.3, certificate for mx.example.net)`; nothing of a record without it. */
 function way({ address, tls, tlsPolicy, passedOver = [] }: Way): string {
-  if (address === undefined) return "";
-  const words = [address, ...(tls ? secured(tls) : ["in the clear"])];
   const policy = tlsPolicy === undefined ? [] : [tlsPolicy];
+  const session = [address, ...(tls ? secured(tls) : ["in the clear"]), ...policy].join(", ");
   const others = passedOver.map(({ hub, reason }) => `not ${hub ?? "another server"}: ${reason}`);
-  return ` (${[[...words, ...policy].join(", "), ...others].join("; ")})`;
+  const all = [...(address === undefined ? [] : [session]), ...others];
+  return all.length === 0 ? "" : ` (${all.join("; ")})`;
 }
 
 function secured({ protocol, verified, match, unmet }: RemoteTls): readonly string[] {

@@ -266,6 +266,10 @@ describe("explain", () => {
       told({ address: "192.0.2.1", tls: null, passedOver }),
       "delivered to mx1.x.test:25 (192.0.2.1, in the clear; not mx0.x.test:25: it failed a moment ago) for <a@x.test>: 250 ok",
     );
+    assert.equal(
+      told({ kind: "deferred", reply: "refused", passedOver }),
+      "put off for <a@x.test> by mx1.x.test:25 (not mx0.x.test:25: it failed a moment ago): refused",
+    );
     assert.match(
       told({ kind: "refused", address: "192.0.2.1", tls: null }) ?? "",
       /^refused for <a@x\.test> by mx1\.x\.test:25 \(192\.0\.2\.1, in the clear\): 250 ok$/,

@@ -212,6 +212,10 @@ test("a dearer way never refuses mail for good that the cheaper one may take lat
   const result = await bench.relay.attempt(toLeg(["a@no.test"]), SOURCE, WAIT_MS);
   assert.ok(result.kind === "unsent");
   assert.match(result.reason, /^dear: 556 5\.1\.10 /);
+  assert.deepEqual(
+    result.hop?.passedOver?.map(({ hub }) => hub),
+    [`127.0.0.1:${dead.port}`],
+  );
 });
 
 test("the bare postmaster goes where our first domain with smarthosts goes", () => {

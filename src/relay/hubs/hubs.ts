@@ -27,6 +27,7 @@ export interface Unsent {
   readonly hub: string | null;
   readonly reason: string;
   readonly reply: RemoteReply | null;
+  readonly hop?: Hop;
 }
 
 /** Nothing can ever be handed over: our own reply in the stead of the server that there is not. */
@@ -37,9 +38,10 @@ export interface Unroutable {
 
 /** How a hub was reached, for facts. Plain JSON. */
 export interface Hop {
-  readonly address: string;
+  /** Absent: no session stood. */
+  readonly address?: string;
   /** Null: in the clear. */
-  readonly tls: RemoteTls | null;
+  readonly tls?: RemoteTls | null;
   /** The policy of the domain that demanded it, when one did. */
   readonly tlsPolicy?: string;
   /** Those before it that could not be had. */
@@ -154,8 +156,7 @@ export class Hubs {
     let last: Tried<Result> | null = null;
     let wakesAt = Number.POSITIVE_INFINITY;
     const passed = createPassedOverNotes();
-    const telling: Use<Result> = (borrowed) =>
-      use({ ...borrowed, hop: passed.tellIn(borrowed.hop) });
+    const telling: Use<Result> = (borrowed) => use(passed.toldIn(borrowed));
     for await (const step of this.#stepsFor(destination, signal)) {
       if (signal.aborted) break;
       if (step.kind === "refused")
@@ -178,7 +179,7 @@ export class Hubs {
       passed.note(step.hub, tried.result.reason);
       last = tried;
     }
-    if (last) return last;
+    if (last) return { ...last, result: passed.toldIn(last.result) };
     const isResting = Number.isFinite(wakesAt);
     const result = toUnsent(null, isResting ? RESTS : abortReason(signal));
     return isResting ? { end: "resting", until: wakesAt, result } : { end: "undecided", result };
