@@ -7,6 +7,7 @@ import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { createRemoteSpool, type RemoteSpoolOptions } from "../../src/spool/remote-spool.ts";
+import type { Spool } from "../../src/spool/spool.ts";
 import { createSpoolOwner } from "../../src/spool/spool-owner.ts";
 import { afterwards } from "../support/afterwards.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
@@ -108,6 +109,29 @@ test("when a process dies what others deliver stays with them", async (t) => {
   );
   await theirs.remove();
   assert.deepEqual(readdirSync(join(folder, "active")), [leases[0]?.item.id]);
+});
+
+test("what a process asked for last before it died is due again too", async (t) => {
+  const { folder, spool } = await openPair(t);
+  const from = "gateway-1-42";
+  const isAdopted = Promise.withResolvers<void>();
+  const mayAnswer = Promise.withResolvers<void>();
+  const adopt: Spool["adopt"] = async (...input) => {
+    const lease = await spool.adopt(...input);
+    isAdopted.resolve();
+    await mayAnswer.promise;
+    return lease;
+  };
+  const owner = createSpoolOwner({ folder, spool: { adopt }, clock, log, wake() {} });
+  const { left } = createProcessPair(clock, { left: {}, right: owner.operations });
+  const remote = createRemoteSpool({ folder, from, owner: left });
+  const adding = remote.addLeased(toSpoolItem(clock, ["bob@example.org"]), toBytesSource(TEXT));
+  await isAdopted.promise;
+  const gone = owner.gone(from);
+  mayAnswer.resolve();
+  await Promise.all([adding, gone]);
+  const [lease] = await spool.leaseDue(clock.now(), 1);
+  assert.equal(lease?.item.crashes, 1);
 });
 
 test("what three processes in a row died with is held", async (t) => {
