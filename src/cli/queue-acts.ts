@@ -1,6 +1,7 @@
 import type { CommandPort } from "../control/control.ts";
 import type { QueueOutcome } from "../control/queue-commands.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
+import { refuseUsage } from "./failure.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
 export interface SelectorWords {
@@ -42,10 +43,8 @@ export async function queueActCommand(
     return EXIT.negative;
   }
   const count = act.ids ? await countEntries(port, act) : ids.length;
-  if (act.verb === "drop" && count > 1 && !act.yes) {
-    err(`this drops ${count} messages: say --yes`);
-    return EXIT.usage;
-  }
+  if (act.verb === "drop" && count > 1 && !act.yes)
+    return refuseUsage(context, `this drops ${count} messages: say --yes`);
   const outcomes: QueueOutcome[] = [];
   for (let at = 0; at < ids.length; at += IDS_A_REQUEST) {
     outcomes.push(...(await order(port, act, ids.slice(at, at + IDS_A_REQUEST))));

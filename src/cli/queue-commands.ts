@@ -6,6 +6,7 @@ import {
   runOnPort,
   whoCommands,
 } from "./command-parts.ts";
+import { refuseUsage } from "./failure.ts";
 import { queueListCommand, queueShowCommand, queueStatsCommand } from "./queue.ts";
 import { type QueueAct, queueActCommand, type SelectorWords } from "./queue-acts.ts";
 import { queueExportCommand } from "./queue-export.ts";
@@ -77,10 +78,9 @@ function addAct(
     const { all, note, bounce = false, yes = false, ...selector } = words;
     const isSelected = all === true || Object.keys(selector).length > 0;
     if (isSelected === ids.length > 0)
-      return parts.run(contextOf(command, parts), async ({ err }) => {
-        err("name ids, or choose by --all or a condition");
-        return 2;
-      });
+      return parts.run(contextOf(command, parts), async (context) =>
+        refuseUsage(context, "name ids, or choose by --all or a condition"),
+      );
     const act = { verb, by, yes, bounce, ...(note !== undefined && { note }) };
     return runOnPort(command, parts, (context, port) =>
       queueActCommand(context, port, { ...act, ...(ids.length > 0 ? { ids } : { selector }) }),

@@ -1,8 +1,10 @@
 import { open, rm } from "node:fs/promises";
 import { resolve } from "node:path";
+import { errorText } from "../base/errors.ts";
 import type { CommandPort } from "../control/control.ts";
 import type { QueueRow } from "../control/queue-selection.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
+import { refuseUsage } from "./failure.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
 
 export interface QueueExportOptions {
@@ -15,10 +17,11 @@ export interface QueueExportOptions {
  * are, as JSON. Existing files stay as they are.
  */
 export async function queueExportCommand(
-  { out, err, json, cwd }: CliContext,
+  context: CliContext,
   port: CommandPort,
   { id, output }: QueueExportOptions,
 ): Promise<number> {
+  const { out, json, cwd } = context;
   const [row, ...chunks] = (await port.call("queue.export", { id })) as readonly [
     QueueRow,
     ...{ readonly chunk: string }[],
@@ -35,12 +38,17 @@ export async function queueExportCommand(
       },
     );
   } catch (error) {
-    err(toVisible(`cannot write: ${error instanceof Error ? error.message : String(error)}`));
-    return EXIT.usage;
+    return refuseUsage(context, whyNot(error));
   }
   if (json) out(toJsonLine({ ...row, files: { message, envelope } }));
   else for (const file of [message, envelope]) out(toVisible(file));
   return EXIT.ok;
+}
+
+function whyNot(error: unknown): string {
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code !== "EEXIST") return `cannot write: ${errorText(error)}`;
+  return `${path} is there already and stays as it is: name another file with --output`;
 }
 
 /** It is somebody's mail. */

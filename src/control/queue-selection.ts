@@ -94,7 +94,8 @@ function contains(text: string, part: string): boolean {
   return text.toLowerCase().includes(part.toLowerCase());
 }
 
-/** As entries have it: lower-case A-labels. */
+/** As entries have it: lower-case A-labels, without the dot of the root. */
 function toDomain({ domain = "" }: Pick<Selector, "domain">): string {
-  return parseDomainName(domain, { utf8: true }) ?? domain.toLowerCase();
+  const name = domain.replace(/\.$/, "");
+  return parseDomainName(name, { utf8: true }) ?? name.toLowerCase();
 }

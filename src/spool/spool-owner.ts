@@ -32,12 +32,19 @@ interface Lent {
 export function createSpoolOwner(options: SpoolOwnerOptions): SpoolOwner {
   const { spool, wake } = options;
   const lent = new Map<string, Lent>();
+  /** On their way to the disk, and for whom. */
+  const adopting = new Map<Promise<void>, string>();
+  const lend: SpoolOwnerOperations["adopt"] = async ({ from, draft, id, leased }) => {
+    const lease = await spool.adopt(draft, id, leased);
+    if (lease) lent.set(id, { from, lease });
+    else wake();
+  };
   return {
     operations: {
-      async adopt({ from, draft, id, leased }) {
-        const lease = await spool.adopt(draft, id, leased);
-        if (lease) lent.set(id, { from, lease });
-        else wake();
+      adopt(input) {
+        const work = lend(input);
+        adopting.set(work, input.from);
+        return work.finally(() => adopting.delete(work));
       },
       async endLease({ from, id, ...how }) {
         const held = lent.get(id);
@@ -50,6 +57,8 @@ export function createSpoolOwner(options: SpoolOwnerOptions): SpoolOwner {
       },
     },
     async gone(from) {
+      const last = [...adopting].flatMap(([work, its]) => (its === from ? [work] : []));
+      await Promise.allSettled(last);
       for (const [id, held] of lent) {
         if (held.from !== from) continue;
         lent.delete(id);

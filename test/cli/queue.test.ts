@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -71,7 +71,9 @@ describe("postern queue", () => {
     assert.deepEqual(await list(), [a.id, b.id].sort());
     assert.deepEqual(await list("--recipient", "ALICE"), [a.id]);
     assert.deepEqual(await list("--domain", "Y.test"), [b.id]);
+    assert.deepEqual(await list("--domain", "Y.TEST."), [b.id]);
     assert.deepEqual(await list("--domain", "test"), []);
+    assert.deepEqual(await list("--domain", "."), []);
     assert.deepEqual(await list("--reason", "GREY"), [a.id]);
     assert.deepEqual(
       await list("--sender", "away.test", "--domain", "x.test"),
@@ -160,8 +162,23 @@ describe("postern queue", () => {
     assert.equal(envelope.envelope.sender.spoken, "sender@away.test");
     const again = await run("queue", "export", id);
     assert.deepEqual([again.code, again.out], [2, []]);
+    const why = `${out[0]} is there already and stays as it is: name another file with --output`;
+    assert.deepEqual(again.err, [why]);
+    const { err } = await run("queue", "export", id, "--json");
+    assert.deepEqual(JSON.parse(err.join()), { error: why, code: "usage" });
     assert.equal((await run("queue", "export", id, "-o", "other.eml")).code, 0);
     assert.equal(readFileSync(join(dataDir, "other.eml"), "utf8"), TEXT);
+  });
+
+  test("an export is for its owner alone, and leaves no half when one file is there already", async () => {
+    const { id } = await add(["alice@x.test"]);
+    const { out } = await run("queue", "export", id);
+    for (const file of out) assert.equal(statSync(file).mode & 0o777, 0o600, file);
+    rmSync(out[0] ?? "");
+    const again = await run("queue", "export", id);
+    assert.equal(again.code, 2);
+    assert.match(again.err.join(), /\.json is there already/);
+    assert.equal(existsSync(out[0] ?? ""), false);
   });
 
   test("what is held stays so, over restarts, until it is released", async () => {
@@ -205,6 +222,9 @@ describe("postern queue", () => {
     const careless = await run("queue", "drop", "--domain", "x.test");
     assert.deepEqual([careless.code, careless.out], [2, []]);
     assert.match(careless.err.join(), /this drops 2 messages: say --yes/);
+    const { code, err } = await run("queue", "drop", "--domain", "x.test", "--json");
+    assert.equal(code, 2);
+    assert.deepEqual(JSON.parse(err.join()), { error: careless.err[0], code: "usage" });
     const careless2 = await run("queue", "drop", ...items.map(({ id }) => id));
     assert.equal(careless2.code, 2);
     assert.equal(filesIn("due").length, 3);
@@ -233,6 +253,8 @@ describe("postern queue", () => {
     for (const verb of ["retry", "hold", "release", "drop"]) {
       assert.equal((await run("queue", verb)).code, 2, verb);
       assert.equal((await run("queue", verb, id, "--all")).code, 2, verb);
+      const { err } = await run("queue", verb, "--json");
+      assert.equal(JSON.parse(err.join()).code, "usage", verb);
       const missing = await run("queue", verb, "1M80QBTJAC8D77JFC4");
       assert.equal(missing.code, 1, verb);
       assert.match(missing.text, /is not in the queue/);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { Unavailable } from "../../src/base/errors.ts";
+import type { SendOutcome } from "../../src/smtp/smtp-client.ts";
 import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
-import { openRelayBench, toLeg } from "../support/relay-bench.ts";
+import { openRelayBench, toLeg, toTestConnector } from "../support/relay-bench.ts";
 import { type HubAction, hubFor, startScriptedHub } from "../support/scripted-hub.ts";
 import { toSpoolItem } from "../support/spool-item.ts";
 
@@ -183,6 +185,52 @@ test("a stop waits for an answer to the dot until its deadline, and no longer", 
     await stopped;
     assert.equal(bench.spool.list().length, answers ? 0 : 1);
   }
+});
+
+test("a stop waits for the answer to an adopted attempt", async (t) => {
+  const clock = createFakeClock();
+  const bench = await openRelayBench(t, { hubs: [], clock });
+  const lease = await bench.spool.addLeased(toSpoolItem(clock, ["a@x.test"]), SOURCE);
+  const settled = Promise.withResolvers<SendOutcome>();
+  bench.relay.adopt(lease, settled.promise, "hub:25");
+  let isStopped = false;
+  const stopped = bench.relay.stop(10_000).then(() => {
+    isStopped = true;
+  });
+  await setImmediate();
+  assert.equal(isStopped, false);
+  const reply = { code: 250, status: null, text: "" };
+  settled.resolve({ kind: "answered", fates: [{ kind: "accepted", reply }] });
+  await stopped;
+  assert.deepEqual(bench.spool.list(), []);
+});
+
+test("what a hub has put off keeps its time when another destination is back", async (t) => {
+  const clock = createFakeClock();
+  const hub = await hubFor(t, {
+    script: ({ step }) => (step === "rcpt" ? "450 4.2.0 greylisted" : undefined),
+  });
+  const dead = await startScriptedHub();
+  await dead.close();
+  const connectors = [
+    toTestConnector({ name: "here", domains: ["x.test"], hosts: [hub] }),
+    toTestConnector({ name: "away", domains: ["away.test"], hosts: [dead] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock });
+  for (const to of [["a@away.test", "a@x.test"], ["b@x.test"], ["c@away.test"]])
+    await bench.spool.add(toSpoolItem(clock, to), SOURCE);
+  bench.relay.start();
+  await bench.pass(() => bench.spool.list().every(({ known }) => known?.attempts === 1));
+  const now = clock.now();
+  assert.equal(
+    bench.spool.hasten(() => true, now),
+    1,
+  );
+  const due = bench.spool.list().filter(({ dueAt }) => dueAt <= now);
+  assert.deepEqual(
+    due.map(({ known }) => known?.domains),
+    [["away.test"]],
+  );
 });
 
 test("a lease that cannot be ended is ended later", async (t) => {

@@ -52,6 +52,19 @@ test("DSN parameters travel per recipient, and one with a blank does not", () =>
   assert.equal(toRcptCommand({ ...recipient, notify: ["FAILURE"] }, NONE), "RCPT TO:<b@x>");
 });
 
+test("an envelope id or original recipient that could become a parameter is not said", () => {
+  const hostile = ["a SIZE=1", "a\r\nRCPT TO:<evil@x>", "a\0", "ü", "a\x7f", ""];
+  for (const text of hostile) {
+    const mail = { ...ENVELOPE.mail, envid: text };
+    const said = toMailCommand({ ...ENVELOPE, mail }, 7, ALL);
+    assert.equal(said, "MAIL FROM:<a@example.org> SIZE=7 BODY=8BITMIME", JSON.stringify(text));
+    const recipient = { address: address("b@x"), orcpt: text };
+    assert.equal(toRcptCommand(recipient, ALL), "RCPT TO:<b@x>", JSON.stringify(text));
+  }
+  const mail = { ...ENVELOPE.mail, envid: "a+20b" };
+  assert.match(toMailCommand({ ...ENVELOPE, mail }, 7, ALL), / ENVID=a\+20b$/);
+});
+
 test("addresses that could leave their brackets cannot be spoken", () => {
   const hostile = ["", "a\r\nRCPT TO:<e@x>", "a@b> SIZE=1", "a b@c", "a@b\0", "a<b@c", "\u0085a@b"];
   hostile.push('"a"b"@c d', '"open@c', "a@b\ud800", "a\t@b");

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { type TestContext, test } from "node:test";
 import type { Envelope } from "../../src/mail/envelope.ts";
 import { CLIENT_TIMES } from "../../src/smtp/client-times.ts";
+import { afterwards } from "../support/afterwards.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import {
   addressOf as address,
@@ -161,6 +164,39 @@ test("the answer to DATA and to the dot speaks for those accepted before", async
     connection.close();
   }
 });
+
+test("a refusal in the middle of the message is heard, and 421 there hands nothing over", async (t) => {
+  const rows = [
+    ["552 5.3.4 too large", "refused"],
+    ["452 4.3.1 full", "later"],
+    ["421 4.3.2 going down", "unsent"],
+  ] as const;
+  for (const [words, expected] of rows) {
+    const connection = await open(await interruptingServer(t, words));
+    const large = toBytesSource("x".repeat(998).concat("\r\n").repeat(8000));
+    const outcome = await connection.send(envelope("a@x"), large);
+    const end = outcome.kind === "answered" ? outcome.fates[0]?.kind : outcome.kind;
+    assert.equal(end, expected, words);
+    assert.equal(connection.usable(), false);
+  }
+});
+
+/** Says so, unasked, when the message begins. */
+async function interruptingServer(t: TestContext, words: string): Promise<{ port: number }> {
+  const server = createServer((socket) => {
+    let isData = false;
+    socket.on("error", () => {});
+    socket.write("220 hub.test\r\n");
+    socket.on("data", (chunk) => {
+      const answer = isData ? words : chunk.toString().startsWith("DATA") ? "354 go" : "250 ok";
+      isData ||= answer === "354 go";
+      socket.write(`${answer}\r\n`);
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  afterwards(t, () => void server.close());
+  return server.address() as AddressInfo;
+}
 
 test("DATA answered 250 is not taken for 354", async (t) => {
   const script = (event: { step: string }) => (event.step === "data" ? "250 sure" : undefined);

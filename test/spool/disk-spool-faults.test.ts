@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
+import { createSilentLog } from "../../src/base/log.ts";
+import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import { READ_AGAIN_MS } from "../../src/spool/spool-slot.ts";
 import { toBytesSource } from "../support/bytes-source.ts";
 import { createFaultyIo, systemError } from "../support/faulty-spool-io.ts";
@@ -42,6 +44,28 @@ test("a source that fails or lies about its size leaves nothing behind", async (
   await assert.rejects(spool.add(item, failing), Unavailable);
   await assert.rejects(spool.add(item, { ...toBytesSource(TEXT), size: 3 }), Unavailable);
   assert.deepEqual(filesIn(folder), { incoming: 0, due: 0, active: 0, corrupt: 0 });
+});
+
+test("what the disk has no room for is not promised, and leaves nothing behind", async (t) => {
+  const folder = folderFor(t);
+  const asked: number[] = [];
+  let isFull = true;
+  const hasSpace = async (bytes: number) => {
+    asked.push(bytes);
+    return !isFull;
+  };
+  const spool = createDiskSpool({ folder, clock, log: createSilentLog(), hasSpace });
+  await spool.recover();
+  for (const add of [spool.add, spool.addLeased])
+    await assert.rejects(
+      add(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT)),
+      (error) => error instanceof Unavailable && error.dependency === "spool",
+    );
+  assert.deepEqual(asked, [TEXT.length, TEXT.length]);
+  assert.deepEqual(filesIn(folder), { incoming: 0, due: 0, active: 0, corrupt: 0 });
+  isFull = false;
+  await spool.add(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT));
+  assert.equal(spool.size(), 1);
 });
 
 test("a lease that cannot be ended stays held and can be ended later", async (t) => {

@@ -83,6 +83,27 @@ test("what an attempt leaves is durable, and the message is not written again", 
   assert.deepEqual(await readAll(third.source), TEXT);
 });
 
+test("a hub that is back hastens what could not reach it, and nothing that a hub put off", async (t) => {
+  const spool = await openSpool(folderFor(t));
+  for (const to of ["unreached@x", "put-off@x", "unreached@y"])
+    await spool.add(toSpoolItem(clock, [to]), toBytesSource(TEXT));
+  const dueAt = clock.now() + 60_000;
+  for (const { item, retry } of await spool.leaseDue(clock.now(), 3)) {
+    const { recipients } = item.envelope;
+    const isUnreached = recipients[0]?.address.localPart === "unreached";
+    await retry({ recipients, dueAt, reason: "made by a test", isUnreached });
+  }
+  assert.equal(
+    spool.hasten((domain) => domain === "x", clock.now()),
+    1,
+  );
+  const leases = await spool.leaseDue(clock.now(), 9);
+  assert.deepEqual(
+    leases.map(({ item }) => item.envelope.recipients[0]?.address.spoken),
+    ["unreached@x"],
+  );
+});
+
 test("a lease ends once", async (t) => {
   const spool = await openSpool(folderFor(t));
   const lease = await spool.addLeased(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT));

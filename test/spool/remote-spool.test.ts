@@ -6,7 +6,8 @@ import { type TestContext, test } from "node:test";
 import { Unavailable } from "../../src/base/errors.ts";
 import { createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
-import { createRemoteSpool } from "../../src/spool/remote-spool.ts";
+import { createRemoteSpool, type RemoteSpoolOptions } from "../../src/spool/remote-spool.ts";
+import type { Spool } from "../../src/spool/spool.ts";
 import { createSpoolOwner } from "../../src/spool/spool-owner.ts";
 import { afterwards } from "../support/afterwards.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
@@ -19,7 +20,8 @@ const log = createSilentLog();
 const TEXT = Buffer.from("Subject: x\r\n\r\nbody\r\n");
 
 /** An owner with its spool, and the spool as another process sees it. */
-async function openPair(t: TestContext, from = "gateway-1-42") {
+async function openPair(t: TestContext, { hasSpace }: Pick<RemoteSpoolOptions, "hasSpace"> = {}) {
+  const from = "gateway-1-42";
   const folder = mkdtempSync(join(tmpdir(), "postern-remote-spool-"));
   afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
   const spool = createDiskSpool({ folder, clock, log });
@@ -27,7 +29,7 @@ async function openPair(t: TestContext, from = "gateway-1-42") {
   let woken = 0;
   const owner = createSpoolOwner({ folder, spool, clock, log, wake: () => void woken++ });
   const { left, cut } = createProcessPair(clock, { left: {}, right: owner.operations });
-  const remote = createRemoteSpool({ folder, from, owner: left });
+  const remote = createRemoteSpool({ folder, from, owner: left, ...(hasSpace && { hasSpace }) });
   const files = () =>
     ["incoming", "due", "active"].map((state) => readdirSync(join(folder, state)).length);
   return { folder, spool, owner, remote, cut, files, woken: () => woken };
@@ -65,6 +67,20 @@ test("a lease is held by the process that asked for it, and ended by it", async 
   await assert.rejects(other.remove(), (error) => !(error instanceof Unavailable));
 });
 
+test("a lease is ended by no other process than the one that holds it", async (t) => {
+  const { remote, owner, files } = await openPair(t);
+  const item = toSpoolItem(clock, ["bob@example.org"]);
+  const lease = await remote.addLeased(item, toBytesSource(TEXT));
+  const { id, envelope } = lease.item;
+  const { recipients } = envelope;
+  const retry = { end: "retry", recipients, dueAt: clock.now(), reason: "not mine" } as const;
+  for (const end of [{ end: "remove" } as const, retry])
+    await assert.rejects(owner.operations.endLease({ from: "gateway-2-43", id, ...end }), /ended/);
+  assert.deepEqual(files(), [0, 0, 1]);
+  await lease.remove();
+  assert.deepEqual(files(), [0, 0, 0]);
+});
+
 test("when a process dies its leases are due again and its drafts go, those of others stay", async (t) => {
   const { folder, spool, owner, remote, files } = await openPair(t);
   await remote.addLeased(toSpoolItem(clock, ["bob@example.org"]), toBytesSource(TEXT));
@@ -75,6 +91,46 @@ test("when a process dies its leases are due again and its drafts go, those of o
   assert.deepEqual(readdirSync(join(folder, "incoming")), ["y.gateway-2-43"]);
   const [lease] = await spool.leaseDue(clock.now(), 1);
   assert.match(lease?.item.reason ?? "", /process .* died/);
+  assert.equal(lease?.item.crashes, 1);
+});
+
+test("when a process dies what others deliver stays with them", async (t) => {
+  const { folder, spool, owner, remote, files } = await openPair(t);
+  const { left } = createProcessPair(clock, { left: {}, right: owner.operations });
+  const other = createRemoteSpool({ folder, from: "gateway-2-43", owner: left });
+  await remote.addLeased(toSpoolItem(clock, ["bob@example.org"]), toBytesSource(TEXT));
+  const theirs = await other.addLeased(toSpoolItem(clock, ["eve@y.test"]), toBytesSource(TEXT));
+  await owner.gone("gateway-1-42");
+  assert.deepEqual(files(), [0, 1, 1]);
+  const leases = await spool.leaseDue(clock.now(), 9);
+  assert.deepEqual(
+    leases.map(({ item }) => item.envelope.recipients[0]?.address.spoken),
+    ["bob@example.org"],
+  );
+  await theirs.remove();
+  assert.deepEqual(readdirSync(join(folder, "active")), [leases[0]?.item.id]);
+});
+
+test("what a process asked for last before it died is due again too", async (t) => {
+  const { folder, spool } = await openPair(t);
+  const from = "gateway-1-42";
+  const isAdopted = Promise.withResolvers<void>();
+  const mayAnswer = Promise.withResolvers<void>();
+  const adopt: Spool["adopt"] = async (...input) => {
+    const lease = await spool.adopt(...input);
+    isAdopted.resolve();
+    await mayAnswer.promise;
+    return lease;
+  };
+  const owner = createSpoolOwner({ folder, spool: { adopt }, clock, log, wake() {} });
+  const { left } = createProcessPair(clock, { left: {}, right: owner.operations });
+  const remote = createRemoteSpool({ folder, from, owner: left });
+  const adding = remote.addLeased(toSpoolItem(clock, ["bob@example.org"]), toBytesSource(TEXT));
+  await isAdopted.promise;
+  const gone = owner.gone(from);
+  mayAnswer.resolve();
+  await Promise.all([adding, gone]);
+  const [lease] = await spool.leaseDue(clock.now(), 1);
   assert.equal(lease?.item.crashes, 1);
 });
 
@@ -100,6 +156,20 @@ test("without the owner nothing is promised and no draft is left", async (t) => 
     remote.add(item, toBytesSource(TEXT)),
     (error) => error instanceof Unavailable && error.dependency === "spool",
   );
+  assert.deepEqual(files(), [0, 0, 0]);
+});
+
+test("what the disk has no room for is not promised, and no draft is left", async (t) => {
+  const asked: number[] = [];
+  const hasSpace = async (bytes: number) => asked.push(bytes) === 0;
+  const { remote, files } = await openPair(t, { hasSpace });
+  const item = toSpoolItem(clock, ["bob@example.org"]);
+  for (const add of [remote.add, remote.addLeased])
+    await assert.rejects(
+      add(item, toBytesSource(TEXT)),
+      (error) => error instanceof Unavailable && error.dependency === "spool",
+    );
+  assert.deepEqual(asked, [TEXT.length, TEXT.length]);
   assert.deepEqual(files(), [0, 0, 0]);
 });
 

@@ -8,7 +8,7 @@ import type { SmtpConnection } from "../../src/smtp/smtp-client.ts";
 import type { ScriptedHub } from "./scripted-hub.ts";
 
 export async function openConnection(
-  hub: ScriptedHub,
+  hub: Pick<ScriptedHub, "port">,
   clock: Clock = createSystemClock(),
 ): Promise<SmtpConnection> {
   const connector = createSmtpConnector({

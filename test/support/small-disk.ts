@@ -6,8 +6,8 @@ import { join } from "node:path";
 /** A file system of its own, which can run out of what a real one runs out of. */
 export interface SmallDisk extends AsyncDisposable {
   readonly folder: string;
-  /** Until it takes no octet more. */
-  fill(): Promise<void>;
+  /** Until it takes no octet more, or about so many. */
+  fill(leaveBytes?: number): Promise<void>;
   /** Until it takes no file more. */
   fillInodes(): Promise<void>;
   /** Takes away what filled it. */
@@ -49,9 +49,10 @@ export async function mountSmallDisk(options: string): Promise<SmallDisk | null>
   };
   return {
     folder,
-    async fill() {
+    async fill(leaveBytes = 0) {
       await addUntilFull(Buffer.alloc(BALLAST_BYTES));
       await addUntilFull(Buffer.alloc(1));
+      for (const file of ballast.splice(0, leaveBytes / BALLAST_BYTES)) await unlink(file);
     },
     fillInodes: () => addUntilFull(Buffer.alloc(0)),
     async empty() {

@@ -114,3 +114,28 @@ for (const workers of [1, 2])
         await edge.remove();
       }
     });
+
+for (const workers of [1, 2])
+  test(`nothing is promised on what must stay free of a disk (workers: ${workers})`, async (t) => {
+    await using disk = await mountSmallDisk("size=20m");
+    if (!disk) return t.skip("needs root");
+    await disk.fill(8 * 1024 * 1024);
+    const edge = await startTestGateway({
+      hubPort: await findFreeTcpPort(),
+      settings: { dataDir: join(disk.folder, "data"), workers },
+      policies: { limits: { ...LIMITS, disk: { minFreePercent: 50 } } },
+    });
+    try {
+      const refused = await send(edge, 1);
+      assert.match(lastWord(refused), /^452 4\.3\.1 /);
+      const line = await edge.waitForLog("decided", ({ id }) => id === refused.id);
+      assert.deepEqual([line.action, line.cause], ["defer", "no-space"]);
+      await disk.empty();
+      await waitUntil(
+        () => "a disk that has room again is not used",
+        async () => (/^250 /.test(lastWord(await send(edge, 2))) ? true : undefined),
+      );
+    } finally {
+      await edge.remove();
+    }
+  });

@@ -88,6 +88,34 @@ test("the originals of RFC 3461 come back", async () => {
   assert.match(text, /^Original-Recipient: rfc822; old\+tag@x\.test\r$/m);
 });
 
+test("what the originals hold stays on its line and within seven bits", async () => {
+  const hostile = "a+0D+0AX-Forged:+20+C3+BC+00+7F";
+  const envelope = toLeg(["a@x.test"]).envelope;
+  const mail = { ...envelope.mail, envid: hostile };
+  const recipient = { address: toAddress("a@x.test"), orcpt: `rfc822;${hostile}` };
+  const text = await textOf({ leg: { envelope: { ...envelope, mail } }, told: [{ recipient }] });
+  assert.match(text, /^Original-Envelope-Id: a\?\?X-Forged: \?{4}\r$/m);
+  assert.match(text, /^Original-Recipient: rfc822; a\?\?X-Forged: \?{4}\r$/m);
+});
+
+test("the class of a status is that of what happened, whatever was said", async () => {
+  const rows: readonly (readonly [BounceKind, number, string | null, string])[] = [
+    ["failed", 550, "5.1.1", "5.1.1"],
+    ["failed", 500, null, "5.0.0"],
+    ["failed", 550, "4.2.2", "5.0.0"],
+    ["failed", 451, "4.4.7", "4.4.7"],
+    ["failed", 451, "5.4.7", "4.0.0"],
+    ["delayed", 450, "4.2.2", "4.2.2"],
+    ["delayed", 450, "5.7.1", "4.0.0"],
+    ["relayed", 250, "2.1.5", "2.1.5"],
+    ["relayed", 250, "4.2.0", "2.0.0"],
+  ];
+  for (const [kind, code, status, expected] of rows) {
+    const text = await textOf({ kind, told: [{ reply: { code, status, text: "" } }] });
+    assert.match(text, new RegExp(`^Status: ${expected}\r$`, "m"), `${kind} ${code} ${status}`);
+  }
+});
+
 test("one bounce tells of several recipients, each with his own hub and words", async () => {
   const other = { code: 552, status: "5.2.2", text: "full" };
   const text = await textOf({

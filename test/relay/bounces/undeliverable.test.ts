@@ -153,6 +153,35 @@ test("after five days of trying the mail is held with 4.4.7", async (t) => {
   assert.match(bench.holds[0]?.detail ?? "", /4\.4\.7 .*450 no/);
 });
 
+test("who was accepted or refused at the last attempt has not expired", async (t) => {
+  const clock = createFakeClock();
+  const answers = { "<b@": "550 5.1.1 unknown", "<c@": "450 4.2.2 full" };
+  const hub = await hubFor(t, {
+    script: ({ step, line }) =>
+      step === "rcpt"
+        ? Object.entries(answers).find(([name]) => line.includes(name))?.[1]
+        : undefined,
+  });
+  const bench = await openRelayBench(t, { hubs: [hub], clock });
+  const receivedAt = clock.now() - 6 * 86_400_000;
+  const recipients = ["a@x.test", "b@x.test", "c@x.test"];
+  const item = toSpoolItem(clock, recipients, { receivedAt, senderAuthenticated: true });
+  await bench.spool.add(item, SOURCE);
+  bench.relay.start();
+  await bench.pass(() => bench.spool.list().length === 0);
+  const [message, bounce, ...more] = hub.messages;
+  assert.deepEqual([message?.recipients, more], [["a@x.test"], []]);
+  const text = bounce?.data.toString() ?? "";
+  assert.deepEqual(text.match(/^(?:Final-Recipient|Status|Diagnostic-Code): .*(?=\r$)/gm), [
+    "Final-Recipient: rfc822; b@x.test",
+    "Status: 5.1.1",
+    "Diagnostic-Code: smtp; 550 5.1.1 unknown",
+    "Final-Recipient: rfc822; c@x.test",
+    "Status: 4.4.7",
+    "Diagnostic-Code: smtp; 450 4.2.2 full",
+  ]);
+});
+
 test("refused recipients of a promised message are bounced or held, or the caller is told", async (t) => {
   const bench = await openRelayBench(t, { hubs: [] });
   const leg = toLeg(["yes@x.test", "no@x.test"]);
