@@ -79,7 +79,8 @@ async function ruleOn(options: MxTlsPolicyOptions, question: MxQuestion): Promis
   const own = connectorDemand(connector, question.host);
   const plain: Demanded = { kind: "demand", demand: own, about: groundOf(noPolicy(question)) };
   const { to } = connector;
-  if (to.kind !== "mx" || !isOpen(question) || question.ignoresPolicies) return plain;
+  if (to.kind !== "mx" || !isOpen(question)) return plain;
+  if (question.ignoresPolicies) return { ...plain, policy: "a TLS report: no policy is asked" };
   const { dane: asksDane = true, mtaSts: asksSts = true } = to;
   const dane = asksDane ? await findDane(options.resolver, question) : NO_DANE;
   if (dane.kind === "unknown") return skipUnknown(question, dane.reason);

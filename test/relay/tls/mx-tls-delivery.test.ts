@@ -206,6 +206,25 @@ describe("mail to a mail server with a policy", () => {
       await until(() => spool.list().length === 0);
       assert.equal(hub.messages.length, 1);
       assert.ok(!facts.some(({ kind }) => kind === "tls-session"));
+      const told = facts.find((fact) => fact.kind === "delivered");
+      assert.equal(
+        told && "tlsPolicy" in told && told.tlsPolicy,
+        "a TLS report: no policy is asked",
+      );
     }
+  });
+
+  it("stays in the queue until its time when such a report went where it may not", async (t) => {
+    const { relay, spool, hub, until } = await setUp(t, { hub: stripped, sts: STS });
+    const clock = createSystemClock();
+    await spool.add(toSpoolItem(clock, [`waits@${DOMAIN}`]), SOURCE);
+    relay.start();
+    await until(() => (spool.list()[0]?.dueAt ?? 0) > clock.now());
+    const [{ dueAt } = { dueAt: 0 }] = spool.list();
+    await spool.add(toSpoolItem(clock, [`a@${DOMAIN}`], { ignoresTlsPolicies: true }), SOURCE);
+    relay.wake();
+    await until(() => hub.messages.length === 1 && spool.list().length === 1);
+    await relay.stop(WAIT_MS);
+    assert.equal(spool.list()[0]?.dueAt, dueAt);
   });
 });
