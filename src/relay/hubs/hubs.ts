@@ -5,6 +5,7 @@ import { shareOf } from "../../base/share.ts";
 import type { Routing } from "../../policy/snapshot.ts";
 import type { RemoteTls } from "../../smtp/remote-tls.ts";
 import type {
+  ConnectFailure,
   RemoteCapabilities,
   RemoteReply,
   SmtpConnection,
@@ -201,9 +202,10 @@ export class Hubs {
     if (got.kind === "busy") return undecided(trials, toUnsent(hub, got.reason));
     if (got.kind === "failed") {
       const isSlow = clock.monotonic() - begunAt >= SLOW_MS;
-      const result = toUnsent(hub, got.reason, got.reply);
+      const reason = toReason(candidate, got);
+      const result = toUnsent(hub, reason, got.reply);
       if (signal.aborted && !isSlow) return undecided(trials, result);
-      this.#warn(destination, hub, got.reason, candidate.target.address);
+      this.#warn(destination, hub, reason, candidate.target.address);
       return failed(trials, result, got.tlsFault !== undefined || got.isOurAuth === true);
     }
     const { connection, isReused } = got;
@@ -263,6 +265,11 @@ function undecided(trials: Trials, result: Unsent): Tried<never> {
 
 function isUnsent<Result extends WithKind>(result: Result | Unsent): result is Unsent {
   return result.kind === "unsent";
+}
+
+/** TLS that did not do is a riddle without the policy that wanted it. */
+function toReason({ tlsPolicy }: Candidate, { reason, tlsFault }: ConnectFailure): string {
+  return tlsPolicy === undefined || !tlsFault ? reason : `${reason} (${tlsPolicy})`;
 }
 
 function toHop({ tlsPolicy }: Candidate, { address, tls }: SmtpConnection): Hop {
