@@ -7,7 +7,7 @@ import { sendLoad, startCountingSink } from "./smtp-load.ts";
 const { values } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
-    messages: { type: "string", default: "2000" },
+    messages: { type: "string", default: "8000" },
     sessions: { type: "string", default: "20,100" },
     bytes: { type: "string", default: "4096" },
     only: { type: "string", default: "" },

@@ -31,10 +31,10 @@ function checkOutside(domains: Domains, routing: Routing): readonly Warning[] {
 
 /** We are the mail server of our own domains: their mail servers are no way to the mailboxes. */
 function checkHome({ name, type }: AcceptedDomain, routing: Routing): readonly Warning[] {
-  const connector = routing.route(name);
-  if (!connector || connector.to.kind === "smarthosts" || type === "external-relay") return [];
+  if (type === "external-relay") return [];
+  const lookedUp = routing.ways(name).filter(({ to }) => to.kind === "mx");
   const message = `the mail servers of our own \`${name}\` are looked up, and we are one of them`;
-  return [warn(connector.name, `${message}: give it a connector with smarthosts`)];
+  return lookedUp.map((one) => warn(one.name, `${message}: give it a connector with smarthosts`));
 }
 
 /** What will probably not work as it is meant. */
@@ -43,11 +43,42 @@ export function checkConnectors(
   now: number,
   ownAddresses: readonly string[] = machineAddresses(),
 ): readonly Warning[] {
-  return all.flatMap((connector) => [
-    ...checkNames(connector),
-    ...checkSource(connector, ownAddresses),
-    ...checkIdentity(connector, now),
-  ]);
+  return [
+    ...all.flatMap((connector) => [
+      ...checkNames(connector),
+      ...checkSource(connector, ownAddresses),
+      ...checkIdentity(connector, now),
+    ]),
+    ...checkStandIns(all),
+  ];
+}
+
+/** From the least that a server must do to the most; the last three keep out whoever is between. */
+const STRENGTH: { readonly [M in Connector["tls"]["mode"]]: number } = {
+  none: 0,
+  opportunistic: 1,
+  required: 2,
+  verified: 3,
+  pinned: 3,
+  mutual: 3,
+};
+
+/** Whoever can cut a server off chooses the way that stands in for it. */
+function checkStandIns(all: readonly Connector[]): readonly Warning[] {
+  const byCost = all.toSorted((a, b) => a.cost - b.cost);
+  return byCost.flatMap((standIn, index) => {
+    const weakened = byCost
+      .slice(0, index)
+      .find(
+        ({ domains, tls }) =>
+          STRENGTH[tls.mode] > STRENGTH[standIn.tls.mode] &&
+          domains.some((pattern) => standIn.domains.includes(pattern)),
+      );
+    if (!weakened) return [];
+    const [strong, weak] = [weakened.tls.mode, standIn.tls.mode];
+    const message = `it stands in for \`${weakened.name}\` with weaker TLS (${weak}, not ${strong})`;
+    return [warn(standIn.name, `${message}: whoever can cut that one off may read its mail`)];
+  });
 }
 
 function checkNames({ name, to, tls }: Connector): readonly Warning[] {

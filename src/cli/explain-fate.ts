@@ -1,5 +1,5 @@
 import { remedyFor } from "../gateway/replies.ts";
-import type { Fact, TransactionRecord } from "../pipeline/facts.ts";
+import type { Fact, PassedOver, TransactionRecord } from "../pipeline/facts.ts";
 import type { RemoteTls } from "../smtp/remote-tls.ts";
 import { formatTime } from "./time-words.ts";
 
@@ -87,13 +87,16 @@ interface Way {
   readonly address?: string;
   readonly tls?: RemoteTls | null;
   readonly tlsPolicy?: string;
+  readonly passedOver?: readonly PassedOver[];
 }
 
 /** ` (192.0.2.1, TLSv1.3, certificate for mx.example.net)`; nothing of a record without it. */
-function way({ address, tls, tlsPolicy }: Way): string {
-  if (address === undefined) return "";
-  const words = [address, ...(tls ? secured(tls) : ["in the clear"])];
-  return ` (${[...words, ...(tlsPolicy === undefined ? [] : [tlsPolicy])].join(", ")})`;
+function way({ address, tls, tlsPolicy, passedOver = [] }: Way): string {
+  const policy = tlsPolicy === undefined ? [] : [tlsPolicy];
+  const session = [address, ...(tls ? secured(tls) : ["in the clear"]), ...policy].join(", ");
+  const others = passedOver.map(({ hub, reason }) => `not ${hub ?? "another server"}: ${reason}`);
+  const all = [...(address === undefined ? [] : [session]), ...others];
+  return all.length === 0 ? "" : ` (${all.join("; ")})`;
 }
 
 function secured({ protocol, verified, match, unmet }: RemoteTls): readonly string[] {

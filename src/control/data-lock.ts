@@ -26,12 +26,15 @@ export interface LockHolder {
 export function createDataLock(dataDir: string): DataLock {
   const note = join(dataDir, "lock.json");
   let held: DatabaseSync | null = null;
+  // Listens to nothing but keeps the file reachable: garbage would be closed, and the lock be free.
+  const keep = () => void held;
   return {
     async take(purpose) {
       if (held) return false;
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       held = lockFile(join(dataDir, "lock"));
       if (!held) return false;
+      process.on("exit", keep);
       const holder: LockHolder = { pid: process.pid, purpose };
       await writeFile(note, `${JSON.stringify(holder)}\n`, { mode: 0o600 }).catch(() => {});
       return true;
@@ -42,6 +45,7 @@ export function createDataLock(dataDir: string): DataLock {
       await rm(note, { force: true });
       held.close();
       held = null;
+      process.off("exit", keep);
     },
   };
 }

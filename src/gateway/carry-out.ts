@@ -134,9 +134,8 @@ interface Kept {
 async function settle(deps: CarryOutDeps, context: LegContext, one: Attempted): Promise<Kept> {
   const { result, leg } = one;
   if (result.kind === "unsent") {
-    const everyone = leg.envelope.recipients;
-    const { hub, reason } = result;
-    await keepInSpool(deps, context, one, { recipients: everyone, hub, reason, delayMs: 0 });
+    const { recipients } = leg.envelope;
+    await keepInSpool(deps, context, one, { ...result, recipients, delayMs: 0 });
     return { via: "spool", released: Promise.resolve() };
   }
   if (result.kind === "pending") return lend(deps, context, one, result);

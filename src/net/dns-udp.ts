@@ -1,5 +1,6 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
+import { errorText } from "../base/errors.ts";
 import { type DnsMessage, type DnsQuery, readMessage } from "./dns-message.ts";
 import type { DnsServerAddress } from "./dns-server-address.ts";
 import { canonicalIp } from "./ip.ts";
@@ -34,7 +35,7 @@ export function askUdp(
     const fail = (error: unknown) => finish(() => reject(error));
     const abort = () => fail(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    socket.on("error", fail);
+    socket.on("error", (error: NodeJS.ErrnoException) => fail(toUnavailable(error)));
     socket.on("message", (bytes, from) => {
       const message = isFrom(server, from) ? readMessage(bytes, query) : null;
       if (message) return finish(() => resolve(message));
@@ -48,6 +49,12 @@ export function askUdp(
     // a callback, an error of connect would not come as an 'error'.
     socket.connect(server.port, server.host);
   });
+}
+
+/** What a verdict quotes: no system call, and not where our servers stand. */
+function toUnavailable(error: NodeJS.ErrnoException): Error {
+  const what = error.code === "ECONNREFUSED" ? "nothing listens there" : errorText(error);
+  return new Error(`the DNS server cannot be asked: ${what}`, { cause: error });
 }
 
 function isFrom(server: DnsServerAddress, from: RemoteInfo): boolean {

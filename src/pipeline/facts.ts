@@ -66,8 +66,16 @@ interface DeliveryFact {
   readonly tls?: RemoteTls | null;
   /** The policy of the recipients' domain that demanded it, when one did. */
   readonly tlsPolicy?: string;
+  /** Better servers that could not be had, and why; the first few. */
+  readonly passedOver?: readonly PassedOver[];
   /** The hub's words, or why there were none. */
   readonly reply: string;
+}
+
+export interface PassedOver {
+  /** host:port; null: no server was found. */
+  readonly hub: string | null;
+  readonly reason: string;
 }
 
 /** What DMARC said of one message, for the report to the owner of the policy (RFC 9990). */

@@ -81,18 +81,19 @@ function toTarget(written: WrittenConnector): ConnectorTarget {
   return { kind: "smarthosts", hosts };
 }
 
-/** The most specific address space, then the least cost, then the first in the file. */
+/** The most specific address space, then the least cost, then the first in the file; the others of
+ * that space after it. */
 export function toRouting(all: readonly Connector[]): Routing {
-  const byPattern = new Map<DomainPattern, Connector>();
+  const byPattern = new Map<DomainPattern, readonly Connector[]>();
   for (const connector of all.toSorted((a, b) => a.cost - b.cost)) {
-    for (const pattern of connector.domains) {
-      if (!byPattern.has(pattern)) byPattern.set(pattern, connector);
-    }
+    for (const pattern of new Set(connector.domains))
+      byPattern.set(pattern, [...(byPattern.get(pattern) ?? []), connector]);
   }
-  return {
-    all,
-    route: (domain) => mostSpecific(byPattern, domain),
-  };
+  return byWays(all, (domain) => mostSpecific(byPattern, domain) ?? []);
+}
+
+function byWays(all: Routing["all"], ways: Routing["ways"]): Routing {
+  return { all, ways, route: (domain) => ways(domain)[0] ?? null };
 }
 
 /**
@@ -100,9 +101,12 @@ export function toRouting(all: readonly Connector[]): Routing {
  * has smarthosts. No mail servers can be looked up for it.
  */
 export function withPostmaster(routing: Routing, { all }: Domains): Routing {
-  const homes = all.flatMap(({ name }) => routing.route(name) ?? []);
-  const home = homes.find(({ to }) => to.kind === "smarthosts") ?? null;
-  return { ...routing, route: (domain) => (domain === "" ? home : routing.route(domain)) };
+  const homes = all.map(({ name }) =>
+    routing.ways(name).filter(({ to }) => to.kind === "smarthosts"),
+  );
+  const home = homes.find((ways) => ways.length > 0) ?? [];
+  const ways: Routing["ways"] = (domain) => (domain === "" ? home : routing.ways(domain));
+  return { ...routing, ...byWays(routing.all, ways) };
 }
 
 /** Mail that is accepted must have somewhere to go. */

@@ -23,8 +23,10 @@ export function watchTls(session: WireListener, options: TlsWatchOptions): WireL
     },
     left(reason, handshakeError) {
       if (handshakeError !== undefined) {
-        metrics.tlsFailures.add({ listener, reason: reasonOf(handshakeError) });
-        log.info("tls-handshake-failed", { listener, client: client.ip, error: handshakeError });
+        const why = reasonOf(handshakeError);
+        metrics.tlsFailures.add({ listener, reason: why });
+        const error = handshakeError === "" ? {} : { error: handshakeError };
+        log.info("tls-handshake-failed", { listener, client: client.ip, reason: why, ...error });
       }
       session.left(reason);
     },

@@ -57,6 +57,28 @@ test("a certificate that would have to be for an address is told", () => {
   assert.deepEqual(warnings({ tls: { ...TLS, mode: "required" } }), []);
 });
 
+test("a way that stands in for another with weaker TLS is told", () => {
+  const one = (name: string, mode: ConnectorTls["mode"], rest: Partial<Connector> = {}) =>
+    toTestConnector({ name, tls: { ...TLS, mode }, domains: ["x.test", "y.test"], ...rest });
+  const told = (all: readonly Connector[]) =>
+    checkConnectors(toRouting(all), Date.now(), []).map(({ subject, message }) => [
+      subject.split(".").at(-1),
+      message.slice(0, message.indexOf(":")),
+    ]);
+  assert.deepEqual(
+    told([
+      one("second", "required", { cost: 20 }),
+      one("first", "verified", { domains: ["y.test"] }),
+    ]),
+    [["second", "it stands in for `first` with weaker TLS (required, not verified)"]],
+  );
+  assert.deepEqual(told([one("first", "required"), one("second", "pinned", { cost: 20 })]), []);
+  assert.deepEqual(
+    told([one("first", "pinned"), one("second", "none", { cost: 20, domains: ["*"] })]),
+    [],
+  );
+});
+
 test("a source address that the machine does not have is told", () => {
   const sourceAddresses = ["192.0.2.1", "2001:db8::1"];
   const told = warnings({ sourceAddresses }, ["192.0.2.1"]);

@@ -261,6 +261,15 @@ describe("explain", () => {
       told({ address: "192.0.2.1", tls: verified, tlsPolicy: "MTA-STS enforce" }),
       "delivered to mx1.x.test:25 (192.0.2.1, TLSv1.3, certificate for mx1.x.test, MTA-STS enforce) for <a@x.test>: 250 ok",
     );
+    const passedOver = [{ hub: "mx0.x.test:25", reason: "it failed a moment ago" }];
+    assert.equal(
+      told({ address: "192.0.2.1", tls: null, passedOver }),
+      "delivered to mx1.x.test:25 (192.0.2.1, in the clear; not mx0.x.test:25: it failed a moment ago) for <a@x.test>: 250 ok",
+    );
+    assert.equal(
+      told({ kind: "deferred", reply: "refused", passedOver }),
+      "put off for <a@x.test> by mx1.x.test:25 (not mx0.x.test:25: it failed a moment ago): refused",
+    );
     assert.match(
       told({ kind: "refused", address: "192.0.2.1", tls: null }) ?? "",
       /^refused for <a@x\.test> by mx1\.x\.test:25 \(192\.0\.2\.1, in the clear\): 250 ok$/,

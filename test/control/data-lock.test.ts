@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createDataLock } from "../../src/control/data-lock.ts";
+import { afterwards } from "../support/afterwards.ts";
 
 const script = fileURLToPath(new URL("../support/hold-lock.ts", import.meta.url));
 let root = "";
@@ -16,8 +17,13 @@ before(async () => {
 after(() => rm(root, { recursive: true }));
 
 /** A process of its own that wants the lock, and what it says to have got. */
-async function contend(folder: string): Promise<{ child: ChildProcess; said: string }> {
-  const child = spawn(process.execPath, [script, folder], { stdio: ["pipe", "pipe", "inherit"] });
+async function contend(
+  t: TestContext,
+  folder: string,
+): Promise<{ child: ChildProcess; said: string }> {
+  const argv = ["--expose-gc", script, folder];
+  const child = spawn(process.execPath, argv, { stdio: ["pipe", "pipe", "inherit"] });
+  afterwards(t, () => void child.kill("SIGKILL"));
   const [said] = await once(child.stdout!, "data");
   return { child, said: String(said).trim() };
 }
@@ -49,9 +55,9 @@ describe("data lock", () => {
     await lock.release();
   });
 
-  test("of several processes that start together exactly one gets it", async () => {
+  test("of several processes that start together exactly one gets it", async (t) => {
     const folder = join(root, "race");
-    const contenders = await Promise.all(Array.from({ length: 5 }, () => contend(folder)));
+    const contenders = await Promise.all(Array.from({ length: 5 }, () => contend(t, folder)));
     const winners = contenders.filter(({ said }) => said === "taken");
     assert.equal(winners.length, 1);
     assert.deepEqual(await createDataLock(folder).holder(), {
@@ -61,9 +67,9 @@ describe("data lock", () => {
     await Promise.all(contenders.map((one) => end(one, "SIGTERM")));
   });
 
-  test("a killed owner leaves no lock behind, although its note says otherwise", async () => {
+  test("a killed owner leaves no lock behind, although its note says otherwise", async (t) => {
     const folder = join(root, "killed");
-    const owner = await contend(folder);
+    const owner = await contend(t, folder);
     assert.equal(owner.said, "taken");
     const lock = createDataLock(folder);
     assert.equal(await lock.take("command"), false);

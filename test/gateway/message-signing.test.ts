@@ -29,9 +29,9 @@ function contextWith(signing: SigningPolicy, mode: "enforce" | "monitor"): LegCo
   const bytes = Buffer.from(MESSAGE);
   const headers = { spamCompatibility: false, firewall: [] };
   const outbound = { headers: { remove: [], received: "keep", verdict: "keep" } };
-  const route = () => ({ name: "out", to: { kind: "smarthosts", hosts: [] } });
+  const ways = () => [{ name: "out", to: { kind: "smarthosts", hosts: [] } }];
   const plans = { outbound: { mode } };
-  const snapshot = { version: "v", signing, headers, outbound, plans, routing: { route } };
+  const snapshot = { version: "v", signing, headers, outbound, plans, routing: { ways } };
   const listener = { name: "inside", kind: "hub", hostname: "mx.example.org" };
   const relay = { by: "network", network: "10.0.0.0/8" };
   const mail = { body: "7bit", smtputf8: false };

@@ -131,6 +131,15 @@ describe("when the server misbehaves, the DNS resolver", () => {
     assert.equal(dns.count("A mail.example.org"), 2);
   });
 
+  it("says in words that no server listens", async (t) => {
+    const gone = await startFakeDns({});
+    await gone.close();
+    const { resolver, scope } = await setUpResolver(t, { servers: [gone.address] });
+    const reason = "the DNS server cannot be asked: nothing listens there";
+    const answer = await resolver.lookup("mail.example.org", "A", scope);
+    assert.deepEqual(answer, { kind: "temporary", reason });
+  });
+
   it("calls SERVFAIL and REFUSED temporary and does not keep them", async (t) => {
     const { resolver, scope, dns } = await setUpResolver(t);
     dns.behave("mail.example.org", "servfail", "refused", "answer");

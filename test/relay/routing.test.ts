@@ -170,6 +170,54 @@ test("of two ways to a domain the cheaper one is taken, whatever their order", a
   assert.deepEqual([dear.connections, cheap.messages.length], [0, 1]);
 });
 
+test("while no server of the cheaper way can be reached the dearer one has the mail", async (t) => {
+  const clock = createFakeClock();
+  const [cheap, dear] = [
+    await hubFor(t, {
+      script: ({ connection }) => (connection === 1 ? { drop: true } : undefined),
+    }),
+    await hubFor(t),
+  ];
+  const connectors = [
+    toTestConnector({ name: "dear", domains: ["x.test"], cost: 20, hosts: [dear] }),
+    toTestConnector({ name: "cheap", domains: ["x.test"], cost: 10, hosts: [cheap] }),
+  ];
+  const bench = await openRelayBench(t, { hubs: [], connectors, clock });
+  const passedOver = async () => {
+    const result = await bench.relay.attempt(toLeg(["a@x.test"]), SOURCE, WAIT_MS);
+    assert.ok(result.kind === "answered");
+    return result.hop?.passedOver;
+  };
+  const hub = `127.0.0.1:${cheap.port}`;
+  const [lost] = (await passedOver()) ?? [];
+  assert.equal(lost?.hub, hub);
+  assert.match(lost?.reason ?? "", /closed/);
+  assert.deepEqual(await passedOver(), [{ hub, reason: "it failed a moment ago" }]);
+  assert.deepEqual([cheap.connections, dear.messages.length], [1, 2]);
+  assert.equal(bench.relay.restsUntil("cheap or dear"), null);
+  await clock.advance(1000);
+  assert.equal(await passedOver(), undefined);
+  assert.deepEqual([cheap.messages.length, dear.messages.length], [1, 2]);
+});
+
+test("a dearer way never refuses mail for good that the cheaper one may take later", async (t) => {
+  const dead = await startScriptedHub();
+  await dead.close();
+  const connectors = [
+    toTestConnector({ name: "cheap", domains: ["no.test"], cost: 10, hosts: [dead] }),
+    { ...toInternet(25), name: "dear", domains: ["no.test"], cost: 20 },
+  ];
+  const resolver = toZoneResolver(ZONE);
+  const bench = await openRelayBench(t, { hubs: [], connectors, resolver });
+  const result = await bench.relay.attempt(toLeg(["a@no.test"]), SOURCE, WAIT_MS);
+  assert.ok(result.kind === "unsent");
+  assert.match(result.reason, /^dear: 556 5\.1\.10 /);
+  assert.deepEqual(
+    result.hop?.passedOver?.map(({ hub }) => hub),
+    [`127.0.0.1:${dead.port}`],
+  );
+});
+
 test("the bare postmaster goes where our first domain with smarthosts goes", () => {
   const home = toTestConnector({ name: "home", domains: ["b.test"] });
   const routing = toRouting([toInternet(25), home]);

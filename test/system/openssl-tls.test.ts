@@ -37,7 +37,19 @@ test("openssl speaks TLS 1.2 and 1.3 with us, and nothing older or weaker", () =
       assert.match(await sClient(edge.port, version, ...weak), /Cipher is \(NONE\)/);
     for (const cipher of ["aNULL:@SECLEVEL=0", "kRSA:@SECLEVEL=0", "PSK:@SECLEVEL=0"])
       assert.match(await sClient(edge.port, "-tls1_2", "-cipher", cipher), /Cipher is \(NONE\)/);
-    await edge.waitForLog("tls-handshake-failed");
+    await edge.waitForLog("tls-handshake-failed", ({ reason }) => reason === "protocol");
+    await edge.waitForLog("tls-handshake-failed", ({ reason }) => reason === "cipher");
+  }));
+
+test("of a client that goes away in the handshake the log says so, and no empty error", () =>
+  withListeners([FRONT], async (edge) => {
+    const client = await RawClient.open({ port: edge.port });
+    await client.reply();
+    await client.say("EHLO client.test");
+    await client.say("STARTTLS");
+    client.socket.destroy();
+    const told = await edge.waitForLog("tls-handshake-failed");
+    assert.deepEqual([told.reason, "error" in told && told.error], ["left", false]);
   }));
 
 test("a listener shows the certificate of the name that is asked for, else its own", async () => {

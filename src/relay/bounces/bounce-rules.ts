@@ -13,7 +13,7 @@ export function reasonForSilence(
   kind: BounceKind,
   { senderAuthenticated, envelope }: Leg,
   notify: EnvelopeRecipient["notify"],
-  routing: Routing,
+  routing: Pick<Routing, "route">,
 ): string | null {
   const sender = returnAddress(envelope);
   if (sender === null) return "it is a bounce itself";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createLookupScope } from "../../net/resolver.ts";
 import type { Connector, Smarthost } from "../../policy/snapshot.ts";
+import { formatRemoteReply } from "../../smtp/client-reply.ts";
 import type { TlsDemand } from "../../smtp/remote-tls.ts";
 import type { ConnectHow, RemoteReply, SmtpTarget } from "../../smtp/smtp-client.ts";
 import type { MxQuestion, MxSession, TlsPolicy, TlsRuling } from "../tls/tls-policy.ts";
@@ -11,6 +12,7 @@ import { shuffleWithinRanks } from "./shuffle.ts";
 
 /** A server to try, and how to meet it. */
 export interface Candidate {
+  readonly connector: Connector;
   /** host:port, for people. */
   readonly hub: string;
   readonly target: SmtpTarget;
@@ -56,10 +58,9 @@ export function createCandidates(
     known.set(connector, made);
     return made;
   };
-  return (destination, signal) => {
-    const { connector } = destination;
+  const stepsVia: StepsVia = (connector, destination, signal) => {
     const { to } = connector;
-    if (to.kind === "mx") return mxSteps(options, destination, to.port, signal);
+    if (to.kind === "mx") return mxSteps(options, connector, destination, to.port, signal);
     const made = smarthostsOf(connector, to.hosts);
     const { random } = options;
     const ordered = shuffleWithinRanks(to.hosts, rankOf, random, ({ weight }) => weight);
@@ -68,6 +69,33 @@ export function createCandidates(
       return candidate ? [{ kind: "candidate", ...candidate }] : [];
     });
   };
+  return (destination, signal) => {
+    const { connector, backups } = destination;
+    if (backups.length === 0) return stepsVia(connector, destination, signal);
+    return everyWay(stepsVia, destination, signal);
+  };
+}
+
+type StepsVia = (
+  connector: Connector,
+  destination: Destination,
+  signal: AbortSignal,
+) => AsyncIterable<Step> | Iterable<Step>;
+
+/** Only the connector that the mail is for may say that nobody can ever take it. */
+async function* everyWay(
+  stepsVia: StepsVia,
+  destination: Destination,
+  signal: AbortSignal,
+): AsyncGenerator<Step> {
+  const { connector, backups } = destination;
+  yield* stepsVia(connector, destination, signal);
+  for (const backup of backups) {
+    for await (const step of stepsVia(backup, destination, signal)) {
+      if (step.kind !== "refused") yield step;
+      else yield { kind: "later", reason: `${backup.name}: ${formatRemoteReply(step.reply)}` };
+    }
+  }
 }
 
 function rankOf({ priority }: Smarthost): number {
@@ -83,14 +111,15 @@ function toSmarthosts(
     const how = toHow(connector, connectorDemand(connector, one.host));
     const hub = toHubName(one.host, one.port);
     const poolKey = toPoolKey(connector, target, how);
-    return [one, { hub, target, how, serverKey: hub, poolKey, isSmarthost: true }];
+    return [one, { connector, hub, target, how, serverKey: hub, poolKey, isSmarthost: true }];
   });
   return new Map(candidates);
 }
 
 async function* mxSteps(
   options: CandidatesOptions,
-  { connector, domain, ignoresTlsPolicies: ignoresPolicies = false }: Destination,
+  connector: Connector,
+  { domain, ignoresTlsPolicies: ignoresPolicies = false }: Destination,
   port: number,
   signal: AbortSignal,
 ): AsyncGenerator<Step> {
@@ -126,6 +155,7 @@ function* stepsTo(
     const target = { host, port, address };
     yield {
       kind: "candidate",
+      connector,
       hub,
       target,
       how,

@@ -5,10 +5,12 @@ import type { Connector, Routing } from "../../policy/snapshot.ts";
 export interface Destination {
   /**
    * The connector's name, or `name/domain` when it looks up mail servers: then each domain is a
-   * destination of its own. In the queue, in logs, and as a key.
+   * destination of its own. Joined by `or` with those that take its place. In logs, and as a key.
    */
   readonly key: string;
   readonly connector: Connector;
+  /** In its stead while none of its servers can be reached, in this order. */
+  readonly backups: readonly Connector[];
   /** Of the recipients, canonical; of a smarthost connector, that of one of them. */
   readonly domain: string;
   /** Of a leg that ignores policies. */
@@ -22,10 +24,12 @@ export function despiteTlsPolicies(destination: Destination): Destination {
 
 /** Null: no connector takes the domain. */
 export function destinationOf(routing: Routing, domain: string): Destination | null {
-  const connector = routing.route(domain);
+  const [connector, ...backups] = routing.ways(domain);
   if (!connector) return null;
-  const { name, to } = connector;
-  return { key: to.kind === "mx" ? `${name}/${domain}` : name, connector, domain };
+  const names = [connector, ...backups].map(({ name, to }) =>
+    to.kind === "mx" ? `${name}/${domain}` : name,
+  );
+  return { key: names.join(" or "), connector, backups, domain };
 }
 
 /**

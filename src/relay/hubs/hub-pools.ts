@@ -1,6 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
 import type { CounterMetric, Metrics } from "../../base/metrics.ts";
-import type { Connector } from "../../policy/snapshot.ts";
 import type { ConnectResult, SmtpConnector } from "../../smtp/smtp-client.ts";
 import type { Candidate } from "./candidates.ts";
 import { HubPool, type Opened } from "./hub-pool.ts";
@@ -30,8 +29,9 @@ export class HubPools {
     );
   }
 
-  for(candidate: Candidate, { messagesPerConnection }: Connector): HubPool {
+  for(candidate: Candidate): HubPool {
     const { poolKey } = candidate;
+    const { messagesPerConnection } = candidate.connector;
     const known = this.#pools.get(poolKey);
     if (known) return known;
     const pool: HubPool = new HubPool({

@@ -2,6 +2,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { shareOf } from "../../base/share.ts";
+import type { PassedOver } from "../../pipeline/facts.ts";
 import type { Routing } from "../../policy/snapshot.ts";
 import type { RemoteTls } from "../../smtp/remote-tls.ts";
 import type {
@@ -18,6 +19,7 @@ import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from ".
 import { HubPools } from "./hub-pools.ts";
 import type { MxOptions } from "./mx-hosts.ts";
 import { type Offer, toLeast } from "./offer.ts";
+import { createPassedOverNotes } from "./passed-over.ts";
 
 /** Nothing was handed over. */
 export interface Unsent {
@@ -26,6 +28,7 @@ export interface Unsent {
   readonly hub: string | null;
   readonly reason: string;
   readonly reply: RemoteReply | null;
+  readonly hop?: Hop;
 }
 
 /** Nothing can ever be handed over: our own reply in the stead of the server that there is not. */
@@ -36,11 +39,14 @@ export interface Unroutable {
 
 /** How a hub was reached, for facts. Plain JSON. */
 export interface Hop {
-  readonly address: string;
+  /** Absent: no session stood. */
+  readonly address?: string;
   /** Null: in the clear. */
-  readonly tls: RemoteTls | null;
+  readonly tls?: RemoteTls | null;
   /** The policy of the domain that demanded it, when one did. */
   readonly tlsPolicy?: string;
+  /** Those before it that could not be had. */
+  readonly passedOver?: readonly PassedOver[];
 }
 
 /** A connection in somebody's hands. Exactly one `release`, when its last command is over. */
@@ -130,8 +136,8 @@ export class Hubs {
 
   /** The least that the hubs for this domain offered last; that all hubs did, without a domain. */
   offers(routing: Routing, domain?: string): Offer {
-    const connectors = domain === undefined ? routing.all : [routing.route(domain)];
-    const hubs = connectors.flatMap((connector) => (connector ? hubNamesOf(connector) : []));
+    const connectors = domain === undefined ? routing.all : routing.ways(domain);
+    const hubs = connectors.flatMap(hubNamesOf);
     return toLeast(hubs.map((hub) => (hub === null ? undefined : this.#offered.get(hub))));
   }
 
@@ -150,6 +156,8 @@ export class Hubs {
   ): Promise<Tried<Result>> {
     let last: Tried<Result> | null = null;
     let wakesAt = Number.POSITIVE_INFINITY;
+    const passed = createPassedOverNotes();
+    const telling: Use<Result> = (borrowed) => use(passed.toldIn(borrowed));
     for await (const step of this.#stepsFor(destination, signal)) {
       if (signal.aborted) break;
       if (step.kind === "refused")
@@ -158,17 +166,21 @@ export class Hubs {
         const hub = step.kind === "skipped" ? step.hub : null;
         this.#warn(destination, hub, step.reason);
         last = { end: "failed", result: toUnsent(hub, step.reason) };
+        passed.note(hub, step.reason);
         continue;
       }
       const trials = this.#admit(step);
       if (typeof trials === "number") {
         wakesAt = Math.min(wakesAt, trials);
+        passed.note(step.hub, "it failed a moment ago");
         continue;
       }
-      last = await this.#overServer(destination, step, trials, signal, use);
-      if (last.end === "worked") return last;
+      const tried = await this.#overServer(destination, step, trials, signal, telling);
+      if (tried.end === "worked") return tried;
+      passed.note(step.hub, tried.result.reason);
+      last = tried;
     }
-    if (last) return last;
+    if (last) return { ...last, result: passed.toldIn(last.result) };
     const isResting = Number.isFinite(wakesAt);
     const result = toUnsent(null, isResting ? RESTS : abortReason(signal));
     return isResting ? { end: "resting", until: wakesAt, result } : { end: "undecided", result };
@@ -193,11 +205,11 @@ export class Hubs {
     use: Use<Result>,
     isFresh = false,
   ): Promise<Tried<Result>> {
-    const { hub } = candidate;
+    const { hub, connector } = candidate;
     const { clock, processes = 1 } = this.#options;
     const begunAt = clock.monotonic();
-    const most = shareOf(destination.connector.maxConnections, processes);
-    const pool = this.#pools.for(candidate, destination.connector);
+    const most = shareOf(connector.maxConnections, processes);
+    const pool = this.#pools.for(candidate);
     const got = await pool.acquire(most, isFresh, signal);
     if (got.kind === "busy") return undecided(trials, toUnsent(hub, got.reason));
     if (got.kind === "failed") {

@@ -6,8 +6,8 @@ import type { BounceKind } from "../../../src/spool/spool.ts";
 import { toLeg } from "../../support/relay-bench.ts";
 
 const LEG = toLeg(["a@x.test"], { senderAuthenticated: true });
-const ROUTED = { all: [], route: () => ({}) as never };
-const UNROUTED = { all: [], route: () => null };
+const ROUTED = { route: () => ({}) as never };
+const UNROUTED = { route: () => null };
 type Notify = Leg["envelope"]["recipients"][number]["notify"];
 
 test("the sender hears what NOTIFY says, and without it of failures and delays", () => {
