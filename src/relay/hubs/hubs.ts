@@ -6,14 +6,13 @@ import type { PassedOver } from "../../pipeline/facts.ts";
 import type { Routing } from "../../policy/snapshot.ts";
 import type { RemoteTls } from "../../smtp/remote-tls.ts";
 import type {
-  ConnectFailure,
   RemoteCapabilities,
   RemoteReply,
   SmtpConnection,
   SmtpConnector,
 } from "../../smtp/smtp-client.ts";
 import type { TlsPolicy } from "../tls/tls-policy.ts";
-import { type Candidate, createCandidates, hubNamesOf } from "./candidates.ts";
+import { type Candidate, createCandidates, hubNamesOf, toFailureReason } from "./candidates.ts";
 import type { Destination } from "./destination.ts";
 import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from "./hub-health.ts";
 import { HubPools } from "./hub-pools.ts";
@@ -214,7 +213,7 @@ export class Hubs {
     if (got.kind === "busy") return undecided(trials, toUnsent(hub, got.reason));
     if (got.kind === "failed") {
       const isSlow = clock.monotonic() - begunAt >= SLOW_MS;
-      const reason = toReason(candidate, got);
+      const reason = toFailureReason(candidate, got);
       const result = toUnsent(hub, reason, got.reply);
       if (signal.aborted && !isSlow) return undecided(trials, result);
       this.#warn(destination, hub, reason, candidate.target.address);
@@ -277,11 +276,6 @@ function undecided(trials: Trials, result: Unsent): Tried<never> {
 
 function isUnsent<Result extends WithKind>(result: Result | Unsent): result is Unsent {
   return result.kind === "unsent";
-}
-
-/** TLS that did not do is a riddle without the policy that wanted it. */
-function toReason({ tlsPolicy }: Candidate, { reason, tlsFault }: ConnectFailure): string {
-  return tlsPolicy === undefined || !tlsFault ? reason : `${reason} (${tlsPolicy})`;
 }
 
 function toHop({ tlsPolicy }: Candidate, { address, tls }: SmtpConnection): Hop {
