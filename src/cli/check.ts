@@ -110,7 +110,7 @@ function checkTogether({ listeners, dns }: CheckedSettings, policy: Policy): rea
   return [
     ...checkListenerNames(listeners, policy.limits),
     ...checkRouteUse(listeners, policy),
-    ...checkOutboundTls(dns.validates, policy.routing),
+    ...checkOutboundTls(dns.validates, policy),
     ...checkDmarcReports(policy),
     ...checkSigning(policy, listeners),
   ];

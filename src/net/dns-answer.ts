@@ -22,7 +22,8 @@ export function readAnswer<T extends RecordType>(
 ): ReadAnswer<RecordData[T]> {
   const { rcode } = message;
   if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") return temporary(`the server said ${rcode}`);
-  const chain = followCnames(message.answers, question.name);
+  const isAlias = question.type === "CNAME";
+  const chain = followCnames(isAlias ? [] : message.answers, question.name);
   if (!chain) return temporary("a loop of CNAME records, or a chain too long");
   const secure = message.authenticated ? ({ secure: true } as const) : {};
   const records: RecordData[T][] = [];
@@ -34,8 +35,11 @@ export function readAnswer<T extends RecordType>(
     records.push(record);
     ttl = Math.min(ttl, ttlOf(answer));
   }
-  if (records.length > 0)
-    return { lookup: { kind: "found", records, ttlSeconds: ttl, ...secure }, ttlSeconds: ttl };
+  if (records.length > 0) {
+    const canonical = chain.name === question.name ? {} : { canonical: chain.name };
+    const found = { kind: "found", records, ttlSeconds: ttl, ...secure, ...canonical } as const;
+    return { lookup: found, ttlSeconds: ttl };
+  }
   const reason = rcode === "NXDOMAIN" ? "nxdomain" : "nodata";
   return {
     lookup: { kind: "none", reason, ...secure },
@@ -95,6 +99,7 @@ const READERS: { readonly [T in RecordType]: Reader<RecordData[T]> } = {
     if (!Buffer.isBuffer(certificate) || certificate.length === 0) return null;
     return { usage, selector, matchingType, data: certificate.toString("hex") };
   },
+  CNAME: (answer) => (answer.type === "CNAME" ? rootIsEmpty(answer.data) : null),
 };
 
 function toOctets(part: string | Buffer): string {

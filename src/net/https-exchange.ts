@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { connect, type TLSSocket } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity, connect, type TLSSocket } from "node:tls";
 import { errorText, Unavailable } from "../base/errors.ts";
 import { isPublicIp } from "./ip.ts";
 import type { Resolver } from "./resolver.ts";
@@ -109,7 +109,7 @@ function secure(
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const ca = authorities && { ca: [...authorities] };
-    const secured = connect({ socket, servername, minVersion: "TLSv1.2", ...ca });
+    const secured = connect({ socket, servername, ...TRUST, ...ca });
     const fail = (error: unknown) => {
       signal.removeEventListener("abort", abort);
       secured.destroy();
@@ -128,6 +128,22 @@ function secure(
     else signal.addEventListener("abort", abort, { once: true });
   });
 }
+
+/**
+ * Said aloud, because the environment can turn it off (NODE_TLS_REJECT_UNAUTHORIZED). Only
+ * alternative names count (RFC 8461 3.3, RFC 9525 2): Node would take a common name where there is none.
+ */
+const TRUST: ConnectionOptions = {
+  minVersion: "TLSv1.2",
+  rejectUnauthorized: true,
+  checkServerIdentity(host, certificate) {
+    if (/(?:^|, )DNS:/.test(certificate.subjectaltname ?? ""))
+      return checkServerIdentity(host, certificate);
+    return Object.assign(new Error("the certificate has no alternative name"), {
+      code: "ERR_TLS_CERT_ALTNAME_INVALID",
+    });
+  },
+};
 
 /** OpenSSL's and Node's words for certificates; all else is a broken line. */
 function isAboutTrust(error: unknown): boolean {

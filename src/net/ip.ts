@@ -127,11 +127,18 @@ export function parsePrefixLength(text: string, width: number): number | null {
   return bits <= width ? bits : null;
 }
 
+/** The first three bits of 2000::/3. */
+const GIVEN_OUT = 0b001;
+
 /**
  * True for an address that anybody on the internet may have: not private, loopback, link-local,
- * multicast, reserved, nor one that embeds such a one. Whoever lets strangers name a host must not
+ * multicast, reserved, nor one that embeds such a one, `::127.0.0.1` too: of IPv6 only 2000::/3 is
+ * given out (RFC 4291 2.5.4, and IANA's registry). Whoever lets strangers name a host must not
  * be led to what only we can reach (threats.md W7).
  */
 export function isPublicIp(text: string): boolean {
-  return isIP(text) !== 0 && !text.includes("%") && ipaddr.process(text).range() === "unicast";
+  if (isIP(text) === 0 || text.includes("%")) return false;
+  const ip = ipaddr.process(text);
+  const [first = 0] = ip.toByteArray();
+  return ip.range() === "unicast" && (ip.kind() === "ipv4" || first >> 5 === GIVEN_OUT);
 }

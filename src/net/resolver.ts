@@ -17,6 +17,8 @@ export interface RecordData {
   /** A host name without the trailing dot. */
   readonly PTR: string;
   readonly TLSA: TlsaRecord;
+  /** Of the name itself, without the trailing dot: the chain behind it is not followed. */
+  readonly CNAME: string;
 }
 
 /** RFC 6698 2.1, as it stands in the zone: no value of a field is refused here. */
@@ -36,6 +38,8 @@ export type Lookup<T> =
       readonly records: readonly T[];
       readonly ttlSeconds: number;
       readonly secure?: Secure;
+      /** Whose records these are, when the name asked for is an alias. */
+      readonly canonical?: string;
     }
   | { readonly kind: "none"; readonly reason: "nxdomain" | "nodata"; readonly secure?: Secure }
   /** Time-out, SERVFAIL, REFUSED, a broken answer: ask again later. Never means "none". */

@@ -60,7 +60,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       const ends = await deliverLegs(deps, attempt, lease, signal);
       const outcomes = ends.flatMap(({ recipients, ended }) => toOutcomes(recipients, ended));
       await finishEntry(deps, lease, outcomes, signal);
-      return toReach(ends);
+      const reach = toReach(ends);
+      // That it went says nothing of those who must be met with TLS, and wait for that.
+      return lease.item.ignoresTlsPolicies ? { ...reach, reached: [] } : reach;
     },
     async stop() {
       stopping.abort(new Error("the relay is stopping"));

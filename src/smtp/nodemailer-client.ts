@@ -186,6 +186,7 @@ function toSessionOptions(
   const { hostname, authorities, times = CLIENT_TIMES } = options;
   const verified = tls.kind === "verified" ? tls : "wish" in tls ? tls.wish : undefined;
   const ca = verified?.ca ?? authorities;
+  const [servername] = tls.kind === "dane" ? tls.names : [];
   return {
     connection,
     host: target.host,
@@ -207,6 +208,7 @@ function toSessionOptions(
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(ca !== undefined && { ca }),
+      ...(servername !== undefined && { servername }),
       ...identity,
     },
   };

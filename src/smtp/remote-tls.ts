@@ -19,7 +19,10 @@ export type TlsDemand =
       readonly kind: "dane";
       /** Usable ones only. */
       readonly records: readonly TlsaRecord[];
-      /** Names that a certificate below a pinned authority (usage 2) may be for. */
+      /**
+       * Names that a certificate below a pinned authority (usage 2) may be for. The first is the one
+       * that the records are of: the server is asked for its certificate (RFC 7672 8.1, SNI).
+       */
       readonly names: readonly string[];
     };
 

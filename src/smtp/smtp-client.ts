@@ -49,7 +49,7 @@ export type SendOutcome =
   | { readonly kind: "uncertain"; readonly reason: string };
 
 export interface SmtpTarget {
-  /** A name or an address: for SNI and the log. What a certificate must be for is in the demand. */
+  /** A name or an address: for the log, and for SNI unless the demand is DANE's. */
   readonly host: string;
   readonly port: number;
   /** The one address of the host to connect to. Absent: all of the host's, in order. */

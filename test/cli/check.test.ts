@@ -170,14 +170,15 @@ test("warnings are told and are no mistakes", async (context) => {
 });
 
 test("DANE that cannot be heeded and reports on nothing are warned of", async (context) => {
-  const warned = async (routing: string, settings = "") => {
+  const warned = async (routing: string, settings = "", more: Record<string, string> = {}) => {
     const { code, out } = await check(context, {
       ...GOOD,
+      ...more,
       "postern.yaml": `${GOOD["postern.yaml"]}${settings}`,
       "policies/routing.yaml": routing,
     });
     assert.equal(code, 0, out.join("\n"));
-    return out.filter((line) => /^warning: .*(?:DANE|report)/.test(line));
+    return out.filter((line) => /^warning: .*(?:DANE|tlsReports)/.test(line));
   };
   const mx = (more = "") => `connectors: { out: { domains: [example.org], mx: true${more} } }\n`;
   const warning =
@@ -187,9 +188,20 @@ test("DANE that cannot be heeded and reports on nothing are warned of", async (c
   assert.deepEqual(await warned(mx(), "dns: { validates: true }\n"), []);
   const reports = "tlsReports: { enabled: true, from: tls@example.org }\n";
   const hub = "connectors: { hub: { domains: [example.org], smarthosts: [hub] } }\n";
+  const unsigned =
+    "warning: routing.yaml tlsReports: signing.yaml has no key for example.org: receivers have to ignore reports without a signature (RFC 8460 3)";
   assert.deepEqual(await warned(hub + reports), [
     "warning: routing.yaml tlsReports: there is nothing to report: no connector looks up mail servers (mx: true)",
+    unsigned,
   ]);
+  assert.deepEqual(await warned(mx(", dane: false") + reports), [unsigned]);
+  const off = reports.replace("true", "false");
+  assert.deepEqual(await warned(mx(", dane: false") + off), []);
+  const signed = {
+    "policies/signing.yaml": "keys: { example.org: { selector: s1, file: s1.pem } }\n",
+    "policies/s1.pem": makeSigningKey("rsa", 2048),
+  };
+  assert.deepEqual(await warned(mx(", dane: false") + reports, "", signed), []);
 });
 
 test("DMARC reports that would tell nothing or reach nobody are warned of", async (context) => {

@@ -6,7 +6,7 @@ import { readAnswer } from "../../src/net/dns-answer.ts";
 import { type DnsQuestion, readMessage, toQuery } from "../../src/net/dns-message.ts";
 import type { RecordType } from "../../src/net/resolver.ts";
 
-const TYPES: readonly RecordType[] = ["A", "AAAA", "MX", "TXT", "PTR", "TLSA"];
+const TYPES: readonly RecordType[] = ["A", "AAAA", "MX", "TXT", "PTR", "TLSA", "CNAME"];
 const QUESTION: DnsQuestion & { readonly type: "A" } = { name: "mail.example.org", type: "A" };
 
 function response(id: number, answers: Answer[], extra: object = {}): Buffer {

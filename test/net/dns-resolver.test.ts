@@ -221,6 +221,21 @@ describe("answers that DNSSEC vouches for", () => {
     return set;
   }
 
+  it("tell where an alias ends, and of the alias itself when it is asked for", async (t) => {
+    const { resolver, scope } = await setUp(t, true);
+    const found = await resolver.lookup("alias.signed.example", "A", scope);
+    assert.equal(found.kind === "found" && found.canonical, "plain.example");
+    assert.equal(found.kind === "found" && found.secure, undefined);
+    const alias = await resolver.lookup("alias.signed.example", "CNAME", scope);
+    assert.deepEqual(alias.kind === "found" && { ...alias, ttlSeconds: 0 }, {
+      kind: "found",
+      records: ["plain.example"],
+      ttlSeconds: 0,
+      secure: true,
+    });
+    assert.equal((await resolver.lookup("plain.example", "CNAME", scope)).kind, "none");
+  });
+
   it("are secure, and stay so in the cache", async (t) => {
     const { resolver, scope, dns } = await setUp(t, true);
     for (const round of [1, 2]) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { before, describe, it, type TestContext } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { createServer, type TLSSocket } from "node:tls";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
 import { createHttpsClient } from "../../src/net/https-exchange.ts";
@@ -9,18 +9,18 @@ import { isPublicIp } from "../../src/net/ip.ts";
 import { afterwards } from "../support/afterwards.ts";
 import { createFakeClock } from "../support/fake-clock.ts";
 import { startFakeDns } from "../support/fake-dns.ts";
-import { type MadeCertificate, makeCertificate } from "../support/made-certificate.ts";
+import { makeCertificate } from "../support/made-certificate.ts";
 
 const HOST = "www.example.org";
 
 describe("one HTTPS request", () => {
-  let identity: MadeCertificate;
-  before(async () => {
-    identity = await makeCertificate(HOST);
-  });
-
   /** A server that says these octets to whoever asks. */
-  async function setUp(t: TestContext, answer: (socket: TLSSocket) => void, address = "127.0.0.1") {
+  async function setUp(
+    t: TestContext,
+    answer: (socket: TLSSocket) => void,
+    { named = [HOST] } = {},
+  ) {
+    const identity = await makeCertificate(HOST, { names: named });
     const sockets = new Set<TLSSocket>();
     let heard = "";
     const server = createServer({ cert: identity.cert, key: identity.key }, (socket) => {
@@ -34,7 +34,7 @@ describe("one HTTPS request", () => {
     server.on("tlsClientError", () => {});
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    const dns = await startFakeDns({ [HOST]: { A: [address] } });
+    const dns = await startFakeDns({ [HOST]: { A: ["127.0.0.1"] } });
     const resolver = createDnsResolver({ clock: createFakeClock(), servers: [dns.address] });
     afterwards(t, async () => {
       for (const socket of sockets) socket.destroy();
@@ -104,6 +104,23 @@ describe("one HTTPS request", () => {
     assert.equal(heard(), "");
   });
 
+  it("asks nothing of a certificate with the right common name alone, whatever the environment says", async (t) => {
+    const { ask, heard } = await setUp(t, says(OK), { named: [] });
+    const outcome = await ask();
+    assert.equal(outcome.kind === "failed" && outcome.why, "certificate");
+    assert.equal(heard(), "");
+    const { NODE_TLS_REJECT_UNAUTHORIZED: before } = process.env;
+    afterwards(t, () => {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
+    });
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+    const other = await setUp(t, says(OK));
+    const unknown = await makeCertificate("other.example");
+    const trusted = await other.ask(true, { authorities: [unknown.cert] });
+    assert.equal(trusted.kind === "failed" && trusted.why, "certificate");
+  });
+
   it("goes to no address that only we can reach, unless the operator named the host", async (t) => {
     const { ask, heard } = await setUp(t, says(OK));
     const outcome = await ask(false);
@@ -149,6 +166,8 @@ describe("an address that anybody may have", () => {
       "::ffff:10.0.0.1",
       "64:ff9b::7f00:1",
       "2002:7f00:1::",
+      "::7f00:1",
+      "4000::1",
       "localhost",
       "",
     ])

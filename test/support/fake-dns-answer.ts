@@ -116,7 +116,7 @@ function resolve(zone: ReadonlyMap<string, FakeHost>, question: Question): Resol
     const host = zone.get(name);
     secure &&= isSecure(zone, name);
     if (!host) return { rcode: hasNamesBelow(zone, name) ? 0 : NXDOMAIN, answers, secure };
-    if (host.CNAME === undefined) {
+    if (host.CNAME === undefined || question.type === "CNAME") {
       const records = recordsOf(name, host, question.type);
       if (records.length === 0 && host.silent) return "silent";
       return { rcode: 0, answers: [...answers, ...records], secure };
@@ -140,6 +140,7 @@ function recordsOf(name: string, host: FakeHost, type: string): Answer[] {
   const ttl = host.ttl ?? DEFAULT_TTL;
   if (type === "A" || type === "AAAA" || type === "PTR")
     return (host[type] ?? []).map((data) => ({ type, name, ttl, data }));
+  if (type === "CNAME") return host.CNAME ? [{ type, name, ttl, data: host.CNAME }] : [];
   if (type === "MX")
     return (host.MX ?? []).map(([preference, exchange]) => ({
       type,

@@ -15,6 +15,7 @@ export interface HubState {
   readonly messages: HubMessage[];
   readonly clients: string[];
   readonly shown: string[];
+  readonly askedFor: string[];
   readonly lines: string[];
   readonly sockets: Set<Socket>;
   readonly counts: Map<HubStep, number>;
@@ -247,6 +248,8 @@ function upgrade(state: HubState, session: Session): void {
   secure.once("secure", () => {
     const { fingerprint256 } = secure.getPeerCertificate();
     if (fingerprint256) state.shown.push(fingerprint256);
+    const { servername } = secure as { readonly servername?: string | false };
+    if (servername) state.askedFor.push(servername);
   });
   attach(state, session, secure);
 }

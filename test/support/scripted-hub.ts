@@ -19,6 +19,8 @@ export interface ScriptedHub {
   readonly clients: readonly string[];
   /** Fingerprints of the certificates that clients showed, as node:tls writes them. */
   readonly shown: readonly string[];
+  /** Names that clients asked for in the handshake (SNI), in order. */
+  readonly askedFor: readonly string[];
   /** Every command line of every connection, in order. */
   readonly lines: readonly string[];
   /** Connections accepted so far, and those open now. */
@@ -120,6 +122,7 @@ function createState(options: HubOptions, identity: HubIdentity | null): HubStat
     messages: [],
     clients: [],
     shown: [],
+    askedFor: [],
     lines: [],
     sockets: new Set(),
     counts: new Map(),
@@ -156,6 +159,7 @@ function toHub(state: HubState, server: Server, host: string, port: number): Scr
     messages: state.messages,
     clients: state.clients,
     shown: state.shown,
+    askedFor: state.askedFor,
     lines: state.lines,
     get connections() {
       return state.connections;

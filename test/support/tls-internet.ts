@@ -24,7 +24,18 @@ const CERTIFIED = ["mx.signed.test", "mx-ta.signed.test", "mx.plain.test"];
 /** In 127/8 and unlikely to be in use: policies of MTA-STS are at port 443. */
 const POLICY_ADDRESS = `127.${20 + (process.pid % 200)}.4.43`;
 
-const SIGNED = ["match", "mismatch", "ta", "ta-name", "unusable", "forged", "stripped"];
+const SIGNED = [
+  "match",
+  "mismatch",
+  "ta",
+  "ta-name",
+  "unusable",
+  "forged",
+  "stripped",
+  "alias",
+  "alias-mismatch",
+  "alias-leaving",
+];
 export const PLAIN = [
   "enforce",
   "enforce-name",
@@ -124,6 +135,15 @@ function signedZone(port: number, { own, authority }: Certificates): string {
     tlsa("mx-forged", 3),
     "stripped MX 10 mx-stripped",
     tlsa("mx-stripped", 3),
+    // The records are of what the mail server is an alias of.
+    "mx-alias CNAME mx",
+    "alias MX 10 mx-alias",
+    "mx-alias-wrong CNAME mx-wrong",
+    "alias-mismatch MX 10 mx-alias-wrong",
+    // It leads into a zone that is not signed: its own records count.
+    "mx-leaving CNAME mx.plain.test.",
+    tlsa("mx-leaving", 3, authority),
+    "alias-leaving MX 10 mx-leaving",
   ].join("\n");
 }
 

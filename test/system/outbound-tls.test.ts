@@ -71,6 +71,13 @@ describe("mail to the mail servers of the internet", { skip }, () => {
     assert.match(await refused(edge, "ta-name"), /for other names than mx-ta-name\.signed\.test/);
   });
 
+  it("heeds the TLSA records behind an alias, and those of an alias that leaves the signed zone", async () => {
+    const told = await delivered(edge, "alias");
+    assert.match(told, /DANE 3 1 1 [0-9a-f]{64}, DANE, 1 TLSA record of mx\.signed\.test/);
+    for (const name of ["alias-mismatch", "alias-leaving"])
+      assert.match(await refused(edge, name), /matches none of the TLSA records/);
+  });
+
   it("goes in TLS that nobody checks where the TLSA records cannot be used", async () => {
     const told = await delivered(edge, "unusable");
     assert.match(told, /TLSv1\.\d, certificate not checked, DANE, none of the TLSA records/);
@@ -97,7 +104,8 @@ describe("mail to the mail servers of the internet", { skip }, () => {
   });
 
   it("waits where a policy demands TLS and somebody took STARTTLS away", async () => {
-    for (const name of ["stripped", "enforce-stripped"]) await refused(edge, name);
+    assert.match(await refused(edge, "stripped"), /no STARTTLS: .* \(DANE, 1 TLSA record\)$/);
+    assert.match(await refused(edge, "enforce-stripped"), /no STARTTLS: .* \(MTA-STS enforce, /);
     assert.ok(!net.stripped.lines.some((line) => /^(MAIL|RCPT|DATA)/.test(line)));
   });
 
@@ -115,7 +123,9 @@ describe("mail to the mail servers of the internet", { skip }, () => {
   });
 
   it("has arrived for those whose server was the right one, and for nobody else", async () => {
-    const right = ["match", "ta", "unusable", "enforce", "testing", "nothing"].map(domainOf);
+    const right = ["match", "ta", "alias", "unusable", "enforce", "testing", "nothing"].map(
+      domainOf,
+    );
     const messages = await net.postfix.waitForMessages(right.length);
     const arrived = messages.map(({ recipient }) => recipient.split("@")[1] ?? "");
     assert.deepEqual(arrived.toSorted(), right.toSorted());

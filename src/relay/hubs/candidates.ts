@@ -3,7 +3,12 @@ import { createLookupScope } from "../../net/resolver.ts";
 import type { Connector, Smarthost } from "../../policy/snapshot.ts";
 import { formatRemoteReply } from "../../smtp/client-reply.ts";
 import type { TlsDemand } from "../../smtp/remote-tls.ts";
-import type { ConnectHow, RemoteReply, SmtpTarget } from "../../smtp/smtp-client.ts";
+import type {
+  ConnectFailure,
+  ConnectHow,
+  RemoteReply,
+  SmtpTarget,
+} from "../../smtp/smtp-client.ts";
 import type { MxQuestion, MxSession, TlsPolicy, TlsRuling } from "../tls/tls-policy.ts";
 import { connectorDemand } from "./connector-demand.ts";
 import type { Destination } from "./destination.ts";
@@ -201,6 +206,14 @@ function toPoolKey(
 function familiesOf({ sourceAddresses }: Connector): readonly (4 | 6)[] {
   if (sourceAddresses.length === 0) return [4, 6];
   return sourceAddresses.map((address) => (address.includes(":") ? 6 : 4));
+}
+
+/** TLS that did not do is a riddle without the policy that wanted it. */
+export function toFailureReason(
+  { tlsPolicy }: Candidate,
+  { reason, tlsFault }: ConnectFailure,
+): string {
+  return tlsPolicy === undefined || !tlsFault ? reason : `${reason} (${tlsPolicy})`;
 }
 
 /** Null stands for the servers of the internet, which nobody can name. */

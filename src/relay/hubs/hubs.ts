@@ -12,7 +12,7 @@ import type {
   SmtpConnector,
 } from "../../smtp/smtp-client.ts";
 import type { TlsPolicy } from "../tls/tls-policy.ts";
-import { type Candidate, createCandidates, hubNamesOf } from "./candidates.ts";
+import { type Candidate, createCandidates, hubNamesOf, toFailureReason } from "./candidates.ts";
 import type { Destination } from "./destination.ts";
 import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from "./hub-health.ts";
 import { HubPools } from "./hub-pools.ts";
@@ -213,9 +213,10 @@ export class Hubs {
     if (got.kind === "busy") return undecided(trials, toUnsent(hub, got.reason));
     if (got.kind === "failed") {
       const isSlow = clock.monotonic() - begunAt >= SLOW_MS;
-      const result = toUnsent(hub, got.reason, got.reply);
+      const reason = toFailureReason(candidate, got);
+      const result = toUnsent(hub, reason, got.reply);
       if (signal.aborted && !isSlow) return undecided(trials, result);
-      this.#warn(destination, hub, got.reason, candidate.target.address);
+      this.#warn(destination, hub, reason, candidate.target.address);
       return failed(trials, result, got.tlsFault !== undefined || got.isOurAuth === true);
     }
     const { connection, isReused } = got;

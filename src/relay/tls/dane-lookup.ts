@@ -1,4 +1,4 @@
-import type { LookupScope, Resolver, TlsaRecord } from "../../net/resolver.ts";
+import type { Lookup, LookupScope, Resolver, TlsaRecord } from "../../net/resolver.ts";
 import { toUsableRecords } from "../../smtp/dane-records.ts";
 
 /** What DNSSEC says about the TLS of an MX host (RFC 7672 2.2). */
@@ -7,6 +7,8 @@ export type DaneFinding =
   | { readonly kind: "none" }
   | {
       readonly kind: "records";
+      /** Whose they are: the host, or the name that it is an alias of. */
+      readonly base: string;
       readonly all: readonly TlsaRecord[];
       /** Empty: TLS is demanded, and nothing can be checked (RFC 7672 2.2). */
       readonly usable: readonly TlsaRecord[];
@@ -24,33 +26,68 @@ export interface DaneQuestion {
   readonly scope: LookupScope;
 }
 
+const NONE: DaneFinding = { kind: "none" };
+
 /**
  * A host whose addresses are not secure is not asked for TLSA records: zones without DNSSEC often
- * stand on servers that cannot answer for them (RFC 7672 2.2.2). The name is the one in the MX
- * record; an alias is not followed to TLSA records of another name.
+ * stand on servers that cannot answer for them (RFC 7672 2.2.2).
  */
 export async function findDane(resolver: Resolver, question: DaneQuestion): Promise<DaneFinding> {
-  const { domain, host, port, hasMx, scope } = question;
+  const { domain, host, hasMx, scope } = question;
   const [mx, ...addresses] = await Promise.all([
     hasMx ? resolver.lookup(domain, "MX", scope) : null,
     resolver.lookup(host, "A", scope),
     resolver.lookup(host, "AAAA", scope),
   ]);
-  const found = addresses.filter(({ kind }) => kind === "found");
+  const found = addresses.filter((answer) => answer.kind === "found");
   if (found.length === 0) {
     const failed = addresses.find(({ kind }) => kind !== "none");
-    return failed ? unknown(`the addresses of ${host}`, failed) : { kind: "none" };
+    return failed ? unknown(`the addresses of ${host}`, failed) : NONE;
   }
-  if (!found.every(isSecure)) return { kind: "none" };
+  const bases = await findBases(resolver, question, found);
+  if (!Array.isArray(bases)) return bases;
   // Forgotten by the cache since the host was found by it, and now it cannot be asked.
   if (mx && mx.kind !== "found" && mx.kind !== "none") return unknown(`the MX of ${domain}`, mx);
-  const tlsa = await resolver.lookup(`_${port}._tcp.${host}`, "TLSA", scope);
-  if (tlsa.kind === "none") return { kind: "none" };
-  if (tlsa.kind !== "found") return unknown(`the TLSA records of ${host}`, tlsa);
-  if (!isSecure(tlsa)) return { kind: "none" };
-  const { records: all } = tlsa;
   const isEndToEnd = mx === null ? domain === host : isSecure(mx);
-  return { kind: "records", all, usable: toUsableRecords(all), isEndToEnd };
+  return findRecords(resolver, question, bases, isEndToEnd);
+}
+
+type Found = Lookup<string> & { readonly kind: "found" };
+
+/**
+ * The names that TLSA records may be of, the first to be asked first (RFC 7672 2.2.2). An alias with
+ * a secure way to its end has them there, else at itself; one that leaves the signed part of DNS
+ * only at itself, if it is signed.
+ */
+async function findBases(
+  resolver: Resolver,
+  { host, scope }: DaneQuestion,
+  found: readonly Found[],
+): Promise<string[] | DaneFinding> {
+  const [end] = found.flatMap(({ canonical = [] }) => canonical);
+  if (found.every(isSecure)) return end === undefined ? [host] : [end, host];
+  if (end === undefined) return NONE;
+  const alias = await resolver.lookup(host, "CNAME", scope);
+  if (alias.kind === "found") return isSecure(alias) ? [host] : NONE;
+  return alias.kind === "none" ? NONE : unknown(`the alias ${host}`, alias);
+}
+
+async function findRecords(
+  resolver: Resolver,
+  { port, scope }: DaneQuestion,
+  bases: readonly string[],
+  isEndToEnd: boolean,
+): Promise<DaneFinding> {
+  for (const base of bases) {
+    const tlsa = await resolver.lookup(`_${port}._tcp.${base}`, "TLSA", scope);
+    // No zone has records of a name that is too long.
+    if (tlsa.kind === "none" || tlsa.kind === "refused") continue;
+    if (tlsa.kind !== "found") return unknown(`the TLSA records of ${base}`, tlsa);
+    if (!isSecure(tlsa)) continue;
+    const { records: all } = tlsa;
+    return { kind: "records", base, all, usable: toUsableRecords(all), isEndToEnd };
+  }
+  return NONE;
 }
 
 function isSecure(answer: object): boolean {

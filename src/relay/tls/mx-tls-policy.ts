@@ -25,7 +25,8 @@ type Records = DaneFinding & { readonly kind: "records" };
 
 /**
  * DANE, where DNSSEC vouches for all of it, else MTA-STS in mode enforce (RFC 8461 2: DANE is never
- * overruled), else DANE for the host alone, else what the connector says. A policy raises what the
+ * overruled), else DANE for the host alone or with records that nobody can use, else what the
+ * connector says. A policy raises what the
  * connector demands and never lowers it; `tls: none`, `pinned` and `mutual` are the operator's own
  * word about these hosts, and then nobody else is asked.
  */
@@ -78,11 +79,13 @@ async function ruleOn(options: MxTlsPolicyOptions, question: MxQuestion): Promis
   const own = connectorDemand(connector, question.host);
   const plain: Demanded = { kind: "demand", demand: own, about: groundOf(noPolicy(question)) };
   const { to } = connector;
-  if (to.kind !== "mx" || !isOpen(question) || question.ignoresPolicies) return plain;
+  if (to.kind !== "mx" || !isOpen(question)) return plain;
+  if (question.ignoresPolicies) return { ...plain, policy: "a TLS report: no policy is asked" };
   const { dane: asksDane = true, mtaSts: asksSts = true } = to;
   const dane = asksDane ? await findDane(options.resolver, question) : NO_DANE;
   if (dane.kind === "unknown") return skipUnknown(question, dane.reason);
-  if (dane.kind === "records" && dane.isEndToEnd) return ruleDane(question, dane, own);
+  const hasOwnWord = dane.kind === "records" && dane.isEndToEnd && dane.usable.length > 0;
+  if (hasOwnWord) return ruleDane(question, dane, own);
   const sts = asksSts ? await options.mtaSts.find(domain, scope) : NO_STS;
   const enforced = ruleEnforced(question, sts, own);
   if (enforced) return enforced;
@@ -108,16 +111,17 @@ function skipUnknown({ host }: MxQuestion, reason: string): Ruled {
 }
 
 function ruleDane({ domain, host }: MxQuestion, found: Records, own: TlsDemand): Ruled {
-  const { all, usable, isEndToEnd } = found;
+  const { all, usable, isEndToEnd, base } = found;
   const strings = all.slice(0, MAX_TOLD_RECORDS).map(toToldRecord);
-  const policy: TlsPolicyFacts = { type: "tlsa", domain: host, strings };
+  const policy: TlsPolicyFacts = { type: "tlsa", domain: base, strings };
+  const of = base === host ? "" : ` of ${base}`;
   if (usable.length > 0) {
     // RFC 7672 3.2.2: who could forge the MX could have a certificate for the domain as well.
-    const names = isEndToEnd ? [...new Set([host, domain])] : [host];
+    const names = [...new Set([base, host, ...(isEndToEnd ? [domain] : [])])];
     return {
       kind: "demand",
       demand: { kind: "dane", records: usable, names },
-      policy: `DANE, ${usable.length === 1 ? "1 TLSA record" : `${usable.length} TLSA records`}`,
+      policy: `DANE, ${usable.length} TLSA ${usable.length === 1 ? "record" : "records"}${of}`,
       about: groundOf(policy),
     };
   }
@@ -126,7 +130,7 @@ function ruleDane({ domain, host }: MxQuestion, found: Records, own: TlsDemand):
   return {
     kind: "demand",
     demand: own.kind === "verified" ? own : { kind: "required" },
-    policy: `DANE, ${reason}: TLS whatever the certificate`,
+    policy: `DANE, ${reason}${of}: TLS whatever the certificate`,
     about: groundOf(policy, { type: "tlsa-invalid", reason }),
   };
 }

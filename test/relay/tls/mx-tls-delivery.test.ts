@@ -30,6 +30,8 @@ interface Meeting {
   readonly sts?: StsPolicy;
   /** A mail server at the same address that the domain prefers. */
   readonly before?: string;
+  /** The mail server is an alias of it, and the records are there. */
+  readonly end?: string;
 }
 
 describe("mail to a mail server with a policy", () => {
@@ -40,7 +42,7 @@ describe("mail to a mail server with a policy", () => {
     made = { authority, right, other: await makeCertificate("other.example", { by: authority }) };
   });
 
-  async function setUp(t: TestContext, { hub: options, described, sts, before }: Meeting) {
+  async function setUp(t: TestContext, { hub: options, described, sts, before, end }: Meeting) {
     const hub = await startScriptedHub(options);
     afterwards(t, () => hub.close());
     const secure = described !== undefined;
@@ -48,9 +50,13 @@ describe("mail to a mail server with a policy", () => {
     const bench = await openMxPolicyBench(t, {
       [DOMAIN]: { MX: [...(before ? [[5, before] as const] : []), [10, HOST]], secure },
       ...(before && { [before]: { A: [hub.host], secure } }),
-      [HOST]: { A: [hub.host], secure },
+      [HOST]: end === undefined ? { A: [hub.host], secure } : { CNAME: end, secure },
+      ...(end && { [end]: { A: [hub.host], secure } }),
       ...(secure && {
-        [`_${hub.port}._tcp.${HOST}`]: { TLSA: [[usage, selector, matchingType, data]], secure },
+        [`_${hub.port}._tcp.${end ?? HOST}`]: {
+          TLSA: [[usage, selector, matchingType, data]],
+          secure,
+        },
       }),
       ...(sts && { [`_mta-sts.${DOMAIN}`]: STS_RECORD }),
     });
@@ -100,6 +106,16 @@ describe("mail to a mail server with a policy", () => {
     assert.equal(hop?.tlsPolicy, "DANE, 1 TLSA record");
     assert.equal(hop.tls?.verified, "dane");
     assert.match(hop.tls.match ?? "", /^3 1 1 [0-9a-f]{64}$/);
+  });
+
+  it("asks for the certificate of the name that the records are of", async (t) => {
+    const hub = shows(made.other);
+    const plain = await meet(t, { hub, described: made.other });
+    const aliased = await meet(t, { hub, described: made.other, end: "mail.example.net" });
+    assert.deepEqual([plain.kind, aliased.kind], ["answered", "answered"]);
+    assert.deepEqual(plain.hub.askedFor, [HOST]);
+    assert.deepEqual(aliased.hub.askedFor, ["mail.example.net"]);
+    assert.equal(aliased.hop?.tlsPolicy, "DANE, 1 TLSA record of mail.example.net");
   });
 
   it("does not go to another certificate than DANE's, be it valid for the name", async (t) => {
@@ -190,6 +206,25 @@ describe("mail to a mail server with a policy", () => {
       await until(() => spool.list().length === 0);
       assert.equal(hub.messages.length, 1);
       assert.ok(!facts.some(({ kind }) => kind === "tls-session"));
+      const told = facts.find((fact) => fact.kind === "delivered");
+      assert.equal(
+        told && "tlsPolicy" in told && told.tlsPolicy,
+        "a TLS report: no policy is asked",
+      );
     }
+  });
+
+  it("stays in the queue until its time when such a report went where it may not", async (t) => {
+    const { relay, spool, hub, until } = await setUp(t, { hub: stripped, sts: STS });
+    const clock = createSystemClock();
+    await spool.add(toSpoolItem(clock, [`waits@${DOMAIN}`]), SOURCE);
+    relay.start();
+    await until(() => (spool.list()[0]?.dueAt ?? 0) > clock.now());
+    const [{ dueAt } = { dueAt: 0 }] = spool.list();
+    await spool.add(toSpoolItem(clock, [`a@${DOMAIN}`], { ignoresTlsPolicies: true }), SOURCE);
+    relay.wake();
+    await until(() => hub.messages.length === 1 && spool.list().length === 1);
+    await relay.stop(WAIT_MS);
+    assert.equal(spool.list()[0]?.dueAt, dueAt);
   });
 });

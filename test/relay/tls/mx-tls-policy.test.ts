@@ -125,6 +125,76 @@ describe("the TLS of a mail server, by DANE", () => {
     assert.deepEqual(await demandOf(t, { zone, question }), { ...DANE, names });
   });
 
+  describe("behind an alias", () => {
+    const END = "mail.example.net";
+    const BEHIND = `_25._tcp.${END}`;
+    /** The MX host is another's name, signed, and so is what it leads to but for what is changed. */
+    const aliased = (changes: FakeZone) => {
+      const { [TLSA]: _, ...zone } = zoneWith({
+        "mx.example.org": { CNAME: END, secure: true },
+        [END]: { A: ["192.0.2.1"], secure: true },
+      });
+      return { ...zone, ...changes };
+    };
+    const own = { [TLSA]: { TLSA: [[3, 1, 1, "cd".repeat(32)]] as const, secure: true } };
+    const behind = { [BEHIND]: { TLSA: [[3, 1, 1, DATA]] as const, secure: true } };
+
+    it("is that of the name it leads to, which the server is asked for", async (t) => {
+      const { ruling, facts, policy, asking } = await rule(t, {
+        zone: aliased({ ...behind, ...own }),
+      });
+      assert.ok(ruling.kind === "demand");
+      assert.deepEqual(ruling.demand, { ...DANE, names: [END, "mx.example.org", "example.org"] });
+      assert.equal(ruling.policy, `DANE, 1 TLSA record of ${END}`);
+      policy.ended(asking, ruling, { kind: "connected", tls: null, address: "192.0.2.1" });
+      assert.equal(facts[0]?.policy.domain, END);
+      assert.equal(facts[0]?.mxHost, "mx.example.org");
+    });
+
+    it("is its own when that name has none", async (t) => {
+      const found = { kind: "dane", names: DANE.names };
+      for (const changes of [own, { ...own, [BEHIND]: { TLSA: behind[BEHIND].TLSA } }]) {
+        const demand = await demandOf(t, { zone: aliased(changes) });
+        assert.partialDeepStrictEqual(demand, found);
+        assert.match(JSON.stringify(demand), /cdcdcd/);
+      }
+    });
+
+    it("is its own when only the alias is signed, and nobody's when that is not either", async (t) => {
+      const out = { [END]: { A: ["192.0.2.1"] }, ...own, ...behind };
+      const signed = await demandOf(t, { zone: aliased(out) });
+      assert.match(JSON.stringify(signed), /"dane".*cdcdcd/);
+      const zone = aliased({ ...out, "mx.example.org": { CNAME: END } });
+      const { ruling, dns } = await rule(t, { zone });
+      assert.deepEqual(ruling.kind === "demand" && ruling.demand, { kind: "opportunistic" });
+      assert.equal(dns.count("TLSA"), 0);
+    });
+
+    it("is unknown when that name's records, or the alias itself, cannot be looked up", async (t) => {
+      const secure = await rule(t, { zone: aliased(own), dane: false });
+      const { connector } = secure.asking;
+      const to = { kind: "mx", port: 25, dane: true, mtaSts: true } as const;
+      const asking = { ...secure.asking, connector: { ...connector, to } };
+      secure.dns.behave(BEHIND, ...FAILING);
+      assert.equal((await secure.policy.rule(asking)).kind, "skip");
+      const out = { [END]: { A: ["192.0.2.1"] }, ...own };
+      const half = await rule(t, { zone: aliased(out), dane: false });
+      const { lookup } = half.resolver;
+      await lookup("mx.example.org", "A", asking.scope);
+      await lookup("mx.example.org", "AAAA", asking.scope);
+      half.dns.behave("mx.example.org", ...FAILING);
+      assert.equal((await half.policy.rule(asking)).kind, "skip");
+    });
+  });
+
+  it("of which no record can be used leaves the word to MTA-STS, whichever demands more", async (t) => {
+    const zone = zoneWith({ [TLSA]: { TLSA: [[1, 1, 1, DATA]], secure: true } });
+    assert.deepEqual(await demandOf(t, { zone, sts: STS }), VERIFIED);
+    assert.equal(await demandOf(t, { zone, sts: { ...STS, mx: ["a.test"] } }), "skip");
+    const testing = { ...STS, mode: "testing" as const };
+    assert.deepEqual(await demandOf(t, { zone, sts: testing }), { kind: "required" });
+  });
+
   it("is not heeded where the connector says so, or has its own word about TLS", async (t) => {
     assert.deepEqual(await demandOf(t, { dane: false }), { kind: "opportunistic" });
     assert.deepEqual(await demandOf(t, { mode: "none" }), { kind: "none" });
