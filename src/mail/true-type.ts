@@ -7,6 +7,7 @@ import {
   type SealWatch,
 } from "./true-type-ole.ts";
 import { typesByText } from "./true-type-text.ts";
+import { createWrittenWatch } from "./true-type-written.ts";
 
 /** An ISO 9660 mark stands 32 KiB from the start, and pages are hidden behind pictures. */
 const HEAD_BYTES = 64 * 1024;
@@ -27,6 +28,7 @@ export function createTypeSniffer(): TypeSniffer {
   let head: Buffer = Buffer.alloc(0);
   let kept = 0;
   const tail = createTail(TAIL_BYTES);
+  const written = createWrittenWatch();
   let size = 0;
   let installer: InstallerWatch | null = null;
   let seal: SealWatch | null = null;
@@ -60,11 +62,16 @@ export function createTypeSniffer(): TypeSniffer {
       installer?.write(chunk, size);
       seal?.write(chunk);
       tail.write(chunk);
+      written.write(chunk);
       size += chunk.length;
     },
     async end() {
       const ends = { head: head.subarray(0, kept), tail: tail.octets(), size };
-      const types = new Set<string>([...typesByMagic(ends), ...typesByText(ends.head)]);
+      const types = new Set<string>([
+        ...typesByMagic(ends),
+        ...typesByText(ends.head),
+        ...written.types(),
+      ]);
       if (installer?.isInstaller()) types.add("msi");
       if (seal?.isSealed()) types.add("office-encrypted");
       const known = await fileType(ends, types);
