@@ -86,12 +86,12 @@ function toDoor(own: ListenerSettings, limits: () => Limits) {
 /** /metrics, /healthz, /readyz, when the settings ask for them. */
 export async function openStatus(
   stack: AsyncDisposableStack,
-  { metrics }: Settings,
+  { settings: { metrics }, clock }: Pick<DoorDeps, "settings" | "clock">,
   expose: () => Promise<Exposition>,
   readiness: () => Promise<Readiness>,
 ): Promise<{ readonly host: string; readonly port: number } | null> {
   if (!metrics) return null;
-  const server = createStatusServer(expose, readiness);
+  const server = createStatusServer(expose, readiness, clock);
   const address = await server.listen(metrics.listen.host, metrics.listen.port);
   stack.defer(() => server.close());
   return address;

@@ -74,7 +74,7 @@ export async function superviseGateway(
   let draining = false;
   const isReady = () => readiness(crew, draining);
   const exposeAll = () => expose(crew, ground.metrics);
-  const status = await openStatus(starting, settings, exposeAll, isReady);
+  const status = await openStatus(starting, ground, exposeAll, isReady);
   const open = starting.move();
   const { workers } = settings;
   log.info("started", { listeners: doors.addresses(), policy: rules.policy, workers });

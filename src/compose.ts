@@ -74,7 +74,7 @@ async function startOneProcess(settings: Settings, log: Log): Promise<Gateway> {
   );
   let draining = false;
   const isReady = async () => readiness(policy, draining, pressure);
-  const status = await openStatus(starting, settings, ground.metrics.expose, isReady);
+  const status = await openStatus(starting, ground, ground.metrics.expose, isReady);
   const open = starting.move();
   log.info("started", { listeners: doors.addresses(), policy: policy.current().version });
   return {

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import pretty from "pino-pretty";
+import { prettyFactory } from "pino-pretty";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -23,11 +23,13 @@ export interface LogOptions {
 
 export function createLog(options: LogOptions): Log {
   const write = options.write ?? writeTogether((text) => void process.stdout.write(text));
-  const target =
+  const { isTTY: colorize } = process.stdout;
+  const toShown =
     options.format === "pretty"
-      ? pretty({ colorize: process.stdout.isTTY, sync: true })
-      : undefined;
-  const stream = { write: (line: string) => (target ?? { write }).write(escapeInvisible(line)) };
+      ? prettyFactory({ colorize, messageKey: "event" })
+      : (line: string) => line;
+  // Behind the formatter, which reads the JSON again, escapes and all.
+  const stream = { write: (line: string) => write(escapeInvisible(toShown(line))) };
   return wrap(
     pino(
       {

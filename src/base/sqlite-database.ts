@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
@@ -35,6 +35,7 @@ export interface StoreFile {
 export function openStoreDatabase(target: StoreFile, schema: StoreSchema): StoreDatabase {
   mkdirSync(dirname(target.file), { recursive: true, mode: 0o700 });
   const db = new DatabaseSync(target.file, { timeout: BUSY_MS, defensive: true });
+  keepToOwner(target.file);
   try {
     db.exec("PRAGMA journal_mode = WAL");
     db.exec(`PRAGMA synchronous = ${target.durable ? "FULL" : "NORMAL"}`);
@@ -45,6 +46,18 @@ export function openStoreDatabase(target: StoreFile, schema: StoreSchema): Store
   } catch (error) {
     db.close();
     throw error;
+  }
+}
+
+/**
+ * For a file that SQLite has opened and not yet written to: the files that it makes beside it get the
+ * same mode. Not by a descriptor, since closing one would end all locks of this process on the file.
+ */
+export function keepToOwner(file: string): void {
+  try {
+    chmodSync(file, 0o600);
+  } catch {
+    // A file system without modes, or somebody else's file: its folder is closed to others as well.
   }
 }
 

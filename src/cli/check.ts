@@ -21,6 +21,7 @@ import { checkStaleLists, recipientLines, recipientsJson } from "./check-recipie
 import { checkRedis, redisLine, warnOfRedis } from "./check-redis.ts";
 import { checkSigning, signingJson, signingLines } from "./check-signing.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 /** What `check` needs to know of the settings. */
 export interface CheckedSettings {
@@ -60,7 +61,7 @@ export async function checkCommand(
   dependencies: CheckDependencies,
 ): Promise<number> {
   const findings = await findProblems(context, dependencies);
-  if (context.json) context.out(JSON.stringify(toJson(findings)));
+  if (context.json) context.out(toJsonLine(toJson(findings)));
   else for (const line of toLines(findings)) context.out(line);
   if (findings.problems.length === 0) return EXIT.ok;
   if (!context.json) context.err(countOf(findings.problems.length));

@@ -4,6 +4,7 @@ import { buildProgram } from "./commands.ts";
 import { reportFailure } from "./failure.ts";
 import { type OpenPort, openPort } from "./open-port.ts";
 import type { SecretInput } from "./read-password.ts";
+import { toVisible } from "./visible-text.ts";
 
 export interface CliStreams {
   /** One line each, without its line break. */
@@ -23,7 +24,7 @@ export interface CliStreams {
 export async function runCli(argv: readonly string[], streams: CliStreams): Promise<number> {
   let exitCode: number = EXIT.ok;
   const program = buildProgram({
-    streams,
+    streams: { ...streams, out: visibly(streams.out), err: visibly(streams.err) },
     openPort: streams.openPort ?? openPort,
     async run(context, work) {
       try {
@@ -41,4 +42,9 @@ export async function runCli(argv: readonly string[], streams: CliStreams): Prom
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
   return exitCode;
+}
+
+/** The last guard, for what no command has thought of: a word of its own line, a text of a library. */
+function visibly(write: (text: string) => void): (text: string) => void {
+  return (text) => write(text.split("\n").map(toVisible).join("\n"));
 }

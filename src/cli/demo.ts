@@ -13,6 +13,7 @@ import { type DemoHub, startDemoHub } from "./demo-hub.ts";
 import { DEMO_PEOPLE, demoSamples, demoZone } from "./demo-messages.ts";
 import { type SentSample, sendSample } from "./demo-sender.ts";
 import { renderTable } from "./table.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 export interface DemoOptions {
   /** Exit after the table instead of staying up. */
@@ -30,7 +31,7 @@ export async function demoCommand(context: CliContext, { once }: DemoOptions): P
     await using stack = new AsyncDisposableStack();
     const world = await openWorld(stack);
     const sent = await sendSamples(world);
-    if (context.json) for (const sample of sent) context.out(JSON.stringify(sample));
+    if (context.json) for (const sample of sent) context.out(toJsonLine(sample));
     else describe(context, world, sent);
     if (once) return sent.every(({ asPromised }) => asPromised) ? EXIT.ok : EXIT.negative;
     explainHowToGoOn(context, world, sent);

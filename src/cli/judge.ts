@@ -11,6 +11,7 @@ import { loadSettings } from "../settings.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { signingRows } from "./signing-sentences.ts";
 import { renderTable } from "./table.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 export interface JudgeOptions {
   readonly file: string;
@@ -37,7 +38,7 @@ export async function judgeCommand(context: CliContext, options: JudgeOptions): 
       const { hostname } = settings;
       const answer = await judgeFile(judge, { message, hostname, helo: options.helo, ...envelope });
       await message.dispose();
-      context.out(context.json ? JSON.stringify(answer) : describe(answer, envelope.outbound));
+      context.out(context.json ? toJsonLine(answer) : describe(answer, envelope.outbound));
       return answer.action === "relay" ? EXIT.ok : EXIT.negative;
     } finally {
       await judge.close();

@@ -6,6 +6,7 @@ import { loadPolicy } from "../policy/load-policy.ts";
 import { createCatalog } from "../stages/catalog.ts";
 import type { CheckDependencies } from "./check.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 export interface PolicyShowInput extends CheckDependencies {
   /** `pipeline.yaml` or `pipeline`; null: all files. */
@@ -31,7 +32,7 @@ export async function policyShowCommand(
     const shown = file === null ? files : files.filter(([name]) => name === fileNameOf(file));
     if (shown.length === 0) return refuse(context, file, files);
     const named = shown.map(([name, value]) => [name.replace(/\.yaml$/, ""), value]);
-    if (context.json) context.out(JSON.stringify({ version, policies: Object.fromEntries(named) }));
+    if (context.json) context.out(toJsonLine({ version, policies: Object.fromEntries(named) }));
     else for (const line of toLines(policies, version, shown)) context.out(line);
     return EXIT.ok;
   } catch (error) {

@@ -15,6 +15,7 @@ import {
 import { countOfExport, SALT_OCTETS } from "../policy/hashed-format.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { type DirectoryOptions, openDirectory } from "./open-directory.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 export interface ExportOptions extends DirectoryOptions {
   readonly output: string;
@@ -141,7 +142,7 @@ function tellMade(context: CliContext, file: string, made: MadeExport, tally: Ta
   const addresses = sumOf(made);
   if (context.json) {
     const domains = Object.fromEntries(made.domains);
-    context.out(JSON.stringify({ file, addresses, domains, other, ofOtherDomains, malformed }));
+    context.out(toJsonLine({ file, addresses, domains, other, ofOtherDomains, malformed }));
     return;
   }
   context.out(`${file}: ${addresses} addresses`);

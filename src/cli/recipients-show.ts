@@ -6,6 +6,7 @@ import { type HashedRecipients, readHashedRecipients } from "../policy/hashed-re
 import { lookUp } from "../policy/recipient-key.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { formatTime } from "./time-words.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 export interface ShowOptions {
   readonly file: string;
@@ -36,7 +37,7 @@ function tellAddress(context: CliContext, made: HashedRecipients, text: string):
   const address = parseMailbox(text);
   if (!address) throw new Error(`--address: ${text} is no address`);
   const known = lookUp((key) => made.has(key, address.domain), address.localPart, null);
-  if (context.json) context.out(JSON.stringify({ address: text, known: known !== "no" }));
+  if (context.json) context.out(toJsonLine({ address: text, known: known !== "no" }));
   else context.out(known === "no" ? `${text} is not in it` : `${text} is in it`);
   return known === "no" ? EXIT.negative : EXIT.ok;
 }
@@ -46,7 +47,7 @@ function tellExport(context: CliContext, file: string, made: HashedRecipients): 
   if (context.json) {
     const created = new Date(createdAt).toISOString();
     const about = { created, freshForMs, domains: Object.fromEntries(domains) };
-    context.out(JSON.stringify({ file, ...about }));
+    context.out(toJsonLine({ file, ...about }));
     return;
   }
   const until = freshForMs === null ? "" : `, fresh until ${formatTime(createdAt + freshForMs)}`;

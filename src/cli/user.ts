@@ -4,6 +4,7 @@ import { readUserFile } from "../smtp/user-file.ts";
 import { USER_NAME } from "../smtp/user-table.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { readPassword, type SecretInput } from "./read-password.ts";
+import { toJsonLine } from "./visible-text.ts";
 
 /** `postern user hash NAME`: the line for a file of users. The password comes from standard input. */
 export async function userHashCommand(
@@ -21,7 +22,7 @@ export async function userHashCommand(
     return EXIT.usage;
   }
   const line = `${name}:${formatPasswordHash(await hashPassword(password))}`;
-  out(json ? JSON.stringify({ line }) : line);
+  out(json ? toJsonLine({ line }) : line);
   return EXIT.ok;
 }
 
@@ -29,11 +30,11 @@ export async function userHashCommand(
 export async function userCheckCommand({ out, json }: CliContext, file: string): Promise<number> {
   try {
     const { size } = await readUserFile(file);
-    out(json ? JSON.stringify({ ok: true, users: size }) : `${size} users, ok`);
+    out(json ? toJsonLine({ ok: true, users: size }) : `${size} users, ok`);
     return EXIT.ok;
   } catch (error) {
     if (!json || !(error instanceof PolicyError)) throw error;
-    out(JSON.stringify({ ok: false, problems: error.problems }));
+    out(toJsonLine({ ok: false, problems: error.problems }));
     return EXIT.usage;
   }
 }

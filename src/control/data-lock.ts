@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { keepToOwner } from "../base/sqlite-database.ts";
 
 /**
  * The right to open the stores of a data folder: at most one process has it. It is a lock of the
@@ -54,6 +55,8 @@ const SQLITE_BUSY = 5;
 
 function lockFile(file: string): DatabaseSync | null {
   const db = new DatabaseSync(file, { timeout: 0 });
+  // Who can read it can lock it, and so keep the gateway from starting.
+  keepToOwner(file);
   try {
     db.exec("BEGIN EXCLUSIVE");
     return db;

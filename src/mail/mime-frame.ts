@@ -23,8 +23,8 @@ export interface Frame {
   hasText: boolean;
   uu: UuBlockFinder | null;
   uuEntity: Entity | null;
-  /** Parses the decoded octets of a message that is itself encoded. */
-  inner: MimeParser | null;
+  /** Reads the decoded octets of a message, or of a text, that is itself encoded. */
+  inner: Pick<MimeParser, "write" | "end"> | null;
 }
 
 export function createFrame(place: Place, lines: HeaderLines): Frame {

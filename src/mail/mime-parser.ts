@@ -12,7 +12,13 @@ import { createFrame, type Frame, type Place, placeOfNextChild } from "./mime-fr
 import { type PartHeader, readPartHeader } from "./mime-header.ts";
 import { createHeaderLines } from "./mime-header-lines.ts";
 import type { MimePart } from "./mime-part.ts";
-import { createUuBlockFinder, toUuHeader, type UuBlockFinder } from "./uu-block.ts";
+import {
+  createUuBlockFinder,
+  createUuScanner,
+  toUuHeader,
+  UU_FIRST,
+  type UuBlockFinder,
+} from "./uu-block.ts";
 
 export interface MimeLimits {
   readonly depth: number;
@@ -69,7 +75,7 @@ export class MimeParser implements LineSink {
     if (phase === "header" || uu?.active()) return true;
     if (mayStartBoundary(first, second)) return true;
     // "begin 644", and "Content-" where no part is.
-    return uu !== null && (first === 0x62 || (phase !== "inside" && (first | 0x20) === 0x63));
+    return uu !== null && (first === UU_FIRST || (phase !== "inside" && (first | 0x20) === 0x63));
   }
 
   longestLine(): number {
@@ -161,7 +167,7 @@ export class MimeParser implements LineSink {
     frame.phase = kind === "multipart" ? "outside" : "inside";
     if (kind === "multipart") this.#startMultipart(frame, entity);
     else if (kind === "message") this.#startMessage(frame, header);
-    else if (isText(header) && isPlainlyEncoded(header)) frame.uu = createUuBlockFinder();
+    else if (isText(header)) this.#startText(frame, header);
   }
 
   /** The empty line is missing, and the body starts with what may be the header's own boundary. */
@@ -186,6 +192,24 @@ export class MimeParser implements LineSink {
     else {
       frame.inner = new MimeParser(this.#walk, { ...placeOfNextChild(frame), defaultType: null });
     }
+  }
+
+  #startText(frame: Frame, header: PartHeader): void {
+    if (isPlainlyEncoded(header)) {
+      frame.uu = createUuBlockFinder();
+      return;
+    }
+    const scanner = createUuScanner((finder, line) => {
+      this.#walk.work += line.length;
+      this.#stepUu(frame, finder, line);
+    });
+    frame.inner = {
+      write: (octets) => scanner.write(octets),
+      end: () => {
+        scanner.end();
+        this.#endUu(frame);
+      },
+    };
   }
 
   /** null when there are too many parts. */
@@ -223,7 +247,8 @@ export class MimeParser implements LineSink {
   }
 
   #close(frame: Frame): void {
-    this.#endUu(frame);
+    // The last lines of an encoded text are still to come.
+    if (frame.inner === null) this.#endUu(frame);
     const { entity, boundaries, phase } = frame;
     if (!entity) return;
     if (boundaries.length > 0 && phase !== "closed") entity.note("boundary-never-closed");

@@ -7,6 +7,7 @@ import {
   type SealWatch,
 } from "./true-type-ole.ts";
 import { typesByText } from "./true-type-text.ts";
+import { createWrittenWatch } from "./true-type-written.ts";
 
 /** An ISO 9660 mark stands 32 KiB from the start, and pages are hidden behind pictures. */
 const HEAD_BYTES = 64 * 1024;
@@ -24,53 +25,66 @@ export interface TypeSniffer {
 }
 
 export function createTypeSniffer(): TypeSniffer {
-  let head: Buffer = Buffer.alloc(0);
-  let kept = 0;
+  const head = createHead(HEAD_BYTES);
   const tail = createTail(TAIL_BYTES);
+  const written = createWrittenWatch();
   let size = 0;
   let installer: InstallerWatch | null = null;
   let seal: SealWatch | null = null;
   let isWatchDecided = false;
 
-  function keepHead(chunk: Buffer): void {
-    const wanted = Math.min(HEAD_BYTES, kept + chunk.length);
-    if (wanted > head.length) {
-      // Doubling: most parts are small, and octets may come one by one.
-      const roomier = Buffer.alloc(
-        Math.min(HEAD_BYTES, Math.max(wanted, 2 * head.length, FIRST_BYTES)),
-      );
-      head.copy(roomier, 0, 0, kept);
-      head = roomier;
-    }
-    kept += chunk.copy(head, kept, 0, wanted - kept);
-  }
-
   return {
     write(chunk) {
-      if (kept < HEAD_BYTES) keepHead(chunk);
-      if (!isWatchDecided && kept >= 512) {
-        installer = createInstallerWatch(head.subarray(0, kept));
+      head.write(chunk);
+      const kept = head.octets();
+      if (!isWatchDecided && kept.length >= 512) {
+        installer = createInstallerWatch(kept);
         isWatchDecided = true;
-        installer?.write(head.subarray(0, kept), 0);
+        installer?.write(kept, 0);
         if (installer) {
           seal = createSealWatch();
-          seal.write(head.subarray(0, kept));
+          seal.write(kept);
         }
       }
       installer?.write(chunk, size);
       seal?.write(chunk);
       tail.write(chunk);
+      written.write(chunk);
       size += chunk.length;
     },
     async end() {
-      const ends = { head: head.subarray(0, kept), tail: tail.octets(), size };
-      const types = new Set<string>([...typesByMagic(ends), ...typesByText(ends.head)]);
+      const ends = { head: head.octets(), tail: tail.octets(), size };
+      const types = new Set<string>([
+        ...typesByMagic(ends),
+        ...typesByText(ends.head),
+        ...written.types(),
+      ]);
       if (installer?.isInstaller()) types.add("msi");
       if (seal?.isSealed()) types.add("office-encrypted");
       const known = await fileType(ends, types);
       if (known) types.add(known);
       return [...types].sort();
     },
+  };
+}
+
+/** Keeps the first octets. Doubles its room: most parts are small, and octets may come one by one. */
+function createHead(bytes: number): { write(chunk: Buffer): void; octets(): Buffer } {
+  let room: Buffer = Buffer.alloc(0);
+  let kept = 0;
+  return {
+    write(chunk) {
+      const wanted = Math.min(bytes, kept + chunk.length);
+      if (wanted > room.length) {
+        const roomier = Buffer.alloc(
+          Math.min(bytes, Math.max(wanted, 2 * room.length, FIRST_BYTES)),
+        );
+        room.copy(roomier, 0, 0, kept);
+        room = roomier;
+      }
+      kept += chunk.copy(room, kept, 0, wanted - kept);
+    },
+    octets: () => room.subarray(0, kept),
   };
 }
 

@@ -1,6 +1,7 @@
 import { decodeUnlabelled } from "./charset.ts";
 import { fileNameReadings } from "./file-name.ts";
-import { withoutLineBreak } from "./line-scanner.ts";
+import { LineScanner, withoutLineBreak } from "./line-scanner.ts";
+import { BOUNDARY_LINE_MAX } from "./mime-boundaries.ts";
 import type { PartHeader } from "./mime-header.ts";
 import { decodeUuLine, isEndLine, parseBeginLine } from "./uuencode-decoder.ts";
 
@@ -42,6 +43,22 @@ export function createUuBlockFinder(): UuBlockFinder {
       return { kind: "none" };
     },
   };
+}
+
+/** The `b` of `begin`. */
+export const UU_FIRST = 0x62;
+
+/** Steps through the lines of a text that was encoded, as they come out of its decoder. */
+export function createUuScanner(step: (finder: UuBlockFinder, line: Buffer) => void): LineScanner {
+  const finder = createUuBlockFinder();
+  return new LineScanner({
+    watches: (first) => finder.active() || first === UU_FIRST,
+    longestLine: () => BOUNDARY_LINE_MAX,
+    isStructure: () => false,
+    structure() {},
+    text: (line) => step(finder, line),
+    data() {},
+  });
 }
 
 /** The header that a uuencoded block stands for. */

@@ -26,6 +26,8 @@ interface Seams {
   /** Whole replies that no handler has got yet, and the beginning of the next. */
   readonly _responseQueue: readonly string[];
   readonly _remainder: string;
+  /** Listens to the socket. */
+  _onSocketData: (chunk: Buffer) => void;
   readonly _ehloLines?: readonly string[];
 }
 
@@ -35,6 +37,9 @@ interface Question {
   readonly limitMs: number;
   readonly settle: (answer: Answer) => void;
 }
+
+/** Replies that nobody waits for. A server that says goodbye, or is out of step, is far below. */
+const MAX_UNASKED = 16;
 
 const CLOSED: Lost = { kind: "lost", reason: "the connection is closed", reply: null };
 
@@ -64,10 +69,14 @@ export class ClientSession extends SMTPConnection {
     this.#clock = clock;
     this.#turn = turn;
     this.#limit = createMovingLimit(clock, () => this.#failLate());
-    const { _responseActions, _responseQueue } = this.#seams;
-    if (!Array.isArray(_responseActions) || !Array.isArray(_responseQueue)) {
+    const { _responseActions, _responseQueue, _onSocketData: read } = this.#seams;
+    if (!Array.isArray(_responseActions) || !Array.isArray(_responseQueue) || !read) {
       throw new Error("nodemailer's SMTPConnection has changed: no queue of replies");
     }
+    this.#seams._onSocketData = (chunk) => {
+      read(chunk);
+      this.#refuseFlood();
+    };
     this.on("error", (error: Error & { response?: unknown }) => this.#note(error));
     this.on("end", () => this.#finish());
   }
@@ -187,6 +196,16 @@ export class ClientSession extends SMTPConnection {
   #hasUnaskedReply(): boolean {
     const { _responseActions, _responseQueue, _remainder } = this.#seams;
     return _responseActions.length === 0 && (_responseQueue.length > 0 || _remainder !== "");
+  }
+
+  /**
+   * nodemailer hands out no reply while the last one it read is unfinished: a server that always
+   * begins another before we have read to the end would fill our memory with whole ones.
+   */
+  #refuseFlood(): void {
+    const { _responseActions, _responseQueue } = this.#seams;
+    if (_responseQueue.length <= _responseActions.length + MAX_UNASKED || this.isOver) return;
+    this.fail("the server answers what was not asked");
   }
 
   get #seams(): Seams {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { createLog } from "../../src/base/log.ts";
 
 const run = promisify(execFile);
 const LOG = new URL("../../src/base/log.ts", import.meta.url).href;
@@ -60,4 +61,27 @@ test("what a process said in the turn in which it ends is written before it ends
     crashes.map(({ event }) => event),
     ["before", "crash"],
   );
+});
+
+for (const format of ["json", "pretty"] as const)
+  test(`nothing that a sender says reaches the terminal of who reads the log: ${format}`, () => {
+    let written = "";
+    const write = (text: string) => {
+      written += text;
+    };
+    const hostile = "\u001b[31mred\u009b32m\r\nforged\u202egnp.exe\u2028\u200b";
+    const fields = { subject: hostile, error: hostile, deep: { error: hostile, list: [hostile] } };
+    createLog({ level: "info", format, write }).info("decided", fields);
+    assert.match(written, /decided/);
+    assert.match(written, /\\u001b\[31mred\\u009b32m\\r\\nforged\\u202egnp\.exe\\u2028\\u200b/);
+    assert.doesNotMatch(written, /[\0-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e]|^forged/m);
+  });
+
+test("a log for people has an event a line, and is written before the process ends", async () => {
+  const code = `import { createLog } from ${JSON.stringify(LOG)};
+    createLog({ level: "info", format: "pretty" }).info("last");
+    process.exit(1);`;
+  const args = ["--input-type=module", "--eval", code];
+  const { stdout } = await run(process.execPath, args).catch((error: { stdout: string }) => error);
+  assert.match(stdout, /^\[[0-9:.]+\] INFO: last\n$/);
 });

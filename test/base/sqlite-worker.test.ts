@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -44,6 +44,20 @@ describe("sqlite worker", () => {
       const answers = await Promise.all([1, 2, 3].map((n) => worker.call("add", n)));
       assert.deepEqual(answers, [1, 2, 3]);
     });
+  });
+
+  test("a file that others could read is closed to them, and so is what SQLite puts beside it", async () => {
+    const file = join(root, "open.db");
+    await writeFile(file, "");
+    await chmod(file, 0o644);
+    await withWorker(
+      async (worker) => {
+        await worker.call("add", 1);
+        for (const name of [file, `${file}-wal`, `${file}-shm`])
+          assert.equal((await stat(name)).mode & 0o777, 0o600, name);
+      },
+      { file },
+    );
   });
 
   test("a transaction that throws leaves nothing, and the next call works", async () => {

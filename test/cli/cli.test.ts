@@ -94,6 +94,19 @@ describe("command line", () => {
     }
   });
 
+  test("a word that is wrong is shown, and does nothing to the terminal", async () => {
+    for (const argv of [
+      [hostile],
+      ["queue", "list", "--state", hostile],
+      ["judge", "x.eml", "--ip", hostile, "--helo", "a", "--from", "", "--to", "a@b.test"],
+    ]) {
+      const { code, err } = await run(...argv);
+      assert.equal(code, 2, argv.join(" "));
+      assert.match(err.join("\n"), /\\x1b\[31mred\\u\{202e\}/);
+      for (const line of err.join("\n").split("\n")) assert.ok(isVisible(line), line);
+    }
+  });
+
   test("help tells defaults as they are typed", async () => {
     assert.match((await run("allow", "add", "--help")).text, /\(default:\s+90d\)/);
     assert.doesNotMatch((await run("doctor", "spf", "--help")).text, /\[\]/);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { makeSigningKey } from "../../src/auth/dkim/signing-key.ts";
 import { judgeCommand } from "../../src/cli/judge.ts";
+import { isVisible } from "../../src/cli/visible-text.ts";
 import { afterwards } from "../support/afterwards.ts";
 
 const FILES = {
@@ -118,4 +119,15 @@ test("whose From is whose is told of a user by his name", async (context) => {
   assert.match((await judge(refusing, ceo)).text, /^signed as example\.org/m);
   const unsigned = await judge(await folder("unsigned"), ceo, as);
   assert.match(unsigned.text, /^not signed, because alice@example\.org may not write as ceo@/m);
+});
+
+test("what a letter says does nothing to the terminal, told to people or to programs", async (context) => {
+  const cwd = await folderWith(context, {});
+  const from = 'From: "\u009b31m\u202e\u200bAlice" <alice@example.org>\n';
+  const inbound = { outbound: false, to: "bob@example.org" };
+  const told = await judge(cwd, from, { ...inbound, json: true });
+  assert.ok(isVisible(told.text), told.text);
+  assert.match(JSON.stringify(JSON.parse(told.text)), /\u202e/, "programs get it as it is");
+  const shown = (await judge(cwd, from, inbound)).text;
+  for (const line of shown.split("\n")) assert.ok(isVisible(line), line);
 });

@@ -55,6 +55,19 @@ const SHAPES: readonly {
     note: "limit-header",
   },
   {
+    claim: "uuencoded files without end in base64",
+    make: (n) => {
+      const files = "begin 644 a\n#0V%T\nend\n".repeat(n / 30);
+      return `Content-Transfer-Encoding: base64\r\n\r\n${Buffer.from(files).toString("base64")}`;
+    },
+    note: "limit-parts",
+  },
+  {
+    claim: "beginnings of uuencoded files without end in quoted-printable",
+    make: (n) =>
+      `Content-Transfer-Encoding: quoted-printable\r\n\r\n${"begin 644 a\n".repeat(n / 12)}`,
+  },
+  {
     claim: "parameters without end",
     make: (n) => `Content-Type: a/b${"; name=x.y".repeat(Math.min(n, 200_000) / 10)}\r\n\r\n`,
     note: "limit-header",

@@ -65,12 +65,44 @@ test("a boundary ends a file in the text before it", async () => {
   assert.equal(bodies.get("1.2")?.toString(), "#0V%T");
 });
 
-test("a part that is no text, or is encoded, is not searched for files", async () => {
+test("a part that is no text is not searched for files, nor are the letters of an encoded one", async () => {
   for (const field of ["Content-Type: image/png", "Content-Transfer-Encoding: base64"]) {
     const { tree } = await walkMime(mail(field, "", "begin 644 a.exe", "#0V%T", "end"));
     assert.equal(tree.parts.length, 1);
   }
+  const encoded = Buffer.from("begin 644 a.exe\n#0V%T\nend\n").toString("base64");
+  const head = ["Content-Type: image/png", "Content-Transfer-Encoding: base64"];
+  assert.equal((await walkMime(mail(...head, "", encoded))).tree.parts.length, 1);
 });
+
+const WRITTEN = "see below\r\nbegin 644 a.exe\r\n#0V%T\r\n";
+const ENCODED: Readonly<Record<string, (text: string) => string>> = {
+  base64: (text) => Buffer.from(text).toString("base64").replace(/.{60}/g, "$&\r\n"),
+  "quoted-printable": (text) => text.replace(/[e=]/g, (c) => `=${c.charCodeAt(0).toString(16)}`),
+};
+
+for (const [name, encode] of Object.entries(ENCODED))
+  test(`a file in a text that is itself encoded is found, however it comes: ${name}`, async () => {
+    for (const end of ["end\r\nbye", "end", "", "#0V%T"]) {
+      const part = mail(`Content-Transfer-Encoding: ${name}`, "", encode(WRITTEN + end));
+      const message = Buffer.from(
+        `${mail("Content-Type: multipart/mixed; boundary=b", "", "--b")}${part}${mail("--b", "", "x", "--b--")}`,
+        "latin1",
+      );
+      for (const step of [1, 7, message.length]) {
+        const pieces = Array.from({ length: Math.ceil(message.length / step) }, (_, i) =>
+          message.subarray(i * step, (i + 1) * step),
+        );
+        const { tree, bodies, calls } = await walkMime(pieces);
+        assert.deepEqual(partAt(tree, "1.1.1").fileNames, ["a.exe"]);
+        assert.equal(bodies.get("1.1.1")?.toString(), end.startsWith("#") ? "CatCat" : "Cat");
+        assert.ok(partAt(tree, "1.1").notes.includes("uuencoded-text"));
+        assert.equal(bodies.get("1.1")?.toString(), WRITTEN + end);
+        assert.ok(calls.indexOf("close 1.1.1") < calls.indexOf("close 1.1"));
+        assert.equal(bodies.get("1.2")?.toString(), "x");
+      }
+    }
+  });
 
 test("prose that starts like a file is none", async () => {
   for (const second of ["to be continued", "", "I said so"]) {

@@ -101,3 +101,17 @@ test("random octets behind any mark never throw, and pieces make no difference",
     { numRuns: 300 },
   );
 });
+
+test("a file written out in a letter is found behind any length of it, however it comes", async () => {
+  const YENC = "=ybegin line=128 size=5 name=a.exe\r\nabcde\r\n=yend size=5\r\n";
+  const BINHEX = "(This file must be converted with BinHex 4.0)\r\n\r\n:abc:";
+  for (const before of [0, 8191, 8192, 70_000, 200_001])
+    for (const pieceBytes of [1, 4096, 1_000_000]) {
+      const text = "see below ".repeat(before / 10).padEnd(before, "x");
+      const line = before === 0 ? "" : `${text}\r\n`;
+      assert.deepEqual(await typesOf(latin1(line + YENC), pieceBytes), ["yenc"], `${before}`);
+      assert.deepEqual(await typesOf(latin1(line + BINHEX), pieceBytes), ["binhex"], `${before}`);
+      const talk = latin1(`${text}> ${YENC}> ${BINHEX}`);
+      assert.deepEqual(await typesOf(talk, pieceBytes), [], `${before}`);
+    }
+});

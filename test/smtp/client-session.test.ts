@@ -80,3 +80,18 @@ test("what was given in the turn in which the session fails does not leave", asy
   await hub.waitFor(() => hub.openConnections() === 0);
   assert.equal(hub.lines.length, lines);
 });
+
+test("replies that nobody asked for are not kept, though the last one never ends", async (t) => {
+  const whole = "250-2.1.5 more\r\n250 2.1.5 ok\r\n".repeat(20);
+  const { clock, session } = await sessionFor(t, {
+    script: ({ step }) =>
+      step === "mail" ? { reply: "250 2.1.0 ok", inject: `${whole}250-and\r\n` } : undefined,
+  });
+  assert.deepEqual(await session.exchange("MAIL FROM:<a@x>", 60_000), {
+    kind: "lost",
+    reason: "the server answers what was not asked",
+    reply: null,
+  });
+  assert.equal(session.isOver, true);
+  assert.equal(clock.pendingTimers(), 0);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,6 +80,34 @@ test("a port in use is named, ends the start with exit 2, and leaves the data fo
     assert.match(stderr, new RegExp(`EADDRINUSE.*127\\.0\\.0\\.1:${port}`));
     const edge = await startTestGateway({ hubPort: 9, folder });
     await edge.stop();
+  });
+});
+
+test("nobody else can open what lies in the data folder, whatever its mode and the umask", async () => {
+  await withFolder(async (folder) => {
+    const dataDir = join(folder, "data");
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o755);
+    const before = process.umask(0);
+    try {
+      const edge = await startTestGateway({ hubPort: 9, folder });
+      try {
+        await sendMail({ port: edge.port, message: SIMPLE_MESSAGE });
+        await edge.waitForLog("decided");
+        const names = await readdir(dataDir, { recursive: true });
+        const open: string[] = [];
+        for (const name of names) {
+          const found = await stat(join(dataDir, name)).catch(() => null);
+          if (found && (found.mode & 0o077) !== 0) open.push(name);
+        }
+        assert.ok(names.includes("tracking/tracking.db-wal"), names.join(" "));
+        assert.deepEqual(open, []);
+      } finally {
+        await edge.stop();
+      }
+    } finally {
+      process.umask(before);
+    }
   });
 });
 
