@@ -70,15 +70,30 @@ function checkStandIns(all: readonly Connector[]): readonly Warning[] {
     const weakened = byCost
       .slice(0, index)
       .find(
-        ({ domains, tls }) =>
-          STRENGTH[tls.mode] > STRENGTH[standIn.tls.mode] &&
-          domains.some((pattern) => standIn.domains.includes(pattern)),
+        (one) =>
+          strengthOf(one) > strengthOf(standIn) &&
+          one.domains.some((pattern) => standIn.domains.includes(pattern)),
       );
     if (!weakened) return [];
-    const [strong, weak] = [weakened.tls.mode, standIn.tls.mode];
-    const message = `it stands in for \`${weakened.name}\` with weaker TLS (${weak}, not ${strong})`;
+    const words = `weaker TLS (${wordsFor(standIn)}, not ${wordsFor(weakened)})`;
+    const message = `it stands in for \`${weakened.name}\` with ${words}`;
     return [warn(standIn.name, `${message}: whoever can cut that one off may read its mail`)];
   });
+}
+
+/** A domain may ask for as much as is ever asked for. */
+function strengthOf(connector: Connector): number {
+  return heedsPolicies(connector) ? STRENGTH.verified : STRENGTH[connector.tls.mode];
+}
+
+function wordsFor(connector: Connector): string {
+  const { mode } = connector.tls;
+  return heedsPolicies(connector) ? `${mode} with DANE or MTA-STS` : mode;
+}
+
+function heedsPolicies({ to, tls }: Connector): boolean {
+  if (to.kind !== "mx" || (tls.mode !== "opportunistic" && tls.mode !== "required")) return false;
+  return to.dane !== false || to.mtaSts !== false;
 }
 
 function checkNames({ name, to, tls }: Connector): readonly Warning[] {

@@ -73,6 +73,14 @@ test("a way that stands in for another with weaker TLS is told", () => {
     [["second", "it stands in for `first` with weaker TLS (required, not verified)"]],
   );
   assert.deepEqual(told([one("first", "required"), one("second", "pinned", { cost: 20 })]), []);
+  const direct = one("direct", "opportunistic", { to: MX });
+  assert.deepEqual(told([direct, one("second", "required", { cost: 20 })]), [
+    [
+      "second",
+      "it stands in for `direct` with weaker TLS (required, not opportunistic with DANE or MTA-STS)",
+    ],
+  ]);
+  assert.deepEqual(told([direct, one("second", "verified", { cost: 20 })]), []);
   assert.deepEqual(
     told([one("first", "pinned"), one("second", "none", { cost: 20, domains: ["*"] })]),
     [],
