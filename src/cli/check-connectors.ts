@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { machineAddresses } from "../net/machine-addresses.ts";
 import { outsideRoutes } from "../policy/routing.ts";
 import type { AcceptedDomain, Connector, Domains, Routing } from "../policy/snapshot.ts";
+import { asksLessTls, wordsForTls } from "../policy/tls-strength.ts";
 import { toCertificate } from "../smtp/certificate.ts";
 import { noteCertificate } from "../smtp/inspect-certificate.ts";
 import type { CheckedListener, Warning } from "./check-listeners.ts";
@@ -53,47 +54,19 @@ export function checkConnectors(
   ];
 }
 
-/** From the least that a server must do to the most; the last three keep out whoever is between. */
-const STRENGTH: { readonly [M in Connector["tls"]["mode"]]: number } = {
-  none: 0,
-  opportunistic: 1,
-  required: 2,
-  verified: 3,
-  pinned: 3,
-  mutual: 3,
-};
-
-/** Whoever can cut a server off chooses the way that stands in for it. */
+/** Those that never have mail which the cheapest one of an address space cannot deliver. */
 function checkStandIns(all: readonly Connector[]): readonly Warning[] {
   const byCost = all.toSorted((a, b) => a.cost - b.cost);
-  return byCost.flatMap((standIn, index) => {
-    const weakened = byCost
-      .slice(0, index)
-      .find(
-        (one) =>
-          strengthOf(one) > strengthOf(standIn) &&
-          one.domains.some((pattern) => standIn.domains.includes(pattern)),
-      );
-    if (!weakened) return [];
-    const words = `weaker TLS (${wordsFor(standIn)}, not ${wordsFor(weakened)})`;
-    const message = `it stands in for \`${weakened.name}\` with ${words}`;
-    return [warn(standIn.name, `${message}: whoever can cut that one off may read its mail`)];
+  return byCost.flatMap((connector) => {
+    const firsts = connector.domains.flatMap(
+      (pattern) => byCost.find(({ domains }) => domains.includes(pattern)) ?? [],
+    );
+    const first = firsts.find((one) => asksLessTls(connector, one));
+    if (!first) return [];
+    const words = `weaker TLS (${wordsForTls(connector)}, not ${wordsForTls(first)})`;
+    const message = `it does not stand in for \`${first.name}\`, because it asks for ${words}`;
+    return [warn(connector.name, message)];
   });
-}
-
-/** A domain may ask for as much as is ever asked for. */
-function strengthOf(connector: Connector): number {
-  return heedsPolicies(connector) ? STRENGTH.verified : STRENGTH[connector.tls.mode];
-}
-
-function wordsFor(connector: Connector): string {
-  const { mode } = connector.tls;
-  return heedsPolicies(connector) ? `${mode} with DANE or MTA-STS` : mode;
-}
-
-function heedsPolicies({ to, tls }: Connector): boolean {
-  if (to.kind !== "mx" || (tls.mode !== "opportunistic" && tls.mode !== "required")) return false;
-  return to.dane !== false || to.mtaSts !== false;
 }
 
 function checkNames({ name, to, tls }: Connector): readonly Warning[] {

@@ -12,6 +12,7 @@ import { coverage, type DomainPattern, mostSpecific, patternsFor } from "./domai
 import type { CompiledDomains } from "./domains.ts";
 import type { Connector, ConnectorTarget, Domains, Routing, Smarthost } from "./snapshot.ts";
 import type { Source } from "./source.ts";
+import { asksLessTls } from "./tls-strength.ts";
 
 const routingSchema = z.strictObject({
   connectors: z.record(z.string().min(1).max(64), connectorSchema).default({}),
@@ -81,13 +82,20 @@ function toTarget(written: WrittenConnector): ConnectorTarget {
   return { kind: "smarthosts", hosts };
 }
 
-/** The most specific address space, then the least cost, then the first in the file; the others of
- * that space after it. */
+/**
+ * The most specific address space, then the least cost, then the first in the file. The others of
+ * that space come after it, but for those that ask for less TLS: else whoever can cut off the
+ * first would choose them.
+ */
 export function toRouting(all: readonly Connector[]): Routing {
   const byPattern = new Map<DomainPattern, readonly Connector[]>();
   for (const connector of all.toSorted((a, b) => a.cost - b.cost)) {
-    for (const pattern of new Set(connector.domains))
-      byPattern.set(pattern, [...(byPattern.get(pattern) ?? []), connector]);
+    for (const pattern of new Set(connector.domains)) {
+      const ways = byPattern.get(pattern) ?? [];
+      const [first] = ways;
+      if (first && asksLessTls(connector, first)) continue;
+      byPattern.set(pattern, [...ways, connector]);
+    }
   }
   return byWays(all, (domain) => mostSpecific(byPattern, domain) ?? []);
 }

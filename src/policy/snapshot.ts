@@ -183,8 +183,8 @@ export interface Routing {
   /** The connector for a recipient's domain, most specific address space first, then least cost. */
   route(domain: string): Connector | null;
   /**
-   * That one, and those of the same address space in its stead, at more cost, while none of its
-   * servers can be reached.
+   * That one, and those of the same address space in its stead, at more cost and with no less TLS,
+   * while none of its servers can be reached.
    */
   ways(domain: string): readonly Connector[];
   readonly all: readonly Connector[];

@@ -57,27 +57,32 @@ test("a certificate that would have to be for an address is told", () => {
   assert.deepEqual(warnings({ tls: { ...TLS, mode: "required" } }), []);
 });
 
-test("a way that stands in for another with weaker TLS is told", () => {
+test("a way that does not stand in for another, because its TLS is weaker, is told", () => {
   const one = (name: string, mode: ConnectorTls["mode"], rest: Partial<Connector> = {}) =>
     toTestConnector({ name, tls: { ...TLS, mode }, domains: ["x.test", "y.test"], ...rest });
   const told = (all: readonly Connector[]) =>
     checkConnectors(toRouting(all), Date.now(), []).map(({ subject, message }) => [
       subject.split(".").at(-1),
-      message.slice(0, message.indexOf(":")),
+      message,
     ]);
   assert.deepEqual(
     told([
       one("second", "required", { cost: 20 }),
       one("first", "verified", { domains: ["y.test"] }),
     ]),
-    [["second", "it stands in for `first` with weaker TLS (required, not verified)"]],
+    [
+      [
+        "second",
+        "it does not stand in for `first`, because it asks for weaker TLS (required, not verified)",
+      ],
+    ],
   );
   assert.deepEqual(told([one("first", "required"), one("second", "pinned", { cost: 20 })]), []);
   const direct = one("direct", "opportunistic", { to: MX });
   assert.deepEqual(told([direct, one("second", "required", { cost: 20 })]), [
     [
       "second",
-      "it stands in for `direct` with weaker TLS (required, not opportunistic with DANE or MTA-STS)",
+      "it does not stand in for `direct`, because it asks for weaker TLS (required, not opportunistic + DANE + MTA-STS)",
     ],
   ]);
   assert.deepEqual(told([direct, one("second", "verified", { cost: 20 })]), []);
