@@ -1,19 +1,17 @@
 import assert from "node:assert/strict";
-import { globSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
 import { test } from "node:test";
-import { runCli } from "../../src/cli/cli.ts";
 import { afterwards } from "../support/afterwards.ts";
 import { attachedReport, noXmllint, reportFault, textsOf } from "../support/dmarc-report-reader.ts";
 import { spawnGateway } from "../support/gateway-process.ts";
 import { noNsd, startNsd } from "../support/nsd-server.ts";
-import { findProgram } from "../support/programs.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { type HubMessage, startScriptedHub } from "../support/scripted-hub.ts";
 import { sendMail } from "../support/send-mail.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
+import { countedIn, noFaketime, startingAt } from "../support/two-days.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const ZONE = `
@@ -26,15 +24,7 @@ _dmarc.silent TXT "v=DMARC1; p=reject"
 `;
 const EVENING = "2026-11-24 20:00:00";
 const NEXT_NOON = "2026-11-25 12:00:00";
-/** The program of that name would stay between us and the gateway; only its library is wanted. */
-const [library] = globSync("/usr/lib/*/faketime/libfaketime.so.1");
-const skip = noNsd() || noXmllint() || findProgram("faketime").skip || library === undefined;
-const startingAt = (time: string): readonly string[] => [
-  "env",
-  "TZ=UTC",
-  `LD_PRELOAD=${library}`,
-  `FAKETIME=@${time}`,
-];
+const skip = noNsd() || noXmllint() || noFaketime();
 
 test("what came in the name of two domains is told to them on the next day, also after kill -9", {
   skip,
@@ -56,6 +46,8 @@ test("what came in the name of two domains is told to them on the next day, also
     },
     settings: { workers: 2, dns: { servers: [dns.address], timeoutMs: 5000 } },
   });
+  const postern = async (...words: string[]) =>
+    (await runPostern({ settingsFile, folder }, ...words)).text;
   const at = (time: string) => spawnGateway({ settingsFile, wrapper: startingAt(time) });
 
   const evening = at(EVENING);
@@ -73,7 +65,7 @@ test("what came in the name of two domains is told to them on the next day, also
   const file = join(folder, "data/tracking/tracking.db");
   await waitUntil(
     () => `the results are not written down: ${evening.output()}`,
-    async () => (countOf(file) === 3 ? true : undefined),
+    async () => (countedIn(file, "dmarc_results") === 3 ? true : undefined),
   );
   await evening.kill();
 
@@ -89,11 +81,11 @@ test("what came in the name of two domains is told to them on the next day, also
   );
   // A report is found and explained like other mail.
   const trace = ["trace", "--subject", "Report Domain: strict.test", "--since", "2026-11-01"];
-  const { id } = JSON.parse(await postern(settingsFile, ...trace, "--json"));
+  const { id } = JSON.parse(await postern(...trace, "--json"));
   const told = await waitUntil(
     () => "the report's way is not told",
     async () => {
-      const story = await postern(settingsFile, "explain", id);
+      const story = await postern("explain", id);
       return story.includes("delivered to 127.0.0.1") ? story : undefined;
     },
   );
@@ -122,24 +114,4 @@ function read(reports: readonly HubMessage[], recipient: string) {
   const report = attachedReport(message.data);
   assert.equal(reportFault(report.xml), null, report.xml);
   return report;
-}
-
-async function postern(settingsFile: string, ...words: string[]): Promise<string> {
-  const lines: string[] = [];
-  const say = (line: string) => void lines.push(line);
-  const streams = { out: say, err: say, env: {}, cwd: dirname(settingsFile) };
-  await runCli(["--settings", settingsFile, ...words], streams);
-  return lines.join("\n");
-}
-
-/** Messages that are counted so far; 0 while there is no such table. */
-function countOf(file: string): number {
-  try {
-    using db = new DatabaseSync(file, { readOnly: true });
-    return Number(
-      db.prepare("SELECT sum(count) AS all_of_them FROM dmarc_results").get()?.all_of_them,
-    );
-  } catch {
-    return 0;
-  }
 }

@@ -1,22 +1,20 @@
 import assert from "node:assert/strict";
-import { globSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { runCli } from "../../src/cli/cli.ts";
 import { createStsStore } from "../../src/relay/tls/mta-sts-store.ts";
 import { afterwards } from "../support/afterwards.ts";
 import { noDkimpy, verifyWithDkimpy } from "../support/dkimpy.ts";
 import { spawnGateway } from "../support/gateway-process.ts";
 import { noNsd, startNsd } from "../support/nsd-server.ts";
-import { findProgram } from "../support/programs.ts";
+import { runPostern } from "../support/run-postern.ts";
 import { startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import { createKeyFiles } from "../support/signing-keys.ts";
 import { writeGatewayFiles } from "../support/test-gateway.ts";
+import { countedIn, noFaketime, startingAt } from "../support/two-days.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 const DAY_MS = 86_400_000;
@@ -26,15 +24,7 @@ const toDay = (daysAgo: number) =>
 const DAY = toDay(3);
 const EVENING = `${DAY} 20:00:00`;
 const NEXT_NOON = `${toDay(2)} 12:00:00`;
-/** The program of that name would stay between us and the gateway; only its library is wanted. */
-const [library] = globSync("/usr/lib/*/faketime/libfaketime.so.1");
-const skip = noNsd() || noDkimpy() || findProgram("faketime").skip || library === undefined;
-const startingAt = (time: string): readonly string[] => [
-  "env",
-  "TZ=UTC",
-  `LD_PRELOAD=${library}`,
-  `FAKETIME=@${time}`,
-];
+const skip = noNsd() || noDkimpy() || noFaketime();
 const RUA = [
   "mailto:tls@partner.test?cc=eve@victim.test",
   // None of these is for us to call: ourselves, and what a name of a stranger leads to.
@@ -91,6 +81,8 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
       dns: { servers: [dns.address], timeoutMs: 5000 },
     },
   });
+  const postern = async (...words: string[]) =>
+    (await runPostern({ settingsFile, folder }, ...words)).text;
   const at = (time: string) => spawnGateway({ settingsFile, wrapper: startingAt(time) });
 
   const evening = at(EVENING);
@@ -102,11 +94,11 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
   const file = join(folder, "data/tracking/tracking.db");
   await waitUntil(
     () => `no session is written down: ${evening.output()}`,
-    () => (countOf(file) > 0 ? true : undefined),
+    () => (countedIn(file, "tls_sessions") > 0 ? true : undefined),
   );
   await evening.kill();
   assert.equal(server.messages.length, 0);
-  const sessions = countOf(file);
+  const sessions = countedIn(file, "tls_sessions");
 
   const noon = at(NEXT_NOON);
   afterwards(t, () => noon.stop());
@@ -134,11 +126,11 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
 
   // A report is found and explained like other mail, and so is why it went in the clear.
   const trace = ["trace", "--subject", "Report Domain: partner.test", "--since", toDay(9)];
-  const { id } = JSON.parse(await postern(settingsFile, ...trace, "--json"));
+  const { id } = JSON.parse(await postern(...trace, "--json"));
   const told = await waitUntil(
     () => "the report's way is not told",
     async () => {
-      const story = await postern(settingsFile, "explain", id);
+      const story = await postern("explain", id);
       return story.includes("delivered to mx.partner.test") ? story : undefined;
     },
   );
@@ -155,7 +147,7 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
   const later = at(NEXT_NOON.replace("12:", "18:"));
   afterwards(t, () => later.stop());
   await later.listening();
-  const queue = await postern(settingsFile, "queue", "list");
+  const queue = await postern("queue", "list");
   assert.match(queue, /bob@partner\.test/);
   await waitUntil(
     () => `the waiting mail is not tried: ${later.output()}`,
@@ -163,21 +155,3 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
   );
   assert.equal(server.messages.length, 1);
 });
-
-async function postern(settingsFile: string, ...words: string[]): Promise<string> {
-  const lines: string[] = [];
-  const say = (line: string) => void lines.push(line);
-  const streams = { out: say, err: say, env: {}, cwd: dirname(settingsFile) };
-  await runCli(["--settings", settingsFile, ...words], streams);
-  return lines.join("\n");
-}
-
-/** Sessions that are counted so far; 0 while there is no such table. */
-function countOf(file: string): number {
-  try {
-    using db = new DatabaseSync(file, { readOnly: true });
-    return Number(db.prepare("SELECT sum(count) AS sessions FROM tls_sessions").get()?.sessions);
-  } catch {
-    return 0;
-  }
-}

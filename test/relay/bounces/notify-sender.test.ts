@@ -1,77 +1,11 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
-import type { EnvelopeRecipient } from "../../../src/mail/envelope.ts";
-import type { NewSpoolItem } from "../../../src/spool/spool.ts";
+import { test } from "node:test";
 import { afterwards } from "../../support/afterwards.ts";
-import { toBytesSource } from "../../support/bytes-source.ts";
-import { createFakeClock, type FakeClock } from "../../support/fake-clock.ts";
-import {
-  type BenchOptions,
-  openRelayBench,
-  type RelayBench,
-  toLeg,
-  toTestConnector,
-} from "../../support/relay-bench.ts";
-import { type HubOptions, type ScriptedHub, startScriptedHub } from "../../support/scripted-hub.ts";
-import { toAddress, toSpoolItem } from "../../support/spool-item.ts";
-
-// Time travel through the whole relay: what a sender is told while the hub is away, and when.
-
-const SOURCE = toBytesSource("From: s\r\nSubject: hello\r\n\r\nbody\r\n");
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-/** So that five days do not take long. */
-const SELDOM = { retryFirstSeconds: 43_200, retryMaxSeconds: 43_200 };
-type Notify = EnvelopeRecipient["notify"];
-
-interface Travel {
-  readonly clock: FakeClock;
-  readonly hub: ScriptedHub;
-  readonly bench: RelayBench;
-  /** Since the start, in milliseconds. */
-  readonly age: () => number;
-  /** Kinds of what was told to the sender, in order. */
-  readonly told: () => readonly string[];
-}
-
-/** A hub that answers 450 for x.test until `backAfterMs`, and takes what goes to the sender. */
-async function travel(
-  t: TestContext,
-  backAfterMs: number,
-  { capabilities, limits }: Pick<HubOptions, "capabilities"> & Pick<BenchOptions, "limits"> = {},
-): Promise<Travel> {
-  const clock = createFakeClock();
-  const start = clock.now();
-  const age = () => clock.now() - start;
-  const script: HubOptions["script"] = ({ step, line }) =>
-    step === "rcpt" && line.includes("@x.test") && age() < backAfterMs
-      ? "450 4.3.2 down for repairs"
-      : undefined;
-  const hub = await startScriptedHub({ script, ...(capabilities && { capabilities }) });
-  afterwards(t, () => hub.close());
-  const bench = await openRelayBench(t, { hubs: [hub], clock, ...(limits && { limits }) });
-  bench.relay.start();
-  return { clock, hub, bench, age, told: () => toldIn(bench) };
-}
-
-const TELLING = new Set(["bounced", "told-of-delay", "told-of-relay"]);
-
-function toldIn({ facts }: RelayBench): readonly string[] {
-  return facts.map(({ kind }) => kind).filter((kind) => TELLING.has(kind));
-}
-
-async function addMail(
-  { bench, clock }: Pick<Travel, "bench" | "clock">,
-  change: Partial<NewSpoolItem> & { readonly notify?: Notify; readonly text?: string } = {},
-): Promise<NewSpoolItem> {
-  const { notify, text, ...rest } = change;
-  const item = toSpoolItem(clock, ["a@x.test"], { senderAuthenticated: true, ...rest });
-  const recipients = item.envelope.recipients.map((one) => ({ ...one, ...(notify && { notify }) }));
-  const made = { ...item, envelope: { ...item.envelope, recipients } };
-  await bench.spool.add(made, text === undefined ? SOURCE : toBytesSource(text));
-  bench.relay.wake();
-  return made;
-}
+import { createFakeClock } from "../../support/fake-clock.ts";
+import { openRelayBench, toTestConnector } from "../../support/relay-bench.ts";
+import { startScriptedHub } from "../../support/scripted-hub.ts";
+import { toSpoolItem } from "../../support/spool-item.ts";
+import { addMail, DAY, HOUR, type Notify, SELDOM, toldIn, travel } from "./notify-travel.ts";
 
 test("while a hub is away for two hours nobody is told anything", async (t) => {
   const trip = await travel(t, 2 * HOUR);
@@ -205,77 +139,6 @@ test("a warning that cannot be kept is made at the next attempt", async (t) => {
   await trip.bench.pass(() => trip.bench.spool.list().length === 0);
   assert.deepEqual(trip.told(), ["told-of-delay"]);
   assert.ok(failures < 0);
-});
-
-test("a success that was asked for is told when the hub cannot tell it, and only then", async (t) => {
-  const rows: readonly (readonly [string, Partial<NewSpoolItem>, Notify, boolean, boolean])[] = [
-    ["asked, no DSN", {}, ["SUCCESS"], false, true],
-    ["asked, DSN", {}, ["SUCCESS"], true, false],
-    ["not asked", {}, undefined, false, false],
-    ["only failures", {}, ["FAILURE"], false, false],
-    ["forged", { senderAuthenticated: false }, ["SUCCESS"], false, false],
-  ];
-  for (const [name, change, notify, hasDsn, isTold] of rows) {
-    const capabilities = ["PIPELINING", "8BITMIME", ...(hasDsn ? ["DSN"] : [])];
-    const trip = await travel(t, 0, { capabilities });
-    await addMail(trip, { ...change, ...(notify && { notify }) });
-    await trip.bench.pass(() => trip.bench.spool.list().length === 0);
-    assert.deepEqual(trip.told(), isTold ? ["told-of-relay"] : [], name);
-    assert.equal(trip.hub.messages.length, isTold ? 2 : 1, name);
-    const asked = trip.hub.messages[0]?.rcptLines[0] ?? "";
-    assert.equal(asked.includes("NOTIFY="), hasDsn, name);
-    await trip.bench.relay.stop(0);
-  }
-});
-
-test("an answer in the session and a late one tell of a success alike", async (t) => {
-  const trip = await travel(t, 0);
-  await succeedTwice(trip);
-  assert.deepEqual(trip.told(), ["told-of-relay", "told-of-relay"]);
-  assert.match(trip.hub.messages[2]?.data.toString() ?? "", /^Action: relayed\r$/m);
-});
-
-test("of a success that the hub will tell we tell nothing, in the session or late", async (t) => {
-  const trip = await travel(t, 0, { capabilities: ["PIPELINING", "DSN"] });
-  await succeedTwice(trip);
-  assert.deepEqual(trip.told(), []);
-  assert.match(trip.hub.messages[0]?.rcptLines[0] ?? "", / NOTIFY=SUCCESS$/);
-});
-
-/** A message whose sender asks for its success: answered in the session, and adopted. */
-async function succeedTwice(trip: Travel): Promise<void> {
-  const recipient = { address: toAddress("a@x.test"), notify: ["SUCCESS"] } as const;
-  const { envelope } = toLeg(["a@x.test"]);
-  const leg = toLeg([], {
-    senderAuthenticated: true,
-    envelope: { ...envelope, recipients: [recipient] },
-  });
-  const result = await trip.bench.relay.attempt(leg, SOURCE, 20_000);
-  assert.ok(result.kind === "answered");
-  await trip.bench.relay.settleAnswered(leg, SOURCE, result);
-  const item = { ...leg, dueAt: trip.clock.now(), reason: "no answer yet" };
-  const lease = await trip.bench.spool.addLeased(item, SOURCE);
-  trip.bench.relay.adopt(lease, Promise.resolve(result), result.hub);
-  await trip.bench.pass(() => trip.bench.spool.list().length === 0);
-}
-
-test("RET=FULL brings a failed message back, unless it is large; other notices bring headers", async (t) => {
-  const rows: readonly (readonly [string, number, Notify, RegExp])[] = [
-    ["failed", 100, ["FAILURE"], /^Content-Type: message\/rfc822\r\n\r\nSubject: back\r\n\r\nx/m],
-    ["too large", 1_048_577, ["FAILURE"], /^Content-Type: text\/rfc822-headers/m],
-    ["delayed", 100, ["DELAY"], /^Content-Type: text\/rfc822-headers/m],
-  ];
-  for (const [name, bytes, notify, expected] of rows) {
-    const trip = await travel(t, 6 * DAY, { limits: SELDOM });
-    const { envelope } = toSpoolItem(trip.clock, ["a@x.test"]);
-    const mail = { ...envelope.mail, ret: "FULL" } as const;
-    const text = `Subject: back\r\n\r\n${`${"x".repeat(70)}\r\n`.repeat(Math.ceil(bytes / 72))}`;
-    await addMail(trip, { envelope: { ...envelope, mail }, notify, text });
-    await trip.bench.pass(() => trip.bench.spool.list().length === 0);
-    assert.equal(trip.hub.messages.length, 1, name);
-    assert.match(trip.hub.messages[0]?.data.toString() ?? "", expected, name);
-    await trip.bench.relay.stop(0);
-  }
 });
 
 test("of many messages for a hub that is away each has its warning and its end in time", async (t) => {
