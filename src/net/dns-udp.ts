@@ -1,6 +1,5 @@
 import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
-import { errorText } from "../base/errors.ts";
 import { type DnsMessage, type DnsQuery, readMessage } from "./dns-message.ts";
 import type { DnsServerAddress } from "./dns-server-address.ts";
 import { canonicalIp } from "./ip.ts";
@@ -53,7 +52,8 @@ export function askUdp(
 
 /** What a verdict quotes: no system call, and not where our servers stand. */
 function toUnavailable(error: NodeJS.ErrnoException): Error {
-  const what = error.code === "ECONNREFUSED" ? "nothing listens there" : errorText(error);
+  const { code = "no reason is known" } = error;
+  const what = code === "ECONNREFUSED" ? "nothing listens there" : code;
   return new Error(`the DNS server cannot be asked: ${what}`, { cause: error });
 }
 
