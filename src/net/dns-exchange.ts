@@ -63,11 +63,24 @@ async function askOnce(
     if (message.truncated) return { kind: "failed", reason: "truncated over TCP too" };
     return { kind: "answer", message: heed(message, validates) };
   } catch (error) {
-    const reason = deadline.expired() ? `no answer within ${timeoutMs} ms` : errorText(error);
+    const reason = deadline.expired() ? `no answer within ${timeoutMs} ms` : toReason(error);
     return { kind: "failed", reason };
   } finally {
     deadline.clear();
   }
+}
+
+/** A verdict and a header may quote it: the system's own words would tell where our servers stand. */
+function toReason(error: unknown): string {
+  const code = codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : null);
+  if (code === null) return errorText(error);
+  const what = code === "ECONNREFUSED" ? "nothing listens there" : code;
+  return `the DNS server cannot be asked: ${what}`;
+}
+
+function codeOf(error: unknown): string | null {
+  const isCoded = error instanceof Error && "code" in error && typeof error.code === "string";
+  return isCoded ? String(error.code) : null;
 }
 
 /** Anybody on the way can set a bit: without the operator's word for the way it means nothing. */

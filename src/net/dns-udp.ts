@@ -34,7 +34,7 @@ export function askUdp(
     const fail = (error: unknown) => finish(() => reject(error));
     const abort = () => fail(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    socket.on("error", (error: NodeJS.ErrnoException) => fail(toUnavailable(error)));
+    socket.on("error", fail);
     socket.on("message", (bytes, from) => {
       const message = isFrom(server, from) ? readMessage(bytes, query) : null;
       if (message) return finish(() => resolve(message));
@@ -48,13 +48,6 @@ export function askUdp(
     // a callback, an error of connect would not come as an 'error'.
     socket.connect(server.port, server.host);
   });
-}
-
-/** What a verdict quotes: no system call, and not where our servers stand. */
-function toUnavailable(error: NodeJS.ErrnoException): Error {
-  const { code = "no reason is known" } = error;
-  const what = code === "ECONNREFUSED" ? "nothing listens there" : code;
-  return new Error(`the DNS server cannot be asked: ${what}`, { cause: error });
 }
 
 function isFrom(server: DnsServerAddress, from: RemoteInfo): boolean {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { describe, it, type TestContext } from "node:test";
 import { toQuery } from "../../src/net/dns-message.ts";
 import { createDnsResolver } from "../../src/net/dns-resolver.ts";
@@ -137,6 +139,23 @@ describe("when the server misbehaves, the DNS resolver", () => {
     const { resolver, scope } = await setUpResolver(t, { servers: [gone.address] });
     const reason = "the DNS server cannot be asked: nothing listens there";
     const answer = await resolver.lookup("mail.example.org", "A", scope);
+    assert.deepEqual(answer, { kind: "temporary", reason });
+  });
+
+  it("does not tell where a server stands that answers over UDP only", async (t) => {
+    const half = createSocket("udp4");
+    afterwards(t, () => half.close());
+    half.on("message", (query, { port, address }) => {
+      const answer = Buffer.from(query);
+      answer[2] = (answer[2] ?? 0) | 0x82; // An answer, truncated.
+      half.send(answer, port, address);
+    });
+    half.bind(0, "127.0.0.1");
+    await once(half, "listening");
+    const server = `127.0.0.1:${half.address().port}`;
+    const { resolver, scope } = await setUpResolver(t, { servers: [server] });
+    const answer = await resolver.lookup("mail.example.org", "A", scope);
+    const reason = "the DNS server cannot be asked: nothing listens there";
     assert.deepEqual(answer, { kind: "temporary", reason });
   });
 
