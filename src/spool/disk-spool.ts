@@ -46,7 +46,7 @@ export function createDiskSpool(options: SpoolOptions): Spool {
       }),
     leaseDue: (now, limit, gate = OPEN_GATE) =>
       guard(async () => (await leaseDue(state, now, limit, gate)).map(guarded)),
-    nextDueAt: () => (state.unread.size > 0 ? 0 : state.order.nextAt()),
+    nextDueAt: () => (hasUnread(state) ? 0 : state.order.nextAt()),
     hasten: (isReached, now) => hasten(state, isReached, now),
     list: () => [...state.entries.values()],
     stats: () => toStats(state),
@@ -141,6 +141,10 @@ function hasten(state: SpoolState, isReached: (domain: string) => boolean, now: 
     hastened += 1;
   }
   return hastened;
+}
+
+function hasUnread({ unread, beingRead }: SpoolState): boolean {
+  return unread.size > 0 || beingRead.size > 0;
 }
 
 function toStats({ entries, unread, bytes, corrupt }: SpoolState): SpoolStats {

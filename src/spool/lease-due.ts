@@ -22,7 +22,8 @@ export async function leaseDue(
   for (let reads = 0; leases.length < limit && reads < MOST_READS; ) {
     const id = state.order.pick(now, gate);
     if (id === null) {
-      const [unread] = state.unread;
+      // What somebody else is reading has no place in the order yet.
+      const [unread] = [...state.unread.keys().take(1), ...state.beingRead.keys().take(1)];
       if (unread === undefined) break;
       reads += 1;
       await readUnread(state, unread);

@@ -152,6 +152,7 @@ export async function readAllUnread(state: SpoolState): Promise<void> {
     if (state.closed) return;
     for (const id of [...state.unread.keys().take(READ_A_TURN)]) await readUnread(state, id);
   }
+  await Promise.all(state.beingRead.values());
 }
 
 /** When an entry was received, as far as it is known. */

@@ -67,12 +67,19 @@ export async function setAside(
 export const READ_AGAIN_MS: number = 10_000;
 
 /**
- * Reads an entry of which only the name is known, so that it gets its place in the order. One that
- * cannot be read is looked at again later. Never throws.
+ * Reads an entry of which only the name is known, so that it gets its place in the order. Two who
+ * want the same wait for one reading. One that cannot be read is looked at again later. Never rejects.
  */
-export async function readUnread(state: SpoolState, id: string): Promise<void> {
+export function readUnread(state: SpoolState, id: string): Promise<void> {
   const slot = state.entries.get(id);
-  if (!slot || !state.unread.delete(id)) return;
+  if (!slot || !state.unread.delete(id)) return state.beingRead.get(id) ?? Promise.resolve();
+  const reading = readSlot(state, slot).finally(() => state.beingRead.delete(id));
+  state.beingRead.set(id, reading);
+  return reading;
+}
+
+async function readSlot(state: SpoolState, slot: Slot): Promise<void> {
+  const { id } = slot;
   const path = pathOf(state, slot);
   try {
     admit(state, await readEntry(state.io, path, id));

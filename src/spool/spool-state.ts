@@ -40,6 +40,8 @@ export interface SpoolState {
   readonly entries: Map<string, Slot>;
   /** Of them, those whose files nobody has read. */
   readonly unread: Set<string>;
+  /** Of them, those whose files are being read, and when that is done. */
+  readonly beingRead: Map<string, Promise<void>>;
   /** Of them, those that an operator works on. */
   readonly taken: Set<string>;
   /** Of them, those that are on their way into active/, and when they have arrived. */
@@ -82,6 +84,7 @@ export function createSpoolState(options: SpoolOptions): SpoolState {
     onHeld,
     entries,
     unread,
+    beingRead: new Map(),
     taken,
     activating: new Map(),
     underWay: new Map(),

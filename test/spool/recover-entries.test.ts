@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { createLog, createSilentLog } from "../../src/base/log.ts";
 import { createDiskSpool } from "../../src/spool/disk-spool.ts";
 import type { HoldOrder, Spool, SpoolItem } from "../../src/spool/spool.ts";
-import type { SpoolIo } from "../../src/spool/spool-io.ts";
+import { createSpoolIo, type SpoolIo } from "../../src/spool/spool-io.ts";
 import { readAll, toBytesSource } from "../support/bytes-source.ts";
 import { createFaultyIo, systemError } from "../support/faulty-spool-io.ts";
 import { clock, folderFor, leaseOne } from "../support/spool-folder.ts";
@@ -185,6 +185,30 @@ test("an entry under another's name, or of a version to come, is set aside", asy
   const spool = await openSpool(folder);
   assert.deepEqual(await spool.leaseDue(clock.now(), 9), []);
   assert.deepEqual([...filesIn(folder, "corrupt")].sort(), [id, other].sort());
+});
+
+test("an entry that is being read is waited for, and not passed over until the next look", async (t) => {
+  const folder = folderFor(t);
+  await (await openSpool(folder)).add(toSpoolItem(clock, ["a@x"]), toBytesSource(TEXT));
+  const begun = Promise.withResolvers<void>();
+  const disk = Promise.withResolvers<void>();
+  const real = createSpoolIo();
+  const io: SpoolIo = {
+    ...real,
+    async peek(...args) {
+      begun.resolve();
+      await disk.promise;
+      return real.peek(...args);
+    },
+  };
+  const spool = await openSpool(folder, { io });
+  await begun.promise;
+  assert.equal(spool.nextDueAt(), 0);
+  const leasing = spool.leaseDue(clock.now(), 9);
+  const reading = spool.desk.allRead();
+  disk.resolve();
+  assert.equal((await leasing).length, 1);
+  await reading;
 });
 
 test("an entry that cannot be read while all are is read when it is due again", async (t) => {
