@@ -8,6 +8,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterwards } from "./afterwards.ts";
 import type { FloodOrder, FloodReport } from "./flood-report.ts";
+import { COLLECTABLE, collectGarbage } from "./garbage.ts";
 import { spawnGateway } from "./gateway-process.ts";
 import { type ProcessWeight, weigh } from "./process-weight.ts";
 import { SIMPLE_MESSAGE, sendMail } from "./send-mail.ts";
@@ -31,6 +32,7 @@ const MEMORY_TOLERANCE_MIB = 48;
 /** Connections to the hub that are kept for the next message, and files of the stores. */
 const DESCRIPTOR_TOLERANCE = 8;
 const SETTLE_LIMIT_MS = 30_000;
+const COLLECT_EVERY_MS = 300;
 const WARM_UP = 20;
 
 export interface FloodOutcome {
@@ -69,7 +71,7 @@ export async function startFloodBench(
     hubPort: hub.port,
     settings: { workers },
   });
-  const gateway = spawnGateway({ settingsFile });
+  const gateway = spawnGateway({ settingsFile, env: COLLECTABLE });
   stack.defer(() => gateway.stop());
   const port = await gateway.listening();
   const normal = createNormalClient(port);
@@ -90,7 +92,7 @@ export async function startFloodBench(
       const report = load.report();
       await load.stop();
       await normal.serve();
-      const after = await settled(look, before, workers);
+      const after = await settled(gateway.pid, before, workers);
       const outcome = { report, slowestMs, before, peak: watch.peak(), after };
       t.diagnostic(JSON.stringify(outcome));
       return outcome;
@@ -162,17 +164,15 @@ function watchPeak(look: () => ProcessWeight) {
   return { peak: () => peak, stop: () => clearInterval(timer) };
 }
 
-/** Memory comes back when V8 has collected, which nobody can ask it for from outside. */
-function settled(
-  look: () => ProcessWeight,
-  before: ProcessWeight,
-  workers: number,
-): Promise<ProcessWeight> {
+/** Memory comes back when V8 has collected, which it does at its leisure: so it is asked to. */
+function settled(pid: number, before: ProcessWeight, workers: number): Promise<ProcessWeight> {
   let now = before;
   return waitUntil(
     () => `held before: ${JSON.stringify(before)}, and after: ${JSON.stringify(now)}`,
-    () => {
-      now = look();
+    async () => {
+      collectGarbage(pid);
+      await sleep(COLLECT_EVERY_MS);
+      now = weigh(pid);
       const light = now.mib <= before.mib + MEMORY_TOLERANCE_MIB * workers;
       const closed = now.descriptors <= before.descriptors + DESCRIPTOR_TOLERANCE * workers;
       return light && closed ? now : undefined;

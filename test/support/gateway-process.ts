@@ -10,6 +10,8 @@ export interface GatewayProcessOptions {
   readonly settingsFile: string;
   /** Put in front of the command: `["strace", "-f"]`. */
   readonly wrapper?: readonly string[];
+  /** Besides those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** `postern serve` in a process of its own, so that it can be killed, traced and weighed. */
@@ -31,10 +33,11 @@ export interface GatewayProcess {
 export function spawnGateway({
   settingsFile,
   wrapper = [],
+  env = {},
 }: GatewayProcessOptions): GatewayProcess {
   const serve = [process.execPath, MAIN, "serve", "--settings", settingsFile];
   const [command = "", ...args] = [...wrapper, ...serve];
-  const child = spawnTied(command, args);
+  const child = spawnTied(command, args, { env });
   return {
     pid: child.pid,
     output: () => child.output(),

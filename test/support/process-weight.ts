@@ -22,7 +22,8 @@ export function weigh(pid: number): ProcessWeight {
   };
 }
 
-function withChildren(pid: number): readonly number[] {
+/** The process and all below it. */
+export function withChildren(pid: number): readonly number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ");
     return [pid, ...children.filter(Boolean).flatMap((child) => withChildren(Number(child)))];

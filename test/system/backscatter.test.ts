@@ -171,6 +171,8 @@ async function storm(house: House, each: number): Promise<void> {
     messages.map(({ recipients }) => recipients),
     [["victim0@honest.test"]],
   );
+  // A bounce may be gone before the process that wrote it has told so.
+  await edge.waitForLog("bounced");
   assert.equal(edge.log.filter(({ event }) => event === "bounced").length, 1);
 }
 

@@ -71,6 +71,7 @@ async function goWild(t: TestContext, workers: number): Promise<void> {
   assert.ok(performance.now() - began < 60_000);
   const last = await send();
   assert.equal(last.code, 250);
+  await edge.waitForLog("dnsbl-zone-demoted");
   assert.equal(edge.log.filter(({ event }) => event === "dnsbl-zone-demoted").length, 1);
 
   const explained = await runPostern(edge, "explain", last.id ?? "");
