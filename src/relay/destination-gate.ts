@@ -9,9 +9,17 @@ export interface Reach {
   readonly unreached: readonly string[];
 }
 
-export interface DestinationGateOptions {
+/** Where mail for a domain goes now. */
+export interface GateDestination {
   /** Domains with the same destination share its places. */
-  readonly destinationOf: (domain: string) => string;
+  readonly key: string;
+  /** DNS names its servers, and so whoever owns the domain; not our policy. */
+  readonly isForeign: boolean;
+}
+
+export interface DestinationGateOptions {
+  /** May answer otherwise after a reload of the policy. */
+  readonly destinationOf: (domain: string) => GateDestination;
   readonly restsUntil: RestsUntil;
   /** A destination that failed has answered: what waited for it may be tried. */
   readonly recovered: (isReached: (domain: string) => boolean) => void;
@@ -26,6 +34,11 @@ export interface DestinationGate extends LeaseGate {
 
 /** Attempts at a time, to all destinations. */
 const AT_ONCE = 100;
+/**
+ * Of these, to servers that DNS names: anybody can own a hundred domains with servers that keep us
+ * waiting for half an hour each, and mail to our own hubs must not wait for them.
+ */
+const MOST_FOREIGN = 75;
 /** More would only queue for the connections to one hub (20 by default). */
 const MOST_A_DESTINATION = 20;
 /** Failing destinations that are remembered. A forgotten one costs attempts, not mail. */
@@ -38,39 +51,66 @@ const MAX_FAILING = 10_000;
  */
 export function createDestinationGate(options: DestinationGateOptions): DestinationGate {
   const { destinationOf, restsUntil, recovered } = options;
-  const active = new Map<string, number>();
+  const places = createPlaces();
   const failing = new Set<string>();
-  let total = 0;
-  const isFull = (destination: string) => {
-    const own = active.get(destination) ?? 0;
-    if (failing.has(destination)) return own >= 1;
-    return own >= Math.min(MOST_A_DESTINATION, Math.ceil((AT_ONCE - total + own) / 2));
-  };
-  const add = (destination: string, by: number) => {
-    const now = (active.get(destination) ?? 0) + by;
-    total += by;
-    if (now > 0) active.set(destination, now);
-    else active.delete(destination);
+  const keyOf = (domain: string) => destinationOf(domain).key;
+  const isFull = ({ key, isForeign }: GateDestination) => {
+    if (isForeign && places.foreign() >= MOST_FOREIGN) return true;
+    const own = places.of(key);
+    if (failing.has(key)) return own >= 1;
+    return own >= Math.min(MOST_A_DESTINATION, Math.ceil((AT_ONCE - places.total() + own) / 2));
   };
   return {
-    free: () => AT_ONCE - total,
+    free: () => AT_ONCE - places.total(),
     blockedUntil(domain) {
       const destination = destinationOf(domain);
-      return isFull(destination) ? Number.POSITIVE_INFINITY : restsUntil(destination);
+      return isFull(destination) ? Number.POSITIVE_INFINITY : restsUntil(destination.key);
     },
-    took: (domain) => add(destinationOf(domain), 1),
+    took: (domain) => places.take(domain, destinationOf(domain)),
     ended(domain, { reached, unreached }) {
-      add(destinationOf(domain), -1);
+      places.giveBack(domain);
       for (const one of unreached) {
         const [oldest] = failing.size >= MAX_FAILING ? failing : [];
         if (oldest !== undefined) failing.delete(oldest);
-        failing.add(destinationOf(one));
+        failing.add(keyOf(one));
       }
       for (const one of reached) {
-        const destination = destinationOf(one);
-        if (!failing.delete(destination)) continue;
-        recovered((other) => destinationOf(other) === destination);
+        const key = keyOf(one);
+        if (!failing.delete(key)) continue;
+        recovered((other) => keyOf(other) === key);
       }
+    },
+  };
+}
+
+/** Who has which places. One is given back as it was taken, whatever the policy says by then. */
+function createPlaces() {
+  const taken = new Map<string, GateDestination[]>();
+  const active = new Map<string, number>();
+  let total = 0;
+  let foreign = 0;
+  const add = ({ key, isForeign }: GateDestination, by: number) => {
+    const now = (active.get(key) ?? 0) + by;
+    total += by;
+    if (isForeign) foreign += by;
+    if (now > 0) active.set(key, now);
+    else active.delete(key);
+  };
+  return {
+    total: () => total,
+    foreign: () => foreign,
+    of: (key: string) => active.get(key) ?? 0,
+    take(domain: string, destination: GateDestination): void {
+      const places = taken.get(domain) ?? [];
+      places.push(destination);
+      taken.set(domain, places);
+      add(destination, 1);
+    },
+    giveBack(domain: string): void {
+      const places = taken.get(domain);
+      const place = places?.shift();
+      if (places?.length === 0) taken.delete(domain);
+      if (place) add(place, -1);
     },
   };
 }

@@ -17,6 +17,7 @@ import type { SpoolIntake, SpoolQueue } from "../spool/spool-intake.ts";
 import type { RecipientProbe } from "../stages/domains/recipient-probe.ts";
 import { createCallOut } from "./call-out/call-out.ts";
 import { createDelivery } from "./delivery.ts";
+import type { GateDestination } from "./destination-gate.ts";
 import { CONNECTOR_TLS } from "./hubs/candidates.ts";
 import { destinationOf, groupByRoute } from "./hubs/destination.ts";
 import { type Hop, Hubs, type Unsent } from "./hubs/hubs.ts";
@@ -151,7 +152,8 @@ const LAST_WORDS_MS = 2000;
 export function createRelay(options: RelayOptions): Relay {
   const { clock, log, queue, routing } = options;
   const { keepDays = () => KEEP_DAYS, random = Math.random, tlsPolicy = CONNECTOR_TLS } = options;
-  const keyOf = (domain: string) => destinationOf(routing(), domain)?.key ?? domain;
+  const gateDestinationOf = (domain: string) => toGateDestination(routing(), domain);
+  const keyOf = (domain: string) => gateDestinationOf(domain).key;
   // Whoever reached it, the client's own attempt included: what waited for it is due now.
   const reached = (destination: string) => {
     queue?.hasten((domain) => keyOf(domain) === destination, clock.now());
@@ -171,7 +173,7 @@ export function createRelay(options: RelayOptions): Relay {
         clock,
         log,
         work: delivery.deliverEntry,
-        destinationOf: keyOf,
+        destinationOf: gateDestinationOf,
         restsUntil: (destination) => hubs.restsUntil(destination),
       })
     : NO_RETRIES;
@@ -196,6 +198,12 @@ export function createRelay(options: RelayOptions): Relay {
       await within(clock, LAST_WORDS_MS, ended);
     },
   };
+}
+
+function toGateDestination(routing: Routing, domain: string): GateDestination {
+  const destination = destinationOf(routing, domain);
+  if (!destination) return { key: domain, isForeign: false };
+  return { key: destination.key, isForeign: destination.connector.to.kind === "mx" };
 }
 
 function measureHubs(metrics: Metrics, hubs: Hubs): void {

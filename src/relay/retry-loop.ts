@@ -5,6 +5,7 @@ import type { Spool, SpoolLease } from "../spool/spool.ts";
 import {
   createDestinationGate,
   type DestinationGate,
+  type GateDestination,
   type Reach,
   type RestsUntil,
 } from "./destination-gate.ts";
@@ -15,8 +16,8 @@ export interface RetryLoopOptions {
   readonly log: Log;
   /** Delivers one entry and ends its lease. Must not reject. */
   readonly work: (lease: SpoolLease, signal: AbortSignal) => Promise<Reach>;
-  /** Which domains are served by the same hubs. Default: each by its own. */
-  readonly destinationOf?: (domain: string) => string;
+  /** Default: each domain has hubs of its own. */
+  readonly destinationOf?: (domain: string) => GateDestination;
   /** Default: none rests. */
   readonly restsUntil?: RestsUntil;
 }
@@ -45,7 +46,7 @@ export function createRetryLoop(options: RetryLoopOptions): RetryLoop {
   let loop: Promise<void> = Promise.resolve();
   const wake = () => alarm.abort();
   const gate = createDestinationGate({
-    destinationOf: options.destinationOf ?? ((domain) => domain),
+    destinationOf: options.destinationOf ?? ((key) => ({ key, isForeign: false })),
     restsUntil: options.restsUntil ?? (() => null),
     recovered: (isReached) => void options.spool.hasten(isReached, options.clock.now()),
   });

@@ -5,11 +5,17 @@ import { createDestinationGate } from "../../src/relay/destination-gate.ts";
 const FULL = Number.POSITIVE_INFINITY;
 const NOW = 0;
 
-function openGate(rests: ReadonlyMap<string, number> = new Map()) {
+function openGate(
+  rests: ReadonlyMap<string, number> = new Map(),
+  moved: { readonly to?: string } = {},
+) {
   const recovered: ((domain: string) => boolean)[] = [];
   const gate = createDestinationGate({
     // a.x.test and b.x.test share their hubs.
-    destinationOf: (domain) => domain.split(".").slice(-2).join("."),
+    destinationOf: (domain) => ({
+      key: moved.to ?? domain.split(".").slice(-2).join("."),
+      isForeign: domain.endsWith(".foreign"),
+    }),
     restsUntil: (destination) => rests.get(destination) ?? null,
     recovered: (isReached) => void recovered.push(isReached),
   });
@@ -38,6 +44,27 @@ test("however many destinations are slow, the next one finds a place", () => {
   const taken = Array.from({ length: 8 }, (_, i) => take(`slow-${i}.test`));
   assert.deepEqual(taken, [20, 20, 20, 20, 10, 5, 3, 1]);
   assert.equal(gate.free(), 1);
+});
+
+test("servers that DNS names leave a quarter to our hubs, though none of theirs answers", () => {
+  const { gate, take, end } = openGate();
+  for (let i = 0; i < 100; i++) take(`d${i}.foreign`);
+  assert.equal(gate.free(), 25);
+  assert.equal(gate.blockedUntil("another.foreign", NOW), FULL);
+  assert.equal(take("a.x.test"), 13);
+  end("d0.foreign");
+  assert.equal(take("another.foreign"), 1);
+});
+
+test("a place is given back as it was taken, though a reload has changed the routing", () => {
+  const moved: { to?: string } = {};
+  const { gate, take, end } = openGate(undefined, moved);
+  assert.equal(take("a.x.test"), 20);
+  moved.to = "hub or backup";
+  for (let i = 0; i < 20; i++) end("a.x.test");
+  assert.equal(gate.free(), 100);
+  delete moved.to;
+  assert.equal(take("a.x.test"), 20);
 });
 
 test("a destination that nobody reached has one attempt at a time until it answers", () => {
