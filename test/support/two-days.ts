@@ -17,11 +17,16 @@ export function startingAt(time: string): readonly string[] {
   return ["env", "TZ=UTC", `LD_PRELOAD=${library}`, `FAKETIME=@${time}`];
 }
 
-/** What a table of the evidence has counted so far; 0 while there is no such table. */
-export function countedIn(file: string, table: "dmarc_results" | "tls_sessions"): number {
+/** What a table of the evidence has counted of a day so far; 0 while there is no such table. */
+export function countedIn(
+  file: string,
+  table: "dmarc_results" | "tls_sessions",
+  day: string,
+): number {
   try {
     using db = new DatabaseSync(file, { readOnly: true });
-    return Number(db.prepare(`SELECT sum(count) AS counted FROM ${table}`).get()?.counted);
+    const counts = db.prepare(`SELECT sum(count) AS counted FROM ${table} WHERE day = ?`);
+    return Number(counts.get(day)?.counted);
   } catch {
     return 0;
   }

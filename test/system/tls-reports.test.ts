@@ -94,11 +94,10 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
   const file = join(folder, "data/tracking/tracking.db");
   await waitUntil(
     () => `no session is written down: ${evening.output()}`,
-    () => (countedIn(file, "tls_sessions") > 0 ? true : undefined),
+    () => (countedIn(file, "tls_sessions", DAY) > 0 ? true : undefined),
   );
   await evening.kill();
   assert.equal(server.messages.length, 0);
-  const sessions = countedIn(file, "tls_sessions");
 
   const noon = at(NEXT_NOON);
   afterwards(t, () => noon.stop());
@@ -121,7 +120,8 @@ _smtp._tls.partner TXT "v=TLSRPTv1; rua=${RUA}"
   assert.equal(json["report-id"], `${DAY}.partner.test@mx.example.org`);
   const [{ policy, summary, "failure-details": details }] = json.policies;
   assert.deepEqual([policy["policy-type"], policy["mx-host"]], ["sts", ["mx.partner.test"]]);
-  assert.equal(summary["total-failure-session-count"], sessions);
+  // Counted only now: the processes of the killed gateway still wrote down what they had seen.
+  assert.equal(summary["total-failure-session-count"], countedIn(file, "tls_sessions", DAY));
   assert.equal(details[0]["result-type"], "starttls-not-supported");
 
   // A report is found and explained like other mail, and so is why it went in the clear.
