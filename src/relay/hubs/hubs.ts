@@ -14,7 +14,14 @@ import type {
 import type { TlsPolicy } from "../tls/tls-policy.ts";
 import { type Candidate, createCandidates, hubNamesOf, toFailureReason } from "./candidates.ts";
 import type { Destination } from "./destination.ts";
-import { createHubHealth, type HubHealth, LONGEST_PAUSE_MS, type Trial } from "./hub-health.ts";
+import {
+  admitBoth,
+  createHubHealth,
+  type HubHealth,
+  LONGEST_PAUSE_MS,
+  type Rest,
+  type Trials,
+} from "./hub-health.ts";
 import { HubPools } from "./hub-pools.ts";
 import type { MxOptions } from "./mx-hosts.ts";
 import { type Offer, toLeast } from "./offer.ts";
@@ -76,7 +83,8 @@ const LONGEST_MX_PAUSE_MS = 5 * 60_000;
 /** Whoever waits may wait shorter than a connection may take; by then it is slow all the same. */
 const SLOW_MS = 10_000;
 
-const RESTS = "every hub failed a moment ago";
+/** With the reason of the last one. */
+const RESTS = "every hub failed a moment ago: ";
 
 /** Every hub of every connector: their connections, their health, and what they offered last. */
 export class Hubs {
@@ -106,15 +114,15 @@ export class Hubs {
     const { key, connector } = destination;
     const longestMs = connector.to.kind === "mx" ? LONGEST_MX_PAUSE_MS : LONGEST_PAUSE_MS;
     const trial = this.#health.admit(healthKey(key), longestMs);
-    if (!trial) return toUnsent(null, RESTS);
+    if ("until" in trial) return toUnsent(null, RESTS + trial.reason);
     const tried = await this.#overAll(destination, signal, use);
     if (tried.end === "worked" && trial.worked()) {
       this.#options.log.info("destination-recovered", { destination: key });
       this.#options.onRecovered?.(key);
     }
-    if (tried.end === "failed") trial.failed();
+    if (tried.end === "failed") trial.failed(toWords(tried.result));
     if (tried.end === "undecided") trial.undecided();
-    if (tried.end === "resting") trial.resting(tried.until);
+    if (tried.end === "resting") trial.resting(tried.rest);
     return tried.result;
   }
 
@@ -124,8 +132,8 @@ export class Hubs {
    */
   restsUntil(destination: string): number | null {
     const { clock } = this.#options;
-    const until = this.#health.restsUntil(healthKey(destination));
-    return until === null ? null : clock.now() + (until - clock.monotonic());
+    const rest = this.#health.restOf(healthKey(destination));
+    return rest && clock.now() + (rest.until - clock.monotonic());
   }
 
   /** Servers and destinations that are left alone. */
@@ -154,7 +162,7 @@ export class Hubs {
     use: Use<Result>,
   ): Promise<Tried<Result>> {
     let last: Tried<Result> | null = null;
-    let wakesAt = Number.POSITIVE_INFINITY;
+    let rest: Rest | null = null;
     const passed = createPassedOverNotes();
     const telling: Use<Result> = (borrowed) => use(passed.toldIn(borrowed));
     for await (const step of this.#stepsFor(destination, signal)) {
@@ -168,10 +176,11 @@ export class Hubs {
         passed.note(hub, step.reason);
         continue;
       }
-      const trials = this.#admit(step);
-      if (typeof trials === "number") {
-        wakesAt = Math.min(wakesAt, trials);
-        passed.note(step.hub, "it failed a moment ago");
+      const trials = admitBoth(this.#health, step.serverKey, step.poolKey);
+      if ("until" in trials) {
+        passed.note(step.hub, `it failed a moment ago: ${trials.reason}`);
+        if (!rest || trials.until < rest.until)
+          rest = { until: trials.until, reason: `${step.hub}: ${trials.reason}` };
         continue;
       }
       const tried = await this.#overServer(destination, step, trials, signal, telling);
@@ -180,19 +189,9 @@ export class Hubs {
       last = tried;
     }
     if (last) return { ...last, result: passed.toldIn(last.result) };
-    const isResting = Number.isFinite(wakesAt);
-    const result = toUnsent(null, isResting ? RESTS : abortReason(signal));
-    return isResting ? { end: "resting", until: wakesAt, result } : { end: "undecided", result };
-  }
-
-  /** Both trials, or when one of the two may be tried again. */
-  #admit({ serverKey, poolKey }: Candidate): Trials | number {
-    const rests = [serverKey, poolKey].map((key) => this.#health.restsUntil(key) ?? 0);
-    const until = Math.max(...rests);
-    if (until > 0) return until;
-    const server = this.#health.admit(serverKey);
-    const manner = this.#health.admit(poolKey);
-    return server && manner ? { server, manner } : this.#options.clock.monotonic();
+    return rest
+      ? { end: "resting", rest, result: toUnsent(null, RESTS + rest.reason) }
+      : { end: "undecided", result: toUnsent(null, abortReason(signal)) };
   }
 
   /** A pooled connection that turns out to be dead is replaced once, by a fresh one. */
@@ -244,25 +243,19 @@ function healthKey(destination: string): string {
   return `to ${destination}`;
 }
 
-/** Of a server, and of the manner in which this connector meets it. */
-interface Trials {
-  readonly server: Trial;
-  readonly manner: Trial;
-}
-
 /** What an attempt came to, and what it says about the destination. */
 type Tried<Result> =
   | { readonly end: "worked"; readonly result: Result | Unroutable }
   | { readonly end: "failed" | "undecided"; readonly result: Unsent }
-  | { readonly end: "resting"; readonly until: number; readonly result: Unsent };
+  | { readonly end: "resting"; readonly rest: Rest; readonly result: Unsent };
 
 /** A server whose certificate or answer to AUTH does not do is well for others. */
 function failed(trials: Trials, result: Unsent, isManner: boolean): Tried<never> {
   if (isManner) {
     trials.server.worked();
-    trials.manner.failed();
+    trials.manner.failed(result.reason);
   } else {
-    trials.server.failed();
+    trials.server.failed(result.reason);
     trials.manner.undecided();
   }
   return { end: "failed", result };
@@ -272,6 +265,10 @@ function undecided(trials: Trials, result: Unsent): Tried<never> {
   trials.server.undecided();
   trials.manner.undecided();
   return { end: "undecided", result };
+}
+
+function toWords({ hub, reason }: Unsent): string {
+  return hub === null ? reason : `${hub}: ${reason}`;
 }
 
 function isUnsent<Result extends WithKind>(result: Result | Unsent): result is Unsent {
