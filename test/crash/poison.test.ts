@@ -76,8 +76,8 @@ test("a message that kills its process three times is held, and all others arriv
   );
   assert.equal(deaths, 3);
   assert.equal(filesIn(folder, "held").length, 1);
-  assert.match(gateway.output(), /"event":"spool-entry-poisoned"/);
-  assert.match(gateway.output(), /"event":"queue-held"/);
+  await gateway.told(/"event":"spool-entry-poisoned"/);
+  await gateway.told(/"event":"queue-held"/);
   const arrived = new Set(hub.messages.flatMap(({ recipients }) => recipients));
   assert.deepEqual(
     [...arrived].sort(),

@@ -20,6 +20,8 @@ export interface GatewayProcess {
   readonly pid: number;
   /** The end of what it wrote: lines of its log. */
   output(): string;
+  /** Waits for it in the output, which comes through a pipe and a little after the deed. */
+  told(what: RegExp): Promise<void>;
   /** Resolves to the port of its first listener once it listens; rejects when it ends before. */
   listening(): Promise<number>;
   /** SIGKILL; resolves when it is gone. */
@@ -41,6 +43,12 @@ export function spawnGateway({
   return {
     pid: child.pid,
     output: () => child.output(),
+    async told(what) {
+      await waitUntil(
+        () => `it does not tell ${what}: ${child.output()}`,
+        () => what.test(child.output()) || undefined,
+      );
+    },
     listening: () =>
       waitUntil(
         () => `the gateway does not listen: ${child.output()}`,

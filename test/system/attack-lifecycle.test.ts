@@ -172,7 +172,7 @@ test("SIGTERM lets a message under way end, tells idle clients 421, and takes no
         assert.match((await busy.say(".")).text, /^250 2\.0\.0 .*\(ref /);
         await stopped;
         assert.equal(hub.messages.length, 1);
-        assert.match(gateway.output(), /"event":"stopped"/);
+        await gateway.told(/"event":"stopped"/);
       }),
     ),
   );
