@@ -8,6 +8,7 @@ import { spawnTied, type TiedProcess } from "./tied-process.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const PORT_TRIES = 5;
+const MARKER = "all-told";
 
 export interface UnboundOptions {
   /** Zones and the server that has them: `127.0.0.1:port`. */
@@ -22,7 +23,7 @@ export interface UnboundServer {
   /** `127.0.0.1:port`: for `dns.servers` of the settings. */
   readonly address: string;
   /** With `logsQueries`: the questions that came, `www.example.test. A`, the last hundred or so. */
-  queries(): readonly string[];
+  queries(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -35,17 +36,33 @@ export async function startUnbound(options: UnboundOptions): Promise<UnboundServ
   await chmod(folder, 0o755);
   await writeFile(join(folder, "anchors"), options.anchors.join("\n"));
   const { server, port } = await startOnFreePort(folder, options);
+  let markers = 0;
   return {
     address: `127.0.0.1:${port}`,
-    queries: () =>
-      [...server.output().matchAll(/info: 127\.0\.0\.1 (\S+ \S+) IN$/gm)].map(
-        ([, question = ""]) => question,
-      ),
+    async queries() {
+      // Once it has told of this one it has told of all before.
+      markers += 1;
+      const marker = `${MARKER}-${markers}.invalid`;
+      await answersDns(port, marker);
+      return waitUntil(
+        () => `Unbound tells no query: ${server.output()}`,
+        () => {
+          const told = questionsIn(server.output());
+          const isAll = told.includes(`${marker}. SOA`);
+          return isAll ? told.filter((question) => !question.startsWith(MARKER)) : undefined;
+        },
+      );
+    },
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function questionsIn(output: string): readonly string[] {
+  const lines = output.matchAll(/info: 127\.0\.0\.1 (\S+ \S+) IN$/gm);
+  return [...lines].map(([, question = ""]) => question);
 }
 
 function toConfig(folder: string, port: number, { zones, logsQueries }: UnboundOptions): string {

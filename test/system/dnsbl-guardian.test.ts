@@ -7,6 +7,7 @@ import { startScriptedHub } from "../support/scripted-hub.ts";
 import { SIMPLE_MESSAGE, sendMail } from "../support/send-mail.ts";
 import { startTestGateway } from "../support/test-gateway.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { storyOf } from "../support/with-edge.ts";
 
 const skip = noRbldnsd();
 const ENTRY = "127.0.0.2 :127.0.0.2:Test entry";
@@ -74,6 +75,7 @@ async function goWild(t: TestContext, workers: number): Promise<void> {
   await edge.waitForLog("dnsbl-zone-demoted");
   assert.equal(edge.log.filter(({ event }) => event === "dnsbl-zone-demoted").length, 1);
 
+  await storyOf(edge, last.id);
   const explained = await runPostern(edge, "explain", last.id ?? "");
   assert.match(explained.text, /wild\.test: listed .*refuses nobody: it lists \d+ of the last \d+/);
   const stats = await runPostern(edge, "dnsbl", "stats");
