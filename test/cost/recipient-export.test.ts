@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { makeExportKeyPair, parsePrivateKey, parsePublicKey } from "../../src/policy/export-key.ts";
 import { createExportBuilder } from "../../src/policy/hashed-export.ts";
 import { readHashedRecipients } from "../../src/policy/hashed-recipients.ts";
+import { costOf } from "../support/cpu-time.ts";
 
 const SMALL = 20_000;
 const FACTOR = 8;
@@ -27,14 +28,6 @@ async function read(bytes: Buffer): Promise<number> {
   const table = await readHashedRecipients(bytes, key, Date.now());
   if (typeof table === "string") assert.fail(table);
   return table.count(() => true);
-}
-
-/** Of the processor, not of the clock: others may be at work. */
-async function costOf<T>(work: () => Promise<T> | T): Promise<{ value: T; ms: number }> {
-  const before = process.cpuUsage();
-  const value = await work();
-  const { user, system } = process.cpuUsage(before);
-  return { value, ms: Math.max(1, (user + system) / 1000) };
 }
 
 test("an export is made and read in time that grows with its addresses, not with their square", async () => {

@@ -10,6 +10,7 @@ import { createFactBus, type Fact } from "../../src/pipeline/facts.ts";
 import { createPolicyHolder } from "../../src/policy/policy-holder.ts";
 import type { PolicySnapshot } from "../../src/policy/snapshot.ts";
 import { afterwards } from "../support/afterwards.ts";
+import { costOf } from "../support/cpu-time.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { MINIMAL, policyOnDisk } from "./policy-on-disk.ts";
 import { createTestCatalog } from "./test-catalog.ts";
@@ -272,7 +273,7 @@ test("a half-written file is never in force, and the whole one is", async (conte
   await seesPerClient(holder, 4);
 });
 
-test("100,000 recipients are reloaded in under a second", async (context) => {
+test("100,000 recipients are reloaded in under a second of the processor", async (context) => {
   const people = Array.from({ length: 100_000 }, (_, i) => `first.last-${i}@example.org\n`).join(
     "",
   );
@@ -286,9 +287,9 @@ test("100,000 recipients are reloaded in under a second", async (context) => {
   // The best of three: other work on the machine is not what is measured.
   for (const name of ["one", "two", "three"]) {
     await writeFile(join(folder, "people.txt"), `${people}${name}@example.org\n`);
-    const started = performance.now();
-    const { domains } = await holder.reload();
-    times.push(performance.now() - started);
+    const { value, ms } = await costOf(() => holder.reload());
+    times.push(ms);
+    const { domains } = value;
     const recipients = domains.find("example.org")?.recipients;
     assert.ok(recipients?.kind === "list" && recipients.find(name, "example.org") === "yes");
   }
