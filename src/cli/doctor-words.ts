@@ -7,7 +7,7 @@ export function addDoctor(program: Command, parts: ProgramParts): void {
   const doctor = program
     .command("doctor")
     .description(
-      "look at what is around the gateway: certificates, hubs that know who exists, published keys",
+      "look at what the gateway stands on: certificates, databases, hubs that know who exists, published keys",
     )
     .action((_options, command) =>
       parts.run(contextOf(command, parts), async (context) => {

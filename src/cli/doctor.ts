@@ -9,6 +9,7 @@ import { keyFileCheck } from "../doctor/key-file-check.ts";
 import { type RecipientCheckInput, recipientCheck } from "../doctor/recipient-check.ts";
 import { redisCheck } from "../doctor/redis-check.ts";
 import { type SpfCheckInput, spfCheck } from "../doctor/spf-check.ts";
+import { storeCheck } from "../doctor/store-check.ts";
 import type { RedisSettings } from "../reputation/redis-access.ts";
 import { type CliContext, EXIT } from "./cli-context.ts";
 import { toJsonLine, toVisible } from "./visible-text.ts";
@@ -48,6 +49,7 @@ export async function doctorCommand<Settings extends DoctorSettings>(
   const diagnoses = await examine([
     certificateCheck({ listeners, dataDir, now }),
     keyFileCheck([join(dataDir, "address-keys")]),
+    storeCheck({ dataDir, usesRedis: redis !== null }),
     redisCheck({ redis, authorities, clock: createSystemClock() }),
     recipientsOf(context, settings, dependencies, now),
     signingOf(context, settings, dependencies),

@@ -1,8 +1,8 @@
 import type { Answer } from "../reputation/reputation.ts";
 import { ControlError } from "./control.ts";
 
-/** What reputation answered. Throws ControlError("unavailable") where it could not. */
+/** What reputation answered. Throws ControlError("unavailable"), whose text names what is away. */
 export function answered<T>(answer: Answer<T>): T {
   if (answer.kind === "known") return answer.value;
-  throw new ControlError("unavailable", `reputation: ${answer.reason}`);
+  throw new ControlError("unavailable", answer.reason);
 }
