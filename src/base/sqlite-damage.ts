@@ -11,7 +11,8 @@ export function damageIn(file: string): string | null {
   const db = new DatabaseSync(file, { readOnly: true });
   try {
     const said = Object.values(db.prepare(LOOK).get() ?? {}).join();
-    return said === "ok" ? null : said;
+    // A line before it says of which database, and there is one.
+    return said === "ok" ? null : (said.split("\n").at(-1) ?? said);
   } finally {
     db.close();
   }

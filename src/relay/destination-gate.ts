@@ -39,6 +39,8 @@ const AT_ONCE = 100;
  * waiting for half an hour each, and mail to our own hubs must not wait for them.
  */
 const MOST_FOREIGN = 75;
+/** All of them together. No destination has this key. */
+const FOREIGN = "";
 /** More would only queue for the connections to one hub (20 by default). */
 const MOST_A_DESTINATION = 20;
 /** Failing destinations that are remembered. A forgotten one costs attempts, not mail. */
@@ -54,18 +56,21 @@ export function createDestinationGate(options: DestinationGateOptions): Destinat
   const places = createPlaces();
   const failing = new Set<string>();
   const keyOf = (domain: string) => destinationOf(domain).key;
-  const isFull = ({ key, isForeign }: GateDestination) => {
-    if (isForeign && places.foreign() >= MOST_FOREIGN) return true;
+  const isFull = (key: string) => {
     const own = places.of(key);
     if (failing.has(key)) return own >= 1;
     return own >= Math.min(MOST_A_DESTINATION, Math.ceil((AT_ONCE - places.total() + own) / 2));
   };
+  const isClosed = (by: string) => (by === FOREIGN ? places.foreign() >= MOST_FOREIGN : isFull(by));
   return {
     free: () => AT_ONCE - places.total(),
-    blockedUntil(domain) {
-      const destination = destinationOf(domain);
-      return isFull(destination) ? Number.POSITIVE_INFINITY : restsUntil(destination.key);
+    isClosed,
+    closedBy(domain) {
+      const { key, isForeign } = destinationOf(domain);
+      if (isForeign && isClosed(FOREIGN)) return FOREIGN;
+      return isClosed(key) ? key : null;
     },
+    restsUntil: (domain) => restsUntil(keyOf(domain)),
     took: (domain) => places.take(domain, destinationOf(domain)),
     ended(domain, { reached, unreached }) {
       places.giveBack(domain);

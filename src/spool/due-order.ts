@@ -1,4 +1,5 @@
-import { createDueQueue, type DueQueue } from "./due-queue.ts";
+import { createDueQueue } from "./due-queue.ts";
+import { createLanes, type Head, type Lane, type LaneGroup, type Lanes } from "./lanes.ts";
 import { type LeaseGate, MAX_CRASHES } from "./spool.ts";
 import type { Slot } from "./spool-slot.ts";
 
@@ -41,27 +42,6 @@ const RANKS = 4;
 /** No domain has this name. */
 const SUSPECTS = "?";
 
-interface Lane {
-  readonly name: string;
-  readonly byRank: readonly DueQueue[];
-  /** As the last pick found it; null: open. */
-  blockedUntil: number | null;
-}
-
-interface Head {
-  readonly lane: Lane;
-  readonly rank: number;
-  readonly id: string;
-  readonly dueAt: number;
-}
-
-/** Lanes in the order of their next turns. Thousands may wait: no pick looks into all of them. */
-interface Lanes {
-  readonly all: Map<string, Lane>;
-  /** Those with an entry of a rank. */
-  readonly withRank: readonly Set<Lane>[];
-}
-
 /**
  * `look` gives undefined for an entry that is gone or in somebody's hands. An entry that is due and
  * that nobody has read goes to `unread`.
@@ -71,8 +51,7 @@ export function createDueOrder(
   unread: (id: string) => void,
 ): DueOrder {
   const waiting = createDueQueue();
-  const withRank = Array.from({ length: RANKS }, () => new Set<Lane>());
-  const lanes: Lanes = { all: new Map(), withRank };
+  const lanes = createLanes(RANKS);
   const placed = new Set<string>();
   const suspect = createSuspectWatch();
   let picks = 0;
@@ -94,26 +73,26 @@ export function createDueOrder(
     pick(now, gate) {
       ripen(now);
       const isGone = (id: string) => isDue(id, now) === null && placed.delete(id);
-      const closedUntil = ({ lane, id }: Head) =>
+      const domainOf = (id: string) => look(id)?.known?.domains[0] ?? "";
+      const closedBy = ({ id }: Head) => gate.closedBy(domainOf(id));
+      const restsUntil = ({ lane, id }: Head) =>
         (lane.name === SUSPECTS ? suspect.until(look, now) : null) ??
-        gate.blockedUntil(look(id)?.known?.domains[0] ?? "", now);
+        gate.restsUntil(domainOf(id), now);
+      const groups = lanes.groups(gate);
       const wantsLongest = (picks + 1) % LONGEST_EVERY === 0;
-      const best = choose(lanes, wantsLongest, { now, isGone, closedUntil });
+      const best = choose(lanes, wantsLongest, { now, groups, isGone, closedBy, restsUntil });
       if (!best) return null;
       picks += 1;
       placed.delete(best.id);
       if (best.lane.name === SUSPECTS) suspect.began(best.id, now);
-      takeOut(lanes, best);
+      lanes.takeOut(best);
       return best.id;
     },
     nextAt() {
-      let next = waiting.nextDueAt() ?? Number.POSITIVE_INFINITY;
-      for (const { blockedUntil } of lanes.all.values()) next = Math.min(next, blockedUntil ?? 0);
+      const next = Math.min(waiting.nextDueAt() ?? Number.POSITIVE_INFINITY, lanes.nextAt());
       return Number.isFinite(next) ? next : null;
     },
-    reopen() {
-      for (const lane of lanes.all.values()) lane.blockedUntil = null;
-    },
+    reopen: lanes.reopen,
   };
 }
 
@@ -133,49 +112,29 @@ function createSuspectWatch() {
   };
 }
 
-function place({ all, withRank }: Lanes, { id, dueAt, known }: Slot, now: number): void {
+function place(lanes: Lanes, { id, dueAt, known }: Slot, now: number): void {
   if (!known) return;
   const isSuspect = known.crashes > 0;
   const name = isSuspect ? SUSPECTS : (known.domains[0] ?? "");
   const isFresh = known.attempts === 0 && now - known.receivedAt < FRESH_MS;
   const usual = (isFresh ? 0 : 2) + (known.bytes <= SMALL_BYTES ? 0 : 1);
   const rank = isSuspect ? Math.max(0, MAX_CRASHES - 1 - known.crashes) : usual;
-  const byRank = () => Array.from({ length: RANKS }, createDueQueue);
-  const lane = all.get(name) ?? { name, byRank: byRank(), blockedUntil: null };
-  lane.byRank[rank]?.push(id, dueAt);
-  all.set(name, lane);
-  withRank[rank]?.add(lane);
-}
-
-/** Takes an entry from its lane, which goes to the end of the line. */
-function takeOut(lanes: Lanes, { lane, rank }: Head): void {
-  lane.byRank[rank]?.pop(Number.POSITIVE_INFINITY);
-  lanes.all.delete(lane.name);
-  for (const turns of lanes.withRank) turns.delete(lane);
-  for (const [nth, queue] of lane.byRank.entries()) {
-    if (!queue.first()) continue;
-    lanes.all.set(lane.name, lane);
-    lanes.withRank[nth]?.add(lane);
-  }
+  lanes.push(name, rank, id, dueAt);
 }
 
 interface Choice {
   readonly now: number;
+  readonly groups: readonly LaneGroup[];
   readonly isGone: (id: string) => boolean;
-  readonly closedUntil: (head: Head) => number | null;
+  readonly closedBy: (head: Head) => string | null;
+  readonly restsUntil: (head: Head) => number | null;
 }
 
 /** What comes next; null when all lanes are closed. */
 function choose(lanes: Lanes, wantsLongest: boolean, choice: Choice): Head | null {
-  if (wantsLongest) {
-    for (const lane of lanes.all.values()) {
-      const head = headOf(lanes, lane, null, choice);
-      if (head) return head;
-    }
-    return null;
-  }
-  for (const [rank, turns] of lanes.withRank.entries()) {
-    for (const lane of turns) {
+  const ranks = wantsLongest ? [null] : Array.from({ length: RANKS }, (_, rank) => rank);
+  for (const rank of ranks) {
+    for (const lane of inTurn(choice.groups, rank)) {
       const head = headOf(lanes, lane, rank, choice);
       if (head) return head;
     }
@@ -183,46 +142,36 @@ function choose(lanes: Lanes, wantsLongest: boolean, choice: Choice): Head | nul
   return null;
 }
 
-/** What a lane offers now, of a rank or of all; null when it is closed, and until when is noted. */
+/** Of a rank, or all. Copies nothing: thousands may wait, and the first of them may do. */
+function* inTurn(groups: readonly LaneGroup[], rank: number | null): Generator<Lane> {
+  for (const { turns, withRank } of groups) yield* rank === null ? turns : (withRank[rank] ?? []);
+}
+
+/** What a lane offers now, of a rank or of all; null when it is closed, and why is noted. */
 function headOf(lanes: Lanes, lane: Lane, rank: number | null, choice: Choice): Head | null {
-  const { now, closedUntil } = choice;
-  if (isResting(lane, now)) return null;
-  const heads = clean(lanes, lane, choice.isGone);
+  const { now, isGone, closedBy, restsUntil } = choice;
+  const isSuspect = lane.name === SUSPECTS;
+  // No need to ask its gate again. Suspects are of many domains: they are asked each time.
+  if (!isSuspect && lane.restsUntil !== null && lane.restsUntil > now) return null;
+  const heads = lanes.heads(lane, isGone);
   const [foremost] = heads;
   if (!foremost) return null;
   const longest = heads.reduce((a, b) => (b.dueAt < a.dueAt ? b : a));
-  const any = lane.name === SUSPECTS ? foremost : longest;
+  const any = isSuspect ? foremost : longest;
   const head = rank === null ? any : heads.find((one) => one.rank === rank);
   if (!head) return null;
-  const until = closedUntil(head);
-  lane.blockedUntil = until !== null && until > now ? until : null;
-  if (lane.blockedUntil === null) return head;
-  if (!Number.isFinite(lane.blockedUntil) || lane.name === SUSPECTS) return null;
+  const by = closedBy(head);
+  if (by !== null && !isSuspect) {
+    lanes.close(lane, by);
+    return null;
+  }
+  lanes.open(lane);
+  const until = by === null ? restsUntil(head) : Number.POSITIVE_INFINITY;
+  lane.restsUntil = until !== null && until > now ? until : null;
+  if (lane.restsUntil === null) return head;
+  if (isSuspect) return null;
   const overdueAt = longest.dueAt + OVERDUE_MS;
   if (overdueAt <= now) return longest;
-  lane.blockedUntil = Math.min(lane.blockedUntil, overdueAt);
+  lane.restsUntil = Math.min(lane.restsUntil, overdueAt);
   return null;
-}
-
-/** No need to ask its gate again. What is closed until something ends is asked each time. */
-function isResting({ name, blockedUntil }: Lane, now: number): boolean {
-  if (name === SUSPECTS || blockedUntil === null) return false;
-  return Number.isFinite(blockedUntil) && blockedUntil > now;
-}
-
-/** The heads of a lane, after what is no longer due: dropped, held, or leased by an earlier ticket. */
-function clean(
-  { all, withRank }: Lanes,
-  lane: Lane,
-  isGone: (id: string) => boolean,
-): readonly Head[] {
-  const heads = lane.byRank.flatMap((queue, rank) => {
-    let first = queue.first();
-    for (; first && isGone(first.id); first = queue.first()) queue.pop(Number.POSITIVE_INFINITY);
-    if (first) return [{ lane, rank, id: first.id, dueAt: first.dueAt }];
-    withRank[rank]?.delete(lane);
-    return [];
-  });
-  if (heads.length === 0) all.delete(lane.name);
-  return heads;
 }

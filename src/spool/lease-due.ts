@@ -9,7 +9,12 @@ import type { SpoolState } from "./spool-state.ts";
 /** Files read in search of something that may be leased, before others get their turn. */
 const MOST_READS = 64;
 
-export const OPEN_GATE: LeaseGate = { blockedUntil: () => null, took() {} };
+export const OPEN_GATE: LeaseGate = {
+  closedBy: () => null,
+  isClosed: () => false,
+  restsUntil: () => null,
+  took() {},
+};
 
 /** Leases what is due. An entry of which only the name is known is read when nothing else is left. */
 export async function leaseDue(

@@ -69,8 +69,12 @@ export interface EntryFacts {
 
 /** Which destinations may have an attempt. */
 export interface LeaseGate {
-  /** Null: it may. Otherwise until when not; Infinity: until an attempt ends. */
-  blockedUntil(domain: string, now: number): number | null;
+  /** What has no place for one more until one of its attempts ends; null: there is a place. */
+  closedBy(domain: string): string | null;
+  /** Whether it still has none. */
+  isClosed(by: string): boolean;
+  /** Until when no attempt makes sense, milliseconds since the epoch; null: one may be made. */
+  restsUntil(domain: string, now: number): number | null;
   /** An entry whose first recipient is of this domain was leased. */
   took(domain: string): void;
 }

@@ -1,11 +1,29 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { storeCheck } from "../../src/doctor/store-check.ts";
 import { afterwards } from "../support/afterwards.ts";
+
+test("what is wrong inside a database is told in one line, with what is off without it", async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), "postern-stores-"));
+  afterwards(t, () => rm(dataDir, { recursive: true, force: true }));
+  await mkdir(join(dataDir, "quarantine"));
+  const file = join(dataDir, "quarantine/quarantine.db");
+  const db = new DatabaseSync(file);
+  db.exec("CREATE TABLE holds (id INTEGER PRIMARY KEY, item TEXT)");
+  const insert = db.prepare("INSERT INTO holds (item) VALUES (?)");
+  for (let i = 0; i < 100; i++) insert.run("x".repeat(500));
+  db.close();
+  const bytes = await readFile(file);
+  await writeFile(file, bytes.fill(0xaa, 4 * 4096, 4 * 4096 + 600));
+  const [finding, ...others] = await storeCheck({ dataDir, usesRedis: false }).run();
+  assert.equal(others.length, 0);
+  assert.deepEqual([finding?.subject, finding?.status], [file, "fail"]);
+  assert.match(finding?.detail ?? "", /^Tree \d+ page 5: .*: no message can be held, .* gets 451$/);
+});
 
 test("what is not made yet is nothing, what is no database has failed, a whole one is well", async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), "postern-stores-"));

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createDestinationGate } from "../../src/relay/destination-gate.ts";
 
-const FULL = Number.POSITIVE_INFINITY;
 const NOW = 0;
 
 function openGate(
@@ -21,7 +20,7 @@ function openGate(
   });
   const take = (domain: string) => {
     let taken = 0;
-    for (; gate.blockedUntil(domain, NOW) === null; taken++) gate.took(domain);
+    for (; gate.closedBy(domain) === null; taken++) gate.took(domain);
     return taken;
   };
   const end = (domain: string, unreached = false) =>
@@ -33,10 +32,12 @@ function openGate(
 test("one destination has twenty places, and its domains share them", () => {
   const { gate, take, end } = openGate();
   assert.equal(take("a.x.test"), 20);
-  assert.equal(gate.blockedUntil("b.x.test", NOW), FULL);
-  assert.equal(gate.blockedUntil("y.test", NOW), null);
+  assert.equal(gate.closedBy("b.x.test"), "x.test");
+  assert.equal(gate.closedBy("y.test"), null);
+  assert.ok(gate.isClosed("x.test"));
   end("a.x.test");
-  assert.equal(gate.blockedUntil("b.x.test", NOW), null);
+  assert.ok(!gate.isClosed("x.test"));
+  assert.equal(gate.closedBy("b.x.test"), null);
 });
 
 test("however many destinations are slow, the next one finds a place", () => {
@@ -50,9 +51,11 @@ test("servers that DNS names leave a quarter to our hubs, though none of theirs 
   const { gate, take, end } = openGate();
   for (let i = 0; i < 100; i++) take(`d${i}.foreign`);
   assert.equal(gate.free(), 25);
-  assert.equal(gate.blockedUntil("another.foreign", NOW), FULL);
+  const by = gate.closedBy("another.foreign");
+  assert.ok(by !== null && gate.isClosed(by));
   assert.equal(take("a.x.test"), 13);
   end("d0.foreign");
+  assert.ok(!gate.isClosed(by));
   assert.equal(take("another.foreign"), 1);
 });
 
@@ -72,7 +75,7 @@ test("a destination that nobody reached has one attempt at a time until it answe
   assert.equal(take("a.x.test"), 20);
   for (let i = 0; i < 20; i++) end("a.x.test", true);
   assert.equal(take("a.x.test"), 1);
-  assert.equal(gate.blockedUntil("b.x.test", NOW), FULL);
+  assert.equal(gate.closedBy("b.x.test"), "x.test");
   assert.equal(recovered.length, 0);
   end("a.x.test");
   assert.equal(recovered.length, 1);
@@ -85,10 +88,10 @@ test("a destination that nobody reached has one attempt at a time until it answe
 test("a destination that rests is left alone as long as it does", () => {
   const rests = new Map([["x.test", 5000]]);
   const { gate, take } = openGate(rests);
-  assert.equal(gate.blockedUntil("a.x.test", NOW), 5000);
+  assert.equal(gate.restsUntil("a.x.test", NOW), 5000);
   assert.equal(take("y.test"), 20);
   rests.clear();
-  assert.equal(gate.blockedUntil("a.x.test", NOW), null);
+  assert.equal(gate.restsUntil("a.x.test", NOW), null);
 });
 
 test("of endless failing destinations only the latest are remembered", () => {

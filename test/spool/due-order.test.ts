@@ -47,10 +47,24 @@ function openOrder() {
 }
 
 const FRESH: Made = { attempts: 0, receivedAt: NOW - 1000, dueAt: NOW };
-const closed = (names: readonly string[], until: number): LeaseGate => ({
-  blockedUntil: (domain) => (names.includes(domain) ? until : null),
-  took() {},
+const resting = (name: string, until: number): LeaseGate => ({
+  ...OPEN_GATE,
+  restsUntil: (domain) => (domain === name ? until : null),
 });
+
+/** One hub has the domains that end in `.full`, and so many places for them. */
+function gateWithPlaces(places: number) {
+  const state = { places, asked: 0 };
+  const gate: LeaseGate = {
+    ...OPEN_GATE,
+    closedBy(domain) {
+      state.asked += 1;
+      return domain.endsWith(".full") && state.places === 0 ? "hub" : null;
+    },
+    isClosed: (by) => by === "hub" && state.places === 0,
+  };
+  return { state, gate };
+}
 
 describe("the order of what is due", () => {
   test("a fresh small message does not wait behind ten thousand old large ones", () => {
@@ -110,7 +124,7 @@ describe("the order of what is due", () => {
     const { add, order, pick } = openOrder();
     add("a", { domain: "closed.test", dueAt: NOW });
     add("b", { domain: "open.test", dueAt: NOW });
-    const gate = closed(["closed.test"], NOW + 5000);
+    const gate = resting("closed.test", NOW + 5000);
     assert.equal(pick(NOW, gate), "b");
     assert.equal(pick(NOW, gate), null);
     assert.equal(order.nextAt(), NOW + 5000);
@@ -120,15 +134,62 @@ describe("the order of what is due", () => {
 
   test("a destination without free places is not waited for", () => {
     const { add, order, pick } = openOrder();
-    add("a", { domain: "full.test", dueAt: NOW - 10 * HOUR });
-    assert.equal(pick(NOW, closed(["full.test"], Number.POSITIVE_INFINITY)), null);
+    const { gate } = gateWithPlaces(0);
+    add("a", { domain: "a.full", dueAt: NOW - 10 * HOUR });
+    assert.equal(pick(NOW, gate), null);
     assert.equal(order.nextAt(), null);
+  });
+
+  test("of thousands of domains that wait for one hub none is asked until it has a place", () => {
+    const { add, order, pick } = openOrder();
+    const { gate, state } = gateWithPlaces(0);
+    for (let i = 0; i < 10_000; i++) add(`d${i}`, { domain: `d${i}.full` });
+    assert.equal(pick(NOW, gate), null);
+    assert.equal(state.asked, 10_000);
+    add("other", { domain: "open.test" });
+    add("late", { domain: "d7.full", ...FRESH });
+    assert.deepEqual([pick(NOW, gate), pick(NOW, gate)], ["other", null]);
+    assert.equal(state.asked, 10_001);
+    state.places = 1;
+    assert.equal(pick(NOW, gate), "late", "fresh comes first among them too");
+    assert.equal(state.asked, 10_002);
+    state.places = 0;
+    // Of the lane that had its turn the rest is asked once more.
+    assert.equal(pick(NOW, gate), null);
+    assert.equal(state.asked, 10_003);
+    assert.equal(order.nextAt(), null);
+    state.places = 10_000;
+    const rest = new Set(Array.from({ length: 10_000 }, () => pick(NOW, gate)));
+    assert.deepEqual([rest.size, rest.has(null), pick(NOW, gate)], [10_000, false, null]);
+  });
+
+  test("what waited for a place at a hub that rests by then is waited for", () => {
+    const { add, order, pick } = openOrder();
+    const { gate, state } = gateWithPlaces(0);
+    add("a", { domain: "a.full", dueAt: NOW });
+    assert.equal(pick(NOW, gate), null);
+    state.places = 1;
+    const rests: LeaseGate = { ...gate, restsUntil: () => NOW + 5000 };
+    assert.equal(pick(NOW, rests), null);
+    assert.equal(order.nextAt(), NOW + 5000);
+    assert.equal(pick(NOW + 5000, gate), "a");
+  });
+
+  test("a domain that has moved to another hub is looked at when all are", () => {
+    const { add, order, pick } = openOrder();
+    const { gate } = gateWithPlaces(0);
+    add("a", { domain: "a.full" });
+    assert.equal(pick(NOW, gate), null);
+    const moved: LeaseGate = { ...OPEN_GATE, isClosed: gate.isClosed };
+    assert.equal(pick(NOW, moved), null);
+    order.reopen();
+    assert.equal(pick(NOW, moved), "a");
   });
 
   test("a rest that ends early is not waited for", () => {
     const { add, order, pick } = openOrder();
     add("a", { dueAt: NOW });
-    assert.equal(pick(NOW, closed(["x.test"], NOW + HOUR)), null);
+    assert.equal(pick(NOW, resting("x.test", NOW + HOUR)), null);
     assert.equal(pick(), null, "its gate is not asked again and again");
     order.reopen();
     assert.equal(pick(), "a");
@@ -136,7 +197,7 @@ describe("the order of what is due", () => {
 
   test("what has waited for ten minutes for a resting destination gets its turn all the same", () => {
     const { add, order, pick } = openOrder();
-    const gate = closed(["rests.test"], NOW + 10 * HOUR);
+    const gate = resting("rests.test", NOW + 10 * HOUR);
     add("a", { domain: "rests.test", dueAt: NOW });
     assert.equal(pick(NOW, gate), null);
     assert.equal(order.nextAt(), NOW + HOUR / 6);
@@ -154,6 +215,17 @@ describe("the order of what is due", () => {
     assert.equal(order.nextAt(), NOW + 60_000, "a hub that is slow does not hold it up for ever");
     slots.delete("twice");
     assert.equal(pick(), "once");
+  });
+
+  test("a suspect waits for a place as others do, and holds up no other lane", () => {
+    const { add, order, pick } = openOrder();
+    const { gate, state } = gateWithPlaces(0);
+    add("suspect", { crashes: 1, domain: "a.full" });
+    add("open", { domain: "open.test" });
+    assert.deepEqual([pick(NOW, gate), pick(NOW, gate)], ["open", null]);
+    assert.equal(order.nextAt(), null);
+    state.places = 1;
+    assert.equal(pick(NOW, gate), "suspect");
   });
 
   test("what is gone, held or put off meanwhile does not come", () => {
