@@ -7,7 +7,7 @@ export const LONGEST_PAUSE_MS: number = 30_000;
 const PROBE_MS = 60_000;
 /** While somebody probes, the others look again so soon: most probes are over by then. */
 const LOOK_AGAIN_MS = 1000;
-/** Of a flood of domains that nobody serves the latest are remembered, 10 MB at most. */
+/** Of a flood of domains that nobody serves the latest are remembered, some 15 MB at most. */
 const MAX_REMEMBERED = 20_000;
 const REASON_CHARS = 300;
 
